@@ -1,0 +1,1 @@
+//! Avaya Experience Platform realtime measures as Prometheus gauges and Influx line protocol.

@@ -1,0 +1,2 @@
+//! The `axp-exporter` program: a thin shell over the library.
+fn main() {}
