@@ -1,0 +1,3 @@
+//! Where events come from: the session with AXP, and the frame read in place.
+
+pub mod event;

@@ -1,0 +1,569 @@
+//! An event: one JSON message of the feed, borrowed from its frame.
+//!
+//! The shape is that of AXP's AsyncAPI document (*Analytics Realtime Data*): `keys` and
+//! `measures` are objects of strings, `eventAction` and `payloadType` come from closed
+//! sets. Real numbers, booleans and nulls are taken like their strings; unknown fields
+//! are passed over. One bad measure never costs the others: each value is isolated first
+//! and read afterwards, so `1e400`, nested objects and repeated names stay readings that
+//! are refused one by one.
+//!
+//! Nothing is copied but text with escapes in it. An event holds at most
+//! [`KEYS_MAX`] keys and [`MEASURES_MAX`] measures.
+
+use std::borrow::Cow;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, de};
+use serde_json::value::RawValue;
+
+use crate::reject::EventReject;
+
+/// Most keys of one event; AXP's producers have one or two.
+pub const KEYS_MAX: usize = 32;
+/// Most measures of one event; AXP's producers have well under a hundred.
+pub const MEASURES_MAX: usize = 10_000;
+/// Most bytes of one key's name or value: a row keeps them for life.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// What an event does to its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Update or insert.
+    Upsert,
+    /// Retire.
+    Delete,
+}
+
+impl Action {
+    /// Every action, in the order of their metric labels.
+    pub const ALL: [Self; 2] = [Self::Upsert, Self::Delete];
+
+    /// The value of the `event_action` label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Upsert => "upsert",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Whether an event belongs to the snapshot that opens a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadType {
+    /// Part of a snapshot.
+    Initializing,
+    /// A change.
+    Live,
+}
+
+impl PayloadType {
+    /// Every payload type, in the order of their metric labels.
+    pub const ALL: [Self; 2] = [Self::Initializing, Self::Live];
+
+    /// The value of the `payload_type` label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Initializing => "initializing",
+            Self::Live => "live",
+        }
+    }
+}
+
+/// A value as it stands in `keys` or `measures`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar<'a> {
+    /// A JSON string, unescaped.
+    Text(Cow<'a, str>),
+    /// A JSON number, as written.
+    Number(&'a str),
+    /// A JSON boolean.
+    Boolean(bool),
+    /// JSON null.
+    Null,
+    /// An object or array.
+    Nested,
+    /// A JSON string that decodes to no text.
+    BadText,
+}
+
+impl<'a> Scalar<'a> {
+    fn read(raw: &'a RawValue) -> Self {
+        let text = raw.get();
+        match text.as_bytes() {
+            [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => {
+                // Both quotes are single bytes, so the slice falls on character borders.
+                text.get(1..text.len() - 1)
+                    .map_or(Self::BadText, |inner| Self::Text(Cow::Borrowed(inner)))
+            }
+            [b'"', ..] => serde_json::from_str(text)
+                .map_or(Self::BadText, |text| Self::Text(Cow::Owned(text))),
+            [b'{' | b'[', ..] => Self::Nested,
+            b"true" => Self::Boolean(true),
+            b"false" => Self::Boolean(false),
+            b"null" => Self::Null,
+            _ => Self::Number(text),
+        }
+    }
+}
+
+/// A name with its value.
+pub type Key<'a> = (Cow<'a, str>, Cow<'a, str>);
+/// A measure's name with its value, before anything is made of it.
+pub type RawReading<'a> = (Cow<'a, str>, Scalar<'a>);
+
+/// One message of the feed.
+#[derive(Debug, Default)]
+pub struct Event<'a> {
+    /// `accountId`, if given.
+    pub account_id: Option<Cow<'a, str>>,
+    /// `eventSourceId`, if given.
+    pub event_source_id: Option<Cow<'a, str>>,
+    /// `measureProducerId`, if given.
+    pub producer_id: Option<Cow<'a, str>>,
+    /// `eventAction`.
+    pub action: Option<Action>,
+    /// `payloadType`.
+    pub payload_type: Option<PayloadType>,
+    /// `keys`, sorted by name, names unique, values not empty.
+    pub keys: Vec<Key<'a>>,
+    /// `measures`, in the event's order; a name may stand more than once.
+    pub measures: Vec<RawReading<'a>>,
+}
+
+/// The vectors of the last event, kept so that the next one allocates nothing.
+#[derive(Debug, Default)]
+pub struct EventBuffer {
+    keys: Vec<Key<'static>>,
+    measures: Vec<RawReading<'static>>,
+}
+
+impl<'a> Event<'a> {
+    /// Reads one frame into an event, using the buffer's vectors.
+    ///
+    /// # Errors
+    /// The reason why the whole event is refused.
+    pub fn parse(frame: &'a str, buffer: &mut EventBuffer) -> Result<Self, EventReject> {
+        let mut event = Event {
+            keys: std::mem::take(&mut buffer.keys),
+            measures: std::mem::take(&mut buffer.measures),
+            ..Self::default()
+        };
+        if !frame.trim_start().starts_with('{') {
+            event.recycle(buffer);
+            return Err(EventReject::NotJson);
+        }
+        let mut reader = Reader {
+            event: &mut event,
+            seen: 0,
+            reject: None,
+        };
+        let mut json = serde_json::Deserializer::from_str(frame);
+        let parsed = json.deserialize_map(&mut reader).and_then(|()| json.end());
+        let verdict = match reader.reject {
+            Some(reject) => Err(reject),
+            None if parsed.is_err() => Err(EventReject::Malformed),
+            None => event.settle(),
+        };
+        match verdict {
+            Ok(()) => Ok(event),
+            Err(reject) => {
+                event.recycle(buffer);
+                Err(reject)
+            }
+        }
+    }
+
+    /// Gives the vectors back for the next event.
+    pub fn recycle(self, buffer: &mut EventBuffer) {
+        buffer.keys = recycled(self.keys);
+        buffer.measures = recycled(self.measures);
+    }
+
+    /// Checks what only the whole event can tell, and puts the keys in order.
+    fn settle(&mut self) -> Result<(), EventReject> {
+        if self.keys.is_empty() {
+            return Err(EventReject::NoKeys);
+        }
+        self.keys.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let repeated = self
+            .keys
+            .windows(2)
+            .any(|pair| matches!(pair, [a, b] if a.0 == b.0));
+        let bad = |text: &str| text.is_empty() || text.len() > KEY_BYTES_MAX;
+        if repeated
+            || self
+                .keys
+                .iter()
+                .any(|(name, value)| bad(name) || value.len() > KEY_BYTES_MAX)
+        {
+            return Err(EventReject::BadKey);
+        }
+        for id in [&self.account_id, &self.event_source_id]
+            .into_iter()
+            .flatten()
+        {
+            if id.len() > KEY_BYTES_MAX {
+                return Err(EventReject::BadKey);
+            }
+        }
+        if self.action.is_none() {
+            return Err(EventReject::UnknownAction);
+        }
+        if self.payload_type.is_none() {
+            return Err(EventReject::UnknownPayloadType);
+        }
+        Ok(())
+    }
+}
+
+/// An empty vector of another lifetime in the same allocation: collecting a vector's own
+/// iterator reuses its memory.
+fn recycled<A, B>(mut used: Vec<A>) -> Vec<B> {
+    used.clear();
+    used.into_iter().filter_map(|_| None).collect()
+}
+
+/// Text of the frame: borrowed unless it holds escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Fills an event from a JSON object.
+struct Reader<'e, 'a> {
+    event: &'e mut Event<'a>,
+    /// A bit for each known field seen, to notice repetition.
+    seen: u8,
+    reject: Option<EventReject>,
+}
+
+const FIELDS: [&str; 7] = [
+    "accountId",
+    "eventSourceId",
+    "measureProducerId",
+    "eventAction",
+    "payloadType",
+    "keys",
+    "measures",
+];
+
+impl<'a> Visitor<'a> for &mut Reader<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("an event object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Text(name)) = map.next_key()? {
+            if let Some(field) = FIELDS.iter().position(|field| *field == name) {
+                if self.seen & (1 << field) != 0 {
+                    return Err(self.refuse(EventReject::DuplicateField));
+                }
+                self.seen |= 1 << field;
+            }
+            match &*name {
+                "accountId" => self.event.account_id = optional(map.next_value()?),
+                "eventSourceId" => self.event.event_source_id = optional(map.next_value()?),
+                "measureProducerId" => self.event.producer_id = optional(map.next_value()?),
+                "eventAction" => {
+                    self.event.action = match optional(map.next_value()?).as_deref() {
+                        Some("UPSERT") => Some(Action::Upsert),
+                        Some("DELETE") => Some(Action::Delete),
+                        _ => None,
+                    };
+                }
+                "payloadType" => {
+                    self.event.payload_type = match optional(map.next_value()?).as_deref() {
+                        Some("INITIALIZING") => Some(PayloadType::Initializing),
+                        Some("LIVE") => Some(PayloadType::Live),
+                        _ => None,
+                    };
+                }
+                "keys" => map.next_value_seed(Keys(&mut *self))?,
+                "measures" => map.next_value_seed(Measures(&mut *self))?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reader<'_, '_> {
+    fn refuse<E: de::Error>(&mut self, reject: EventReject) -> E {
+        self.reject = Some(reject);
+        E::custom(reject.label())
+    }
+}
+
+/// An id: text or a number as written; anything else is as if it were not there.
+fn optional(raw: &RawValue) -> Option<Cow<'_, str>> {
+    match Scalar::read(raw) {
+        Scalar::Text(text) if !text.is_empty() => Some(text),
+        Scalar::Number(text) => Some(Cow::Borrowed(text)),
+        _ => None,
+    }
+}
+
+/// Reads `keys`.
+struct Keys<'r, 'e, 'a>(&'r mut Reader<'e, 'a>);
+
+/// Reads `measures`.
+struct Measures<'r, 'e, 'a>(&'r mut Reader<'e, 'a>);
+
+macro_rules! object_or_null {
+    ($name:ident) => {
+        impl<'a> de::DeserializeSeed<'a> for $name<'_, '_, 'a> {
+            type Value = ();
+
+            fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+                deserializer.deserialize_any(self)
+            }
+        }
+
+        impl<'a> Visitor<'a> for $name<'_, '_, 'a> {
+            type Value = ();
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+                Ok(())
+            }
+
+            fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
+                while let Some(Text(name)) = map.next_key()? {
+                    let value = Scalar::read(map.next_value::<&'a RawValue>()?);
+                    if let Err(reject) = self.push(name, value) {
+                        return Err(self.0.refuse(reject));
+                    }
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+object_or_null!(Keys);
+object_or_null!(Measures);
+
+impl<'a> Keys<'_, '_, 'a> {
+    fn push(&mut self, name: Cow<'a, str>, value: Scalar<'a>) -> Result<(), EventReject> {
+        let value = match value {
+            Scalar::Text(text) => text,
+            Scalar::Number(text) => Cow::Borrowed(text),
+            Scalar::Boolean(true) => Cow::Borrowed("true"),
+            Scalar::Boolean(false) => Cow::Borrowed("false"),
+            // An empty label is no label, and so is an empty key.
+            Scalar::Null => return Ok(()),
+            Scalar::Nested | Scalar::BadText => return Err(EventReject::BadKey),
+        };
+        if self.0.event.keys.len() == KEYS_MAX {
+            return Err(EventReject::TooLarge);
+        }
+        self.0.event.keys.push((name, value));
+        Ok(())
+    }
+}
+
+impl<'a> Measures<'_, '_, 'a> {
+    fn push(&mut self, name: Cow<'a, str>, value: Scalar<'a>) -> Result<(), EventReject> {
+        if self.0.event.measures.len() == MEASURES_MAX {
+            return Err(EventReject::TooLarge);
+        }
+        self.0.event.measures.push((name, value));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(frame: &str) -> Result<Event<'_>, EventReject> {
+        Event::parse(frame, &mut EventBuffer::default())
+    }
+
+    fn with_measures(measures: &str) -> String {
+        format!(
+            r#"{{"keys":{{"a":"1"}},"eventAction":"UPSERT","payloadType":"LIVE","measures":{measures}}}"#
+        )
+    }
+
+    #[test]
+    fn the_documented_shape_is_read_in_place() {
+        let frame = r#"{"accountId":"EZCLTR","keys":{"queueId":"q","channelId":"EMAIL"},"eventAction":"UPSERT",
+            "eventSourceId":"IXCC_1.0.0","measureProducerId":"Queue_itd_1.0.0","payloadType":"INITIALIZING",
+            "measures":{"coached":"2","Answered":4,"isDefaultQueue":false,"none":null},"new":{"x":[1]}}"#;
+        let event = parse(frame).unwrap();
+        assert_eq!(event.account_id.as_deref(), Some("EZCLTR"));
+        assert_eq!(event.event_source_id.as_deref(), Some("IXCC_1.0.0"));
+        assert_eq!(event.producer_id.as_deref(), Some("Queue_itd_1.0.0"));
+        assert_eq!(event.action, Some(Action::Upsert));
+        assert_eq!(event.payload_type, Some(PayloadType::Initializing));
+        assert_eq!(
+            event.keys,
+            [
+                ("channelId".into(), "EMAIL".into()),
+                ("queueId".into(), "q".into())
+            ]
+        );
+        assert_eq!(
+            event.measures,
+            [
+                ("coached".into(), Scalar::Text("2".into())),
+                ("Answered".into(), Scalar::Number("4")),
+                ("isDefaultQueue".into(), Scalar::Boolean(false)),
+                ("none".into(), Scalar::Null),
+            ]
+        );
+        assert!(matches!(
+            event.measures[0].1,
+            Scalar::Text(Cow::Borrowed(_))
+        ));
+    }
+
+    #[test]
+    fn a_bad_value_stays_one_reading() {
+        let frame = with_measures(
+            r#"{"big":1e400,"object":{"a":{"b":[]}},"array":[1,2],"surrogate":"\ud800","twice":1,"twice":2,"ok":"\u00e4"}"#,
+        );
+        let event = parse(&frame).unwrap();
+        let values: Vec<_> = event
+            .measures
+            .iter()
+            .map(|(_, value)| value.clone())
+            .collect();
+        assert_eq!(
+            values,
+            [
+                Scalar::Number("1e400"),
+                Scalar::Nested,
+                Scalar::Nested,
+                Scalar::BadText,
+                Scalar::Number("1"),
+                Scalar::Number("2"),
+                Scalar::Text("ä".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_delete_needs_no_measures() {
+        for measures in ["", r#","measures":null"#, r#","measures":{}"#] {
+            let frame = format!(
+                r#"{{"keys":{{"agentId":"x"}},"eventAction":"DELETE","payloadType":"LIVE"{measures}}}"#
+            );
+            let event = parse(&frame).unwrap();
+            assert_eq!(event.action, Some(Action::Delete));
+            assert!(event.measures.is_empty());
+        }
+    }
+
+    #[test]
+    fn whole_events_are_refused_by_reason() {
+        let many_keys: Vec<String> = (0..=KEYS_MAX)
+            .map(|index| format!(r#""k{index}":"v""#))
+            .collect();
+        let long = "x".repeat(KEY_BYTES_MAX + 1);
+        for (frame, reject) in [
+            ("ping".to_owned(), EventReject::NotJson),
+            (String::new(), EventReject::NotJson),
+            ("[1]".to_owned(), EventReject::NotJson),
+            ("\u{feff}{}".to_owned(), EventReject::NotJson),
+            ("{".to_owned(), EventReject::Malformed),
+            (with_measures("{}") + "{}", EventReject::Malformed),
+            (with_measures("[]"), EventReject::Malformed),
+            (with_measures(r#""x""#), EventReject::Malformed),
+            (with_measures(r#"{"a":+1}"#), EventReject::Malformed),
+            ("{}".to_owned(), EventReject::NoKeys),
+            (
+                r#"{"keys":{},"eventAction":"UPSERT","payloadType":"LIVE"}"#.to_owned(),
+                EventReject::NoKeys,
+            ),
+            (
+                r#"{"keys":{"a":"1"},"payloadType":"LIVE"}"#.to_owned(),
+                EventReject::UnknownAction,
+            ),
+            (
+                r#"{"keys":{"a":"1"},"eventAction":"upsert","payloadType":"LIVE"}"#.to_owned(),
+                EventReject::UnknownAction,
+            ),
+            (
+                r#"{"keys":{"a":"1"},"eventAction":"UPSERT","payloadType":7}"#.to_owned(),
+                EventReject::UnknownPayloadType,
+            ),
+            (
+                r#"{"keys":{"a":"1"},"keys":{"a":"1"}}"#.to_owned(),
+                EventReject::DuplicateField,
+            ),
+            (
+                r#"{"keys":{"a":"1","a":"2"},"eventAction":"UPSERT","payloadType":"LIVE"}"#
+                    .to_owned(),
+                EventReject::BadKey,
+            ),
+            (
+                r#"{"keys":{"":"1"},"eventAction":"UPSERT","payloadType":"LIVE"}"#.to_owned(),
+                EventReject::BadKey,
+            ),
+            (r#"{"keys":{"a":{}}}"#.to_owned(), EventReject::BadKey),
+            (
+                format!(
+                    r#"{{"keys":{{"a":"{long}"}},"eventAction":"UPSERT","payloadType":"LIVE"}}"#
+                ),
+                EventReject::BadKey,
+            ),
+            (
+                format!(r#"{{"keys":{{{}}}}}"#, many_keys.join(",")),
+                EventReject::TooLarge,
+            ),
+        ] {
+            assert_eq!(parse(&frame).map(|_| ()), Err(reject), "{frame:.120}");
+        }
+    }
+
+    #[test]
+    fn a_deeply_nested_value_neither_overflows_nor_stops_the_event() {
+        let deep = "[".repeat(200_000) + &"]".repeat(200_000);
+        let frame = with_measures(&format!(r#"{{"deep":{deep},"ok":"1"}}"#));
+        assert_eq!(parse(&frame).unwrap().measures.len(), 2);
+    }
+
+    #[test]
+    fn a_buffer_keeps_its_memory() {
+        let frame = with_measures(r#"{"a":"1","b":"2"}"#);
+        let mut buffer = EventBuffer::default();
+        Event::parse(&frame, &mut buffer)
+            .unwrap()
+            .recycle(&mut buffer);
+        let (keys, measures) = (
+            buffer.keys.as_ptr() as usize,
+            buffer.measures.as_ptr() as usize,
+        );
+        Event::parse(&frame, &mut buffer)
+            .unwrap()
+            .recycle(&mut buffer);
+        assert_eq!(
+            (
+                buffer.keys.as_ptr() as usize,
+                buffer.measures.as_ptr() as usize
+            ),
+            (keys, measures)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC*") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn no_json_panics(value in "[-0-9.eE\"\\\\ud{}\\[\\],:a-f]{0,40}") {
+            let _ = parse(&with_measures(&format!("{{\"a\":{value}}}")));
+        }
+    }
+}

@@ -1,0 +1,540 @@
+//! The measures of one producer: what each is, what it is called, and how it is read.
+//!
+//! A measure is settled when its first present value arrives: from then on its verdict,
+//! kind and name are pinned for the life of the process, so that an Influx field never
+//! changes type. What it is comes from, in this order: a `[[producer.measure]]` rule,
+//! AXP's dictionary, the built-in table, the first value. The dictionary's `STRING` does
+//! not tell a state from a flag from free text, so it only rules numbers out and leaves
+//! the rest to the two that follow.
+//!
+//! Finding a measure costs one comparison where events name their measures in the same
+//! order as before; else one look-up. At most [`MEASURES_MAX`] are kept.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::{DurationUnit, Format, Kind, MeasureRule, Personal, Producer, Unit};
+use crate::ingest::event::{RawReading, Scalar};
+use crate::label::labels::clean_value;
+use crate::parse::allowlist::Allowlist;
+use crate::parse::name::snake_case;
+use crate::parse::names::Names;
+use crate::parse::privacy::Privacy;
+use crate::parse::{format, number};
+use crate::reject::ReadingReject;
+
+/// Most measures of one producer; AXP's have under a hundred. Past it: refused.
+pub const MEASURES_MAX: usize = 1024;
+/// Most states of one measure: a state set is a handful, and each costs a series a row.
+pub const STATES_MAX: usize = 32;
+/// Most bytes of a measure's name.
+const NAME_BYTES_MAX: usize = 256;
+/// Milliseconds a second: AXP's points in time are epoch milliseconds.
+const MILLISECONDS: f64 = 1000.0;
+/// Percent of one.
+const PERCENT: f64 = 100.0;
+
+/// AXP's measures that hold the time at which a state began.
+const TIMESTAMPS: [&str; 5] = [
+    "timeInState",
+    "timeLoggedIn",
+    "timeActive",
+    "timeOnHold",
+    "timeInACW",
+];
+/// AXP's measures that hold a state.
+const STATES: [&str; 1] = ["agentState"];
+
+/// AXP's own type of a measure (Producer Management API).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AxpType {
+    /// Text of any sort.
+    String,
+    /// A count or a level.
+    Number,
+    /// A length of time.
+    Duration,
+    /// A point in time, epoch milliseconds.
+    Date,
+    /// The time at which a state began, epoch milliseconds, `0` when not in it.
+    TimeInState,
+    /// A type this program does not know; as if none were given.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What AXP says of one measure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// AXP's type.
+    pub axp_type: AxpType,
+    /// AXP's description in the configured locale; may be empty.
+    pub description: String,
+}
+
+/// What AXP says of a producer's measures, by name.
+pub type Dictionary = HashMap<String, Definition>;
+
+/// A measure's place in its producer's list.
+pub type MeasureId = usize;
+
+/// What becomes of a measure's readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They go to the outputs.
+    Exported,
+    /// They are left out, by the allowlist or as personal data.
+    Denied,
+    /// They are refused.
+    Refused(ReadingReject),
+}
+
+/// A reading that has been read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// Of a number, duration, timestamp, or boolean (1 or 0).
+    Number(f64),
+    /// Of a state: its place in the measure's list of states.
+    State(usize),
+    /// Of a text.
+    Text(Cow<'a, str>),
+    /// No value: what the row held goes.
+    Absent,
+    /// Refused: what the row held goes.
+    Refused(ReadingReject),
+}
+
+/// One measure's value in one event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading<'a> {
+    /// Which measure.
+    pub measure: MeasureId,
+    /// Its value.
+    pub value: Value<'a>,
+}
+
+/// What is known of one measure.
+#[derive(Debug)]
+pub struct Measure {
+    /// AXP's name.
+    pub name: Box<str>,
+    /// What becomes of its readings.
+    pub verdict: Verdict,
+    /// What it is; none until its first present value.
+    pub kind: Option<Kind>,
+    /// `<measure>[_<unit>]`: the field of the lines, the end of the metric's name, the
+    /// label of a text.
+    pub field: Box<str>,
+    /// True if it becomes a label of all of its row's series.
+    pub promoted: bool,
+    /// The states known, in the order in which they came.
+    pub states: Vec<Box<str>>,
+    /// AXP's description, or empty.
+    pub description: Box<str>,
+    /// Where the outputs keep it, once it is there; theirs to set.
+    pub column: Option<u32>,
+    reader: Reader,
+    /// The event that named it last, to notice repetition.
+    event: u64,
+    /// The measure that came after it last time.
+    successor: MeasureId,
+}
+
+/// How a measure's text becomes a value.
+#[derive(Debug, Clone, Copy)]
+struct Reader {
+    format: Format,
+    divisor: f64,
+    states_fixed: bool,
+    hashed: bool,
+}
+
+/// The measures of one producer.
+#[derive(Debug)]
+pub struct Measures {
+    producer_id: String,
+    stem: String,
+    list: Vec<Measure>,
+    by_name: HashMap<Box<str>, MeasureId, hashbrown::DefaultHashBuilder>,
+    first: MeasureId,
+    events: u64,
+    settings: Producer,
+    allowlist: Allowlist,
+    privacy: Privacy,
+    dictionary: Dictionary,
+    names: Arc<Names>,
+    /// True if the names of the info metric are this producer's.
+    info_owned: bool,
+    text_bytes_max: usize,
+}
+
+impl Measures {
+    /// The measures of the producer that `settings` names, none seen yet.
+    pub fn new(
+        settings: Producer,
+        privacy: Privacy,
+        names: Arc<Names>,
+        text_bytes_max: usize,
+    ) -> Self {
+        let stem = settings.stem();
+        // OpenMetrics names the family without the suffix of its sample.
+        let info_owned = [format!("axp_{stem}_info"), format!("axp_{stem}")]
+            .iter()
+            .all(|metric| names.claim(metric, &settings.id, ""));
+        Self {
+            info_owned,
+            producer_id: settings.id.clone(),
+            stem,
+            list: Vec::new(),
+            by_name: HashMap::default(),
+            first: 0,
+            events: 0,
+            allowlist: Allowlist::new(&settings.allow, &settings.deny),
+            settings,
+            privacy,
+            dictionary: Dictionary::new(),
+            names,
+            text_bytes_max,
+        }
+    }
+
+    /// Takes what AXP says of the measures; it counts for those not settled yet.
+    pub fn set_dictionary(&mut self, dictionary: Dictionary) {
+        self.dictionary = dictionary;
+    }
+
+    /// The producer's metric stem.
+    pub fn stem(&self) -> &str {
+        &self.stem
+    }
+
+    /// The producer's id.
+    pub fn producer_id(&self) -> &str {
+        &self.producer_id
+    }
+
+    /// A measure by its place; none past the end.
+    pub fn get(&self, id: MeasureId) -> Option<&Measure> {
+        self.list.get(id)
+    }
+
+    /// A measure by its place, to set where the outputs keep it.
+    pub fn get_mut(&mut self, id: MeasureId) -> Option<&mut Measure> {
+        self.list.get_mut(id)
+    }
+
+    /// Every measure seen, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &Measure> {
+        self.list.iter()
+    }
+
+    /// Reads the measures of one event into `readings`, and says how many were denied.
+    ///
+    /// A measure that stands twice is refused each time: nobody can tell which one holds.
+    pub fn read<'a>(
+        &mut self,
+        raw: impl Iterator<Item = RawReading<'a>>,
+        readings: &mut Vec<Reading<'a>>,
+    ) -> u64 {
+        self.events += 1;
+        let event = self.events;
+        let mut denied = 0;
+        let mut previous: Option<MeasureId> = None;
+        for (name, scalar) in raw {
+            let Some(id) = self.find(previous, &name) else {
+                readings.push(Reading {
+                    measure: usize::MAX,
+                    value: Value::Refused(self.refusal(&name)),
+                });
+                continue;
+            };
+            previous = Some(id);
+            let Some(measure) = self.list.get_mut(id) else {
+                continue;
+            };
+            let repeated = measure.event == event;
+            measure.event = event;
+            if measure.verdict == Verdict::Denied {
+                denied += 1;
+                continue;
+            }
+            let value = if repeated {
+                let refused = Value::Refused(ReadingReject::Duplicate);
+                readings
+                    .iter_mut()
+                    .filter(|reading| reading.measure == id)
+                    .for_each(|reading| reading.value = refused.clone());
+                refused
+            } else {
+                self.value(id, scalar)
+            };
+            // Settling may have found the measure's name taken.
+            readings.push(Reading { measure: id, value });
+        }
+        denied
+    }
+
+    /// A measure by name: first where it stood last time, then by look-up, then as new.
+    fn find(&mut self, previous: Option<MeasureId>, name: &str) -> Option<MeasureId> {
+        let guess = match previous {
+            Some(id) => self.list.get(id)?.successor,
+            None => self.first,
+        };
+        if self
+            .list
+            .get(guess)
+            .is_some_and(|measure| &*measure.name == name)
+        {
+            return Some(guess);
+        }
+        let id = match self.by_name.get(name) {
+            Some(id) => *id,
+            None => self.add(name)?,
+        };
+        match previous {
+            Some(previous) => self.list.get_mut(previous)?.successor = id,
+            None => self.first = id,
+        }
+        Some(id)
+    }
+
+    /// Why a name is in no list.
+    fn refusal(&self, name: &str) -> ReadingReject {
+        if is_name(name) {
+            ReadingReject::TooManyMeasures
+        } else {
+            ReadingReject::BadName
+        }
+    }
+
+    fn add(&mut self, name: &str) -> Option<MeasureId> {
+        if !is_name(name) || self.list.len() == MEASURES_MAX {
+            return None;
+        }
+        let denied = !self.allowlist.allows(name)
+            || (self.privacy.is_personal(name) && self.privacy.mode() == Personal::Drop);
+        let description = self
+            .dictionary
+            .get(name)
+            .map_or("", |definition| &definition.description);
+        let rule = self.rule(name);
+        let id = self.list.len();
+        self.list.push(Measure {
+            name: name.into(),
+            verdict: if denied {
+                Verdict::Denied
+            } else {
+                Verdict::Exported
+            },
+            kind: None,
+            field: Box::default(),
+            promoted: self.settings.labels.iter().any(|label| label == name),
+            states: rule.map_or_else(Vec::new, |rule| {
+                rule.states
+                    .iter()
+                    .map(|state| state.as_str().into())
+                    .collect()
+            }),
+            description: rule
+                .map(|rule| &*rule.help)
+                .filter(|help| !help.is_empty())
+                .unwrap_or(description)
+                .into(),
+            column: None,
+            reader: Reader {
+                format: Format::Strict,
+                divisor: 1.0,
+                states_fixed: false,
+                hashed: false,
+            },
+            event: 0,
+            successor: id + 1,
+        });
+        self.by_name.insert(name.into(), id);
+        Some(id)
+    }
+
+    fn rule(&self, name: &str) -> Option<&MeasureRule> {
+        self.settings.measure.iter().find(|rule| rule.name == name)
+    }
+
+    /// Reads one value; settles the measure if it is the first one present.
+    fn value<'a>(&mut self, id: MeasureId, scalar: Scalar<'a>) -> Value<'a> {
+        let text = match scalar {
+            Scalar::Null => return Value::Absent,
+            Scalar::Nested => return Value::Refused(ReadingReject::NotScalar),
+            Scalar::BadText => return Value::Refused(ReadingReject::BadText),
+            Scalar::Text(text) => text,
+            Scalar::Number(text) => Cow::Borrowed(text),
+            Scalar::Boolean(true) => Cow::Borrowed("true"),
+            Scalar::Boolean(false) => Cow::Borrowed("false"),
+        };
+        if self.settings.null_values.iter().any(|null| *null == text) {
+            return Value::Absent;
+        }
+        if self
+            .list
+            .get(id)
+            .is_some_and(|measure| measure.kind.is_none())
+        {
+            self.settle(id, &text);
+        }
+        let Some(measure) = self.list.get_mut(id) else {
+            return Value::Absent;
+        };
+        if let Verdict::Refused(reject) = measure.verdict {
+            return Value::Refused(reject);
+        }
+        let Reader {
+            format,
+            divisor,
+            states_fixed,
+            hashed,
+        } = measure.reader;
+        match measure.kind {
+            Some(Kind::Number | Kind::Duration) => match read_number(format, &text) {
+                Ok(value) => Value::Number(value / divisor),
+                Err(reject) => Value::Refused(reject),
+            },
+            Some(Kind::Timestamp) => match number::parse(&text) {
+                Ok(0.0) => Value::Absent,
+                Ok(value) => Value::Number(value / MILLISECONDS),
+                Err(reject) => Value::Refused(reject),
+            },
+            Some(Kind::Boolean) => match &*text {
+                "true" => Value::Number(1.0),
+                "false" => Value::Number(0.0),
+                _ => Value::Refused(ReadingReject::NotABoolean),
+            },
+            Some(Kind::State) => match clean(text, self.text_bytes_max) {
+                state if state.is_empty() => Value::Absent,
+                state => state_of(&mut measure.states, states_fixed, &state),
+            },
+            Some(Kind::Text) if hashed => Value::Text(Cow::Owned(self.privacy.hash(&text))),
+            Some(Kind::Text) => match clean(text, self.text_bytes_max) {
+                text if text.is_empty() => Value::Absent,
+                text => Value::Text(text),
+            },
+            None => Value::Absent,
+        }
+    }
+
+    /// Pins what a measure is and what it is called.
+    fn settle(&mut self, id: MeasureId, first_value: &str) {
+        let Some(name) = self.list.get(id).map(|measure| measure.name.clone()) else {
+            return;
+        };
+        let rule = self.rule(&name);
+        let personal = self.privacy.is_personal(&name);
+        let hashed = personal && self.privacy.mode() == Personal::Hash;
+        let kind = match rule.and_then(|rule| rule.kind) {
+            _ if hashed => Kind::Text,
+            Some(kind) => kind,
+            None if personal => Kind::Text,
+            None => self.infer(&name, first_value),
+        };
+        let unit = rule.and_then(|rule| rule.unit);
+        let format = rule.map_or(Format::Strict, |rule| rule.format);
+        let divisor = match (kind, unit) {
+            (_, Some(Unit::Ratio)) => PERCENT,
+            // The two duration formats give seconds whatever the unit.
+            (Kind::Duration, _) if matches!(format, Format::HhMmSs | Format::Iso8601) => 1.0,
+            (Kind::Duration, Some(Unit::Millis)) => MILLISECONDS,
+            (Kind::Duration, None) if self.settings.duration_unit == DurationUnit::Millis => {
+                MILLISECONDS
+            }
+            _ => 1.0,
+        };
+        let base = match rule.map(|rule| rule.rename.as_str()) {
+            Some(rename) if !rename.is_empty() => rename.to_owned(),
+            _ => snake_case(&name),
+        };
+        let field = match (kind, unit) {
+            (Kind::Duration, _) => base + "_seconds",
+            (Kind::Timestamp, _) => base + "_timestamp_seconds",
+            (Kind::Number, Some(Unit::Ratio)) => base + "_ratio",
+            _ => base,
+        };
+        let states_fixed = rule.is_some_and(|rule| !rule.states.is_empty());
+        let has_family = kind != Kind::Text || self.info_owned;
+        let owned = has_family
+            && self.names.claim(
+                &format!("axp_{}_{field}", self.stem),
+                &self.producer_id,
+                &name,
+            );
+        if let Some(measure) = self.list.get_mut(id) {
+            measure.kind = Some(kind);
+            measure.field = field.into();
+            measure.promoted &= kind == Kind::Text;
+            measure.reader = Reader {
+                format,
+                divisor,
+                states_fixed,
+                hashed,
+            };
+            if !owned {
+                measure.verdict = Verdict::Refused(ReadingReject::NameCollision);
+            }
+        }
+    }
+
+    /// What a measure without a rule is.
+    fn infer(&self, name: &str, first_value: &str) -> Kind {
+        let axp_type = self
+            .dictionary
+            .get(name)
+            .map_or(AxpType::Unknown, |definition| definition.axp_type);
+        let text = match first_value {
+            _ if STATES.contains(&name) => Kind::State,
+            "true" | "false" => Kind::Boolean,
+            _ => Kind::Text,
+        };
+        match axp_type {
+            AxpType::Number => Kind::Number,
+            AxpType::Duration => Kind::Duration,
+            AxpType::Date | AxpType::TimeInState => Kind::Timestamp,
+            AxpType::String => text,
+            AxpType::Unknown if TIMESTAMPS.contains(&name) => Kind::Timestamp,
+            AxpType::Unknown if name.ends_with("Duration") => Kind::Duration,
+            AxpType::Unknown if text == Kind::Text && number::is_number(first_value.as_bytes()) => {
+                Kind::Number
+            }
+            AxpType::Unknown => text,
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= NAME_BYTES_MAX
+}
+
+fn read_number(format: Format, text: &str) -> Result<f64, ReadingReject> {
+    if format == Format::Strict {
+        number::parse(text)
+    } else {
+        format::parse(format, text)
+    }
+}
+
+/// Outside text as a label value, borrowed where nothing had to change.
+fn clean(text: Cow<'_, str>, bytes_max: usize) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => clean_value(text, bytes_max),
+        Cow::Owned(text) => Cow::Owned(clean_value(&text, bytes_max).into_owned()),
+    }
+}
+
+/// A state's place in the list, learning it if the list is open and has room.
+fn state_of<'a>(states: &mut Vec<Box<str>>, fixed: bool, state: &str) -> Value<'a> {
+    match states.iter().position(|known| &**known == state) {
+        Some(index) => Value::State(index),
+        None if fixed || states.len() >= STATES_MAX => Value::Refused(ReadingReject::TooManyStates),
+        None => {
+            states.push(state.into());
+            Value::State(states.len() - 1)
+        }
+    }
+}

@@ -1,0 +1,581 @@
+//! One producer's pipeline: a frame becomes readings, a row, series and a line.
+//!
+//! It is a function of its input: no I/O, and the time is an argument. All of one event
+//! is applied under one lock, so that a scrape sees all of it or nothing. An event on a
+//! known row allocates nothing unless a text of it changed.
+//!
+//! What arrives that cannot be used is counted ([`crate::reject`]) and costs nothing else.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use crate::config::{Kind, OnDelete};
+use crate::ingest::event::{Action, Event, EventBuffer, PayloadType};
+use crate::label::labels::{Labels, clean_value};
+use crate::label::relabel::Rules;
+use crate::parse::measures::{Dictionary, Measure, Measures, Reading, Value, Verdict};
+use crate::parse::name::snake_case;
+use crate::reject::{EventReject, ReadingReject, RetireCause, RowReject};
+use crate::sink::line::{self, Field};
+use crate::sink::queue::LineSender;
+use crate::table::column::ColumnSpec;
+use crate::table::row::Standing;
+use crate::table::rows::{ColumnId, RowId, Table};
+use crate::table::snapshot::Snapshot;
+use crate::telemetry;
+
+/// The label that rules may read for the event's source; dropped at the end.
+const EVENT_SOURCE_LABEL: &str = "__event_source_id__";
+/// The label that rules may read for the producer; dropped at the end.
+const PRODUCER_LABEL: &str = "__measure_producer_id__";
+/// The label of the account.
+const ACCOUNT_LABEL: &str = "account_id";
+/// Most bytes of a HELP text; descriptions come from AXP.
+const HELP_BYTES_MAX: usize = 512;
+
+/// When something happened.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// By the clock that never goes back.
+    pub instant: Instant,
+    /// By the wall, nanoseconds since the epoch.
+    pub unix_ns: i64,
+}
+
+impl Moment {
+    /// Now.
+    pub fn now() -> Self {
+        let since_epoch = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            instant: Instant::now(),
+            unix_ns: i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// A table that one pipeline writes and scrapes read.
+pub type SharedTable = Arc<RwLock<Table>>;
+
+/// A table to read, even after a writer died.
+pub fn read_table(table: &SharedTable) -> RwLockReadGuard<'_, Table> {
+    table.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_table(table: &SharedTable) -> RwLockWriteGuard<'_, Table> {
+    table.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a pipeline's lines go.
+#[derive(Debug, Clone)]
+pub struct LineOutput {
+    /// The sink's queue.
+    pub sender: LineSender,
+    /// What a DELETE writes.
+    pub on_delete: OnDelete,
+}
+
+/// What a pipeline is built from.
+#[derive(Debug)]
+pub struct PipelineParts {
+    /// The producer's measures.
+    pub measures: Measures,
+    /// The relabel rules.
+    pub rules: Arc<Rules>,
+    /// The account of events that name none.
+    pub account_id: String,
+    /// The table it writes.
+    pub table: SharedTable,
+    /// Where its lines go.
+    pub outputs: Vec<LineOutput>,
+    /// What it counts.
+    pub metrics: telemetry::Pipeline,
+    /// How long a snapshot's events may pause before it counts as finished.
+    pub snapshot_quiet: Duration,
+    /// How long rows outlive their feed.
+    pub stale_after: Duration,
+    /// Most bytes of a label value.
+    pub label_value_bytes: usize,
+}
+
+/// One producer's pipeline.
+#[derive(Debug)]
+pub struct Pipeline {
+    parts: PipelineParts,
+    snapshot: Snapshot,
+    /// When rows that the feed no longer vouches for are retired.
+    stale_at: Option<Instant>,
+    event_buffer: EventBuffer,
+    readings: Vec<Reading<'static>>,
+    identity: String,
+    line: Vec<u8>,
+}
+
+impl Pipeline {
+    /// A pipeline that has seen nothing yet.
+    pub fn new(parts: PipelineParts) -> Self {
+        Self {
+            snapshot: Snapshot::new(parts.snapshot_quiet),
+            parts,
+            stale_at: None,
+            event_buffer: EventBuffer::default(),
+            readings: Vec::new(),
+            identity: String::new(),
+            line: Vec::new(),
+        }
+    }
+
+    /// Takes one frame of text; says whether the event took effect, or why not.
+    ///
+    /// # Errors
+    /// Why the event was refused; it is counted already.
+    pub fn apply(&mut self, frame: &str, now: Moment) -> Result<(), EventReject> {
+        let mut buffer = std::mem::take(&mut self.event_buffer);
+        let applied = match Event::parse(frame, &mut buffer) {
+            Ok(mut event) => {
+                let applied = self.apply_event(&mut event, now);
+                event.recycle(&mut buffer);
+                applied
+            }
+            Err(reject) => {
+                self.parts.metrics.event_unreadable();
+                Err(reject)
+            }
+        };
+        self.event_buffer = buffer;
+        match applied {
+            Ok(()) => self.parts.metrics.event_applied(),
+            Err(reject) => self.parts.metrics.event_rejected(reject),
+        }
+        applied
+    }
+
+    /// Counts a frame that is no text.
+    pub fn refuse_binary(&self) {
+        self.parts.metrics.event_unreadable();
+        self.parts.metrics.event_rejected(EventReject::Binary);
+    }
+
+    fn apply_event(&mut self, event: &mut Event<'_>, now: Moment) -> Result<(), EventReject> {
+        let (Some(action), Some(payload_type)) = (event.action, event.payload_type) else {
+            return Err(EventReject::Malformed);
+        };
+        self.parts.metrics.event(payload_type, action);
+        if event
+            .producer_id
+            .as_deref()
+            .is_some_and(|id| id != self.parts.measures.producer_id())
+        {
+            return Err(EventReject::WrongProducer);
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a gauge of seconds needs no nanoseconds"
+        )]
+        self.parts.metrics.last_event.set(now.unix_ns as f64 / 1e9);
+        write_identity(&mut self.identity, event, &self.parts.account_id);
+        let closes = self.snapshot.event(payload_type, now.instant);
+        let applied = match action {
+            Action::Upsert => self.upsert(event, payload_type, now),
+            Action::Delete => {
+                self.delete(now);
+                Ok(())
+            }
+        };
+        if closes {
+            self.close_snapshot();
+        }
+        applied
+    }
+
+    fn upsert(
+        &mut self,
+        event: &mut Event<'_>,
+        payload_type: PayloadType,
+        now: Moment,
+    ) -> Result<(), EventReject> {
+        let mut readings = recycled(std::mem::take(&mut self.readings));
+        let measures = event.measures.drain(..);
+        let denied = self.parts.measures.read(measures, &mut readings);
+        let applied = self.write_row(event, payload_type, &mut readings, now);
+        if let Ok((id, standing)) = applied {
+            self.count_readings(&readings, standing, denied);
+            if standing == Standing::Shown && !self.parts.outputs.is_empty() {
+                self.write_line(id, &readings);
+            }
+        }
+        let verdict = match applied {
+            Ok((_, Standing::Shown | Standing::Dropped)) => Ok(()),
+            Ok((_, Standing::Waiting | Standing::Refused)) => Err(EventReject::RowRefused),
+            Err(EventReject::RowRefused) => {
+                self.count_readings(&readings, Standing::Refused, denied);
+                Err(EventReject::RowRefused)
+            }
+            Err(reject) => Err(reject),
+        };
+        self.readings = recycled(readings);
+        verdict
+    }
+
+    /// Applies the readings to the event's row, all under one lock.
+    fn write_row(
+        &mut self,
+        event: &Event<'_>,
+        payload_type: PayloadType,
+        readings: &mut [Reading<'_>],
+        now: Moment,
+    ) -> Result<(RowId, Standing), EventReject> {
+        let Self {
+            parts,
+            snapshot,
+            identity,
+            ..
+        } = self;
+        let mut table = write_table(&parts.table);
+        let known = table.find(identity);
+        let id = match known {
+            Some(id) => id,
+            None => table.insert(identity).map_err(|reject| {
+                parts.metrics.row_refused(reject);
+                EventReject::RowRefused
+            })?,
+        };
+        if let Some(row) = table.row_mut(id) {
+            row.generation = snapshot.generation();
+            match payload_type {
+                PayloadType::Initializing
+                    if row.live_session == snapshot.session() && known.is_some() =>
+                {
+                    return Err(EventReject::Superseded);
+                }
+                PayloadType::Initializing => {}
+                PayloadType::Live => row.live_session = snapshot.session(),
+            }
+            row.line_ns = now.unix_ns.max(row.line_ns.saturating_add(1));
+        }
+        let mut texts_changed = false;
+        let relabel = set_values(
+            &mut table,
+            &mut parts.measures,
+            id,
+            readings,
+            true,
+            &mut texts_changed,
+        );
+        if known.is_none() || relabel {
+            let labels = row_labels(event, parts, &table, id);
+            if let Err(reject) = table.place(id, labels) {
+                parts.metrics.row_refused(reject);
+            }
+        }
+        set_values(
+            &mut table,
+            &mut parts.measures,
+            id,
+            readings,
+            false,
+            &mut texts_changed,
+        );
+        if texts_changed {
+            table.rebuild_info(id);
+        }
+        let standing = table.row(id).map_or(Standing::Refused, |row| row.standing);
+        Ok((id, standing))
+    }
+
+    fn count_readings(&self, readings: &[Reading<'_>], standing: Standing, mut denied: u64) {
+        let metrics = &self.parts.metrics;
+        let (mut applied, mut absent) = (0, 0);
+        for reading in readings {
+            match (&reading.value, standing) {
+                (Value::Refused(reject), _) => metrics.readings_rejected(*reject, 1),
+                (Value::Absent, _) => absent += 1,
+                (_, Standing::Shown) => applied += 1,
+                (_, Standing::Dropped) => denied += 1,
+                (_, Standing::Waiting | Standing::Refused) => {
+                    metrics.readings_rejected(ReadingReject::RowRefused, 1)
+                }
+            }
+        }
+        metrics.readings_applied.inc_by(applied);
+        metrics.readings_absent.inc_by(absent);
+        metrics.readings_denied.inc_by(denied);
+    }
+
+    fn write_line(&mut self, id: RowId, readings: &[Reading<'_>]) {
+        let Self { parts, line, .. } = self;
+        let table = read_table(&parts.table);
+        let Some(row) = table.row(id) else { return };
+        let fields = readings.iter().filter_map(|reading| {
+            let measure = parts.measures.get(reading.measure)?;
+            Some((&*measure.field, field_of(measure, &reading.value)?))
+        });
+        line.clear();
+        let written = line::write(line, table.stem(), &row.labels, fields, row.line_ns);
+        drop(table);
+        if written {
+            parts
+                .outputs
+                .iter()
+                .for_each(|output| output.sender.send(line));
+        }
+    }
+
+    fn delete(&mut self, now: Moment) {
+        let Self {
+            parts,
+            identity,
+            line,
+            ..
+        } = self;
+        let mut table = write_table(&parts.table);
+        let Some(id) = table.find(identity) else {
+            return;
+        };
+        if let Some(row) = table.row(id).filter(|row| row.standing == Standing::Shown) {
+            line.clear();
+            let timestamp = now.unix_ns.max(row.line_ns.saturating_add(1));
+            let fields = std::iter::once(("retired", Field::Boolean(true)));
+            if line::write(line, table.stem(), &row.labels, fields, timestamp) {
+                for output in parts
+                    .outputs
+                    .iter()
+                    .filter(|output| output.on_delete == OnDelete::Marker)
+                {
+                    output.sender.send(line);
+                }
+            }
+        }
+        table.retire(id);
+        parts.metrics.rows_retired(RetireCause::Delete, 1);
+    }
+
+    /// A session begins: its snapshot will say which rows there are.
+    pub fn session_opened(&mut self) {
+        self.snapshot.session_opened();
+        self.parts.metrics.snapshot_complete.set(0);
+    }
+
+    /// The session ended: an open snapshot is discarded, and the rows begin to age.
+    pub fn session_lost(&mut self, now: Instant) {
+        self.snapshot.session_lost();
+        self.parts.metrics.snapshot_complete.set(0);
+        self.stale_at.get_or_insert(now + self.parts.stale_after);
+    }
+
+    /// Lets time pass: a quiet snapshot closes, rows without a feed go stale.
+    pub fn tick(&mut self, now: Instant) {
+        if self.snapshot.tick(now) {
+            self.close_snapshot();
+        }
+        if self.stale_at.is_some_and(|deadline| now >= deadline) {
+            self.stale_at = None;
+            // What the running session has named is fresh.
+            let fresh = self
+                .snapshot
+                .is_connected()
+                .then(|| self.snapshot.generation());
+            let mut table = write_table(&self.parts.table);
+            let count = table.retire_where(|row| Some(row.generation) != fresh);
+            drop(table);
+            self.parts.metrics.rows_retired(RetireCause::Stale, count);
+        }
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        [self.snapshot.deadline(), self.stale_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// True once a snapshot of the current session has closed.
+    pub const fn is_snapshot_complete(&self) -> bool {
+        self.snapshot.is_complete()
+    }
+
+    /// Takes what AXP says of the measures.
+    pub fn set_dictionary(&mut self, dictionary: Dictionary) {
+        self.parts.measures.set_dictionary(dictionary);
+    }
+
+    fn close_snapshot(&mut self) {
+        let generation = self.snapshot.generation();
+        let count = write_table(&self.parts.table).retire_where(|row| row.generation != generation);
+        self.parts.metrics.rows_retired(RetireCause::Resync, count);
+        self.parts.metrics.snapshot_complete.set(1);
+        self.stale_at = None;
+    }
+}
+
+/// Sets the readings of promoted texts, or of all others; true if one was promoted and
+/// changed. What the table refuses becomes a refused reading, and what the row held goes.
+fn set_values(
+    table: &mut Table,
+    measures: &mut Measures,
+    id: RowId,
+    readings: &mut [Reading<'_>],
+    promoted: bool,
+    texts_changed: &mut bool,
+) -> bool {
+    let mut relabel = false;
+    for reading in readings {
+        let Some(measure) = measures
+            .get_mut(reading.measure)
+            .filter(|measure| measure.promoted == promoted)
+        else {
+            continue;
+        };
+        let Some(column) = column_of(table, measure, &reading.value) else {
+            continue;
+        };
+        let set = match &reading.value {
+            Value::Number(value) => table.set_cell(id, column, *value),
+            Value::State(index) => table.learn_states(column, &measure.states).and_then(|()| {
+                #[expect(clippy::cast_precision_loss, reason = "at most 32 states")]
+                table.set_cell(id, column, *index as f64)
+            }),
+            Value::Text(text) => table.set_text(id, column, text).map(|changed| {
+                relabel |= promoted && changed;
+                *texts_changed |= changed;
+            }),
+            Value::Absent | Value::Refused(_) => {
+                let cleared = table.clear(id, column);
+                relabel |= promoted && cleared;
+                *texts_changed |= cleared;
+                Ok(())
+            }
+        };
+        if let Err(reject) = set {
+            *texts_changed |= table.clear(id, column);
+            reading.value = Value::Refused(reject);
+        }
+    }
+    relabel
+}
+
+/// The measure's column, made when its first value comes.
+fn column_of(table: &mut Table, measure: &mut Measure, value: &Value<'_>) -> Option<ColumnId> {
+    if measure.column.is_none() && measure.verdict == Verdict::Exported {
+        let has_value = !matches!(value, Value::Absent | Value::Refused(_));
+        if let Some(kind) = measure.kind.filter(|_| has_value) {
+            measure.column = Some(table.add_column(ColumnSpec {
+                metric: format!("axp_{}_{}", table.stem(), measure.field),
+                field: measure.field.to_string(),
+                help: help(measure, kind, table.producer_id()),
+                kind,
+                promoted: measure.promoted,
+            }));
+        }
+    }
+    measure.column
+}
+
+/// One line of help: AXP's own words where it gave some, the measure, and how to read it.
+fn help(measure: &Measure, kind: Kind, producer_id: &str) -> String {
+    let reading = match kind {
+        Kind::Number if measure.field.ends_with("_ratio") => "as a ratio",
+        Kind::Number => "as published",
+        Kind::Duration => "in seconds",
+        Kind::Timestamp => "as Unix time in seconds, absent when 0",
+        Kind::Boolean => "1 for true and 0 for false",
+        Kind::State => "1 for the current state and 0 for the others",
+        Kind::Text => "as text",
+    };
+    let description = measure.description.trim_end_matches('.');
+    let lead = if description.is_empty() {
+        "AXP measure"
+    } else {
+        description
+    };
+    clean_value(
+        &format!("{lead} ({} of {producer_id}, {reading})", measure.name),
+        HELP_BYTES_MAX,
+    )
+    .into_owned()
+}
+
+fn field_of<'a>(measure: &'a Measure, value: &'a Value<'_>) -> Option<Field<'a>> {
+    match value {
+        _ if measure.promoted => None,
+        #[expect(clippy::float_cmp, reason = "a boolean is exactly 0 or 1")]
+        Value::Number(value) if measure.kind == Some(Kind::Boolean) => {
+            Some(Field::Boolean(*value == 1.0))
+        }
+        Value::Number(value) => Some(Field::Number(*value)),
+        Value::State(index) => measure.states.get(*index).map(|state| Field::Text(state)),
+        Value::Text(text) => Some(Field::Text(text)),
+        Value::Absent | Value::Refused(_) => None,
+    }
+}
+
+/// The labels of the event's row after the rules, or why it is not shown.
+fn row_labels(
+    event: &Event<'_>,
+    parts: &PipelineParts,
+    table: &Table,
+    id: RowId,
+) -> Result<Labels, RowReject> {
+    let clean = |value| clean_value(value, parts.label_value_bytes).into_owned();
+    let mut labels = Labels::new();
+    let account = event.account_id.as_deref().unwrap_or(&parts.account_id);
+    let keys = event
+        .keys
+        .iter()
+        .map(|(name, value)| (snake_case(name), clean(value)));
+    for (name, value) in keys.chain(std::iter::once((ACCOUNT_LABEL.to_owned(), clean(account)))) {
+        if labels.contains(&name) && labels.get(&name) != value {
+            return Err(RowReject::DuplicateLabel);
+        }
+        labels.set(&name, value);
+    }
+    for measure in parts.measures.iter().filter(|measure| measure.promoted) {
+        let column = measure
+            .column
+            .and_then(|column| table.columns().get(column as usize));
+        if let Some(crate::table::column::Slot::Text(slot)) = column.map(|column| column.slot)
+            && let Some(text) = table.row(id).and_then(|row| row.text_at(slot))
+            && !labels.contains(&measure.field)
+        {
+            labels.set(&measure.field, text);
+        }
+    }
+    labels.set(
+        EVENT_SOURCE_LABEL,
+        clean(event.event_source_id.as_deref().unwrap_or_default()),
+    );
+    labels.set(PRODUCER_LABEL, parts.measures.producer_id());
+    if !parts.rules.apply(&mut labels) {
+        return Err(RowReject::Relabel);
+    }
+    labels.drop_internal();
+    Ok(labels)
+}
+
+/// Account, source and keys, each with its length in front, so that no two rows share it.
+fn write_identity(out: &mut String, event: &Event<'_>, account_id: &str) {
+    out.clear();
+    let mut digits = itoa::Buffer::new();
+    let account = event.account_id.as_deref().unwrap_or(account_id);
+    let source = event.event_source_id.as_deref().unwrap_or_default();
+    let keys = event
+        .keys
+        .iter()
+        .flat_map(|(name, value)| [&**name, &**value]);
+    for part in [account, source].into_iter().chain(keys) {
+        out.push_str(digits.format(part.len()));
+        out.push(':');
+        out.push_str(part);
+    }
+}
+
+/// An empty vector of another lifetime in the same allocation.
+fn recycled<'b>(mut used: Vec<Reading<'_>>) -> Vec<Reading<'b>> {
+    used.clear();
+    used.into_iter().filter_map(|_| None).collect()
+}
+
+#[cfg(test)]
+mod tests;

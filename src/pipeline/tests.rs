@@ -1,0 +1,8 @@
+//! What the pipeline promises, seen from both ends: frames in, exposition and lines out.
+
+mod book;
+mod harness;
+mod life;
+mod readings;
+mod rows;
+mod worked_example;

@@ -1,0 +1,152 @@
+//! The books balance, and no input breaks an output, whatever comes.
+
+use proptest::prelude::*;
+
+use super::harness::*;
+use crate::label::labels::is_valid_name;
+
+/// Values that have gone wrong somewhere before, and ordinary ones.
+fn value() -> impl Strategy<Value = String> {
+    let fixed = [
+        "1e400",
+        "{\"a\":[]}",
+        "null",
+        "true",
+        "\"N/A\"",
+        "\"\"",
+        "\"\\ud800\"",
+    ];
+    prop_oneof![
+        prop::sample::select(fixed.to_vec()).prop_map(str::to_owned),
+        "-?[0-9]{1,18}(\\.[0-9]{1,3})?".prop_map(|number| format!("\"{number}\"")),
+        "\\PC{0,8}|[\"\\\\\n\r\t,= {}#]{0,6}"
+            .prop_map(|text| serde_json::to_string(&text).unwrap()),
+    ]
+}
+
+fn name() -> impl Strategy<Value = String> {
+    let fixed = [
+        "agentState",
+        "activeDuration",
+        "timeInState",
+        "agentFirstName",
+        "queueName",
+        "info",
+        "state",
+    ];
+    prop_oneof![
+        prop::sample::select(fixed.to_vec()).prop_map(str::to_owned),
+        "[a-zA-Z_.é\"\\\\]{0,3}",
+    ]
+    .prop_map(|name| serde_json::to_string(&name).unwrap())
+}
+
+fn object(pairs: Vec<(String, String)>) -> String {
+    let pairs: Vec<String> = pairs
+        .into_iter()
+        .map(|(name, value)| format!("{name}:{value}"))
+        .collect();
+    format!("{{{}}}", pairs.join(","))
+}
+
+prop_compose! {
+    fn frame()(
+        keys in prop::collection::vec((name(), value()), 0..3),
+        measures in prop::collection::vec((name(), value()), 0..6),
+        action in prop_oneof![4 => Just("UPSERT"), 1 => Just("DELETE"), 1 => Just("X")],
+        phase in prop_oneof![3 => Just("LIVE"), 2 => Just("INITIALIZING"), 1 => Just("")],
+        cut in prop::option::weighted(0.1, 0usize..200),
+    ) -> String {
+        let (keys, measures) = (object(keys), object(measures));
+        let frame = format!(r#"{{"keys":{keys},"eventAction":"{action}","payloadType":"{phase}","measures":{measures}}}"#);
+        frame.chars().take(cut.unwrap_or(usize::MAX)).collect()
+    }
+}
+
+/// Reads one sample of the text format; panics on what is not legal.
+fn read_sample(line: &str) -> (String, Vec<(String, String)>) {
+    let (name, mut rest) = line.split_at(line.find(['{', ' ']).unwrap());
+    assert!(is_valid_name(name), "{line}");
+    let mut labels = Vec::new();
+    while let Some(inner) = rest.strip_prefix(['{', ',']) {
+        let (label, after) = inner.split_once("=\"").unwrap();
+        assert!(is_valid_name(label), "{line}");
+        let (value, end) = read_value(after);
+        assert!(!value.is_empty(), "{line}: an empty value is no label");
+        labels.push((label.to_owned(), value));
+        rest = &after[end..];
+        rest = rest.strip_prefix('}').unwrap_or(rest);
+    }
+    assert!(
+        rest.strip_prefix(' ')
+            .unwrap()
+            .parse::<f64>()
+            .unwrap()
+            .is_finite(),
+        "{line}"
+    );
+    assert!(
+        labels.is_sorted_by(|a, b| a.0 < b.0),
+        "{line}: sorted, none twice"
+    );
+    (name.to_owned(), labels)
+}
+
+/// A quoted value without its opening quote, and where the text goes on after it.
+fn read_value(text: &str) -> (String, usize) {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    loop {
+        match characters.next().unwrap() {
+            (_, '\\') => match characters.next().unwrap().1 {
+                'n' => value.push('\n'),
+                escaped @ ('\\' | '"') => value.push(escaped),
+                other => panic!("\\{other} in {text}"),
+            },
+            (at, '"') => return (value, at + 1),
+            (_, other) => {
+                assert!(!other.is_control(), "{text}");
+                value.push(other);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn whatever_comes_both_outputs_stay_legal_and_the_books_balance(
+        frames in prop::collection::vec((frame(), 0u64..15), 1..20),
+    ) {
+        let mut bench = Bench::new();
+        for (frame, pause) in &frames {
+            let _ = bench.apply(frame);
+            bench.pass(std::time::Duration::from_secs(*pause));
+        }
+        let mut seen: Vec<_> = bench.samples().iter().map(|line| read_sample(line)).collect();
+        let series = seen.len();
+        seen.sort();
+        seen.dedup();
+        prop_assert_eq!(seen.len(), series, "no series twice");
+        prop_assert_eq!(series, bench.series());
+        let lines = bench.lines();
+        for line in influxdb_line_protocol::parse_lines(&lines) {
+            prop_assert!(line.is_ok(), "{line:?} in {lines}");
+        }
+        prop_assert_eq!(bench.count("events_total"), frames.len() as u64);
+        prop_assert_eq!(bench.count("events_total"), bench.count("events_applied_total") + bench.count("events_rejected_total"));
+        prop_assert_eq!(bench.readings("rejected"), bench.count("readings_rejected_total"));
+    }
+}
+
+#[test]
+fn every_reading_of_an_event_that_was_read_has_one_outcome() {
+    let mut bench = Bench::new();
+    bench.live(
+        "q",
+        r#"{"a":"1","b":"x","a":"2","agentFirstName":"Ada","c":null,"d":{}}"#,
+    );
+    bench.live("q", r#"{"a":"x","b":"y","e":"N/A"}"#);
+    assert_eq!(bench.count("readings_total"), 9);
+}

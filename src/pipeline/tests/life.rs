@@ -1,0 +1,218 @@
+//! The life of a row: merge, DELETE, snapshots, lost feeds.
+
+use super::super::*;
+use super::harness::*;
+
+#[test]
+fn an_upsert_merges() {
+    let mut bench = Bench::new();
+    bench.live("q", r#"{"a":"1","b":"2"}"#);
+    bench.live("q", r#"{"b":"3"}"#);
+    assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 1"#]);
+    assert_eq!(bench.samples_of("b"), [r#"queue_id="q"} 3"#]);
+}
+
+#[test]
+fn an_absent_value_removes_its_series() {
+    let mut bench = Bench::new();
+    for absent in [r#""""#, r#""N/A""#, "null"] {
+        bench.live("q", r#"{"a":"1","queueName":"x","b":"1"}"#);
+        assert_eq!(bench.samples().len(), 3);
+        bench.live("q", &format!(r#"{{"a":{absent},"queueName":{absent}}}"#));
+        assert_eq!(
+            bench.samples(),
+            [r#"axp_queue_itd_b{account_id="EZCLTR",queue_id="q"} 1"#],
+            "{absent}"
+        );
+    }
+}
+
+#[test]
+fn a_deleted_row_is_gone_whatever_the_event_carries() {
+    let mut bench = Bench::new();
+    bench.live("q", r#"{"a":"1","queueName":"x"}"#);
+    bench
+        .apply(&event("LIVE", "DELETE", "q", r#"{"a":"5"}"#))
+        .unwrap();
+    assert!(bench.samples().is_empty());
+    bench.live("q", r#"{"b":"2"}"#);
+    assert_eq!(bench.samples().len(), 1, "a later event starts it afresh");
+    assert_eq!(bench.retired("delete"), 1);
+}
+
+#[test]
+fn a_delete_of_an_unknown_row_is_counted_and_nothing_else() {
+    let mut bench = Bench::new();
+    bench.delete("q");
+    assert!(bench.samples().is_empty());
+    let series = r#"events_total{measure_producer_id="Queue_itd_1.0.0",payload_type="live",event_action="delete"}"#;
+    assert_eq!((bench.count(series), bench.retired("delete")), (1, 0));
+}
+
+#[test]
+fn a_delete_writes_a_marker_where_that_is_wished() {
+    let mut bench = Setup {
+        on_delete: OnDelete::Marker,
+        ..Setup::default()
+    }
+    .build();
+    bench.live("q", r#"{"a":"1"}"#);
+    bench.delete("q");
+    bench.delete("q");
+    let head = "queue_itd,account_id=EZCLTR,queue_id=q";
+    assert_eq!(
+        bench.lines(),
+        format!(
+            "{head} a=1 {START_NS}\n{head} retired=true {}\n",
+            START_NS + 1
+        )
+    );
+    let mut silent = Bench::new();
+    silent.live("q", r#"{"a":"1"}"#);
+    silent.delete("q");
+    assert_eq!(silent.lines().lines().count(), 1);
+}
+
+#[test]
+fn lines_of_a_row_have_strictly_increasing_times() {
+    let mut bench = Bench::new();
+    bench.live("q", r#"{"a":"1"}"#);
+    bench.live("q", r#"{"a":"2"}"#);
+    bench.live("r", r#"{"a":"3"}"#);
+    let lines = bench.lines();
+    let times: Vec<&str> = lines
+        .lines()
+        .map(|line| line.rsplit(' ').next().unwrap())
+        .collect();
+    assert_eq!(
+        times,
+        [
+            START_NS.to_string(),
+            (START_NS + 1).to_string(),
+            START_NS.to_string()
+        ]
+    );
+}
+
+#[test]
+fn rows_missing_from_a_new_snapshot_go_when_it_closes_and_not_before() {
+    for by_quiet in [false, true] {
+        let mut bench = Bench::new();
+        for queue in ["kept", "gone"] {
+            bench.initializing(queue, r#"{"a":"1"}"#);
+        }
+        bench.live("kept", r#"{"a":"2"}"#);
+        bench.reconnect();
+        bench.initializing("kept", r#"{"a":"3"}"#);
+        assert_eq!(
+            bench.samples_of("a"),
+            [r#"queue_id="gone"} 1"#, r#"queue_id="kept"} 3"#]
+        );
+        assert!(!bench.pipeline.is_snapshot_complete());
+        if by_quiet {
+            bench.pass(QUIET);
+        } else {
+            bench.live("kept", r#"{"a":"3"}"#);
+        }
+        assert!(bench.pipeline.is_snapshot_complete());
+        assert_eq!(bench.samples_of("a"), [r#"queue_id="kept"} 3"#]);
+        assert_eq!(bench.retired("resync"), 1);
+    }
+}
+
+#[test]
+fn a_row_that_only_the_closing_live_event_names_stays() {
+    let mut bench = Bench::new();
+    bench.initializing("q", r#"{"a":"1"}"#);
+    bench.live("r", r#"{"a":"1","b":"7"}"#);
+    bench.reconnect();
+    bench.initializing("q", r#"{"a":"1"}"#);
+    bench.live("r", r#"{"a":"2"}"#);
+    assert_eq!(
+        bench.samples_of("b"),
+        [r#"queue_id="r"} 7"#],
+        "merged, not begun afresh"
+    );
+}
+
+#[test]
+fn an_initializing_event_does_not_overwrite_a_live_one_of_its_session() {
+    let mut bench = Bench::new();
+    bench.initializing("q", r#"{"a":"1"}"#);
+    bench.live("q", r#"{"a":"2"}"#);
+    assert_eq!(
+        bench.apply(&event("INITIALIZING", "UPSERT", "q", r#"{"a":"1"}"#)),
+        Err(EventReject::Superseded)
+    );
+    assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 2"#]);
+    bench.reconnect();
+    bench.initializing("q", r#"{"a":"3"}"#);
+    assert_eq!(
+        bench.samples_of("a"),
+        [r#"queue_id="q"} 3"#],
+        "the next session's does"
+    );
+}
+
+#[test]
+fn a_session_that_breaks_inside_its_snapshot_retires_nothing() {
+    let mut bench = Bench::new();
+    bench.initializing("q", r#"{"a":"1"}"#);
+    bench.initializing("r", r#"{"a":"1"}"#);
+    bench.pass(QUIET);
+    bench.reconnect();
+    bench.initializing("q", r#"{"a":"2"}"#);
+    bench.pipeline.session_lost(bench.now);
+    bench.pass(QUIET * 2);
+    assert_eq!(bench.samples_of("a").len(), 2);
+    assert_eq!(bench.retired("resync"), 0);
+}
+
+#[test]
+fn rows_outlive_a_lost_feed_for_stale_after_and_no_longer() {
+    let mut bench = Bench::new();
+    bench.initializing("q", r#"{"a":"1"}"#);
+    bench.pass(QUIET);
+    bench.pipeline.session_lost(bench.now);
+    bench.pass(STALE.checked_sub(Duration::from_millis(1)).unwrap());
+    assert_eq!(bench.samples_of("a").len(), 1);
+    assert_eq!(
+        bench.pipeline.deadline(),
+        Some(bench.now + Duration::from_millis(1))
+    );
+    bench.pass(Duration::from_millis(1));
+    assert!(bench.samples().is_empty());
+    assert_eq!(bench.retired("stale"), 1);
+    assert_eq!(bench.pipeline.deadline(), None);
+}
+
+#[test]
+fn reconnecting_without_a_snapshot_does_not_keep_old_rows_alive() {
+    let mut bench = Bench::new();
+    bench.initializing("q", r#"{"a":"1"}"#);
+    bench.initializing("r", r#"{"a":"1"}"#);
+    bench.pass(QUIET);
+    bench.pipeline.session_lost(bench.now);
+    for _ in 0..4 {
+        bench.pass(STALE / 5);
+        bench.reconnect();
+    }
+    bench.pass(STALE / 5 - QUIET / 2);
+    bench.initializing("q", r#"{"a":"2"}"#);
+    bench.pass(QUIET / 2);
+    assert_eq!(
+        bench.samples_of("a"),
+        [r#"queue_id="q"} 2"#],
+        "only what the open snapshot has named is left"
+    );
+    assert_eq!(bench.retired("stale"), 1);
+}
+
+#[test]
+fn a_quiet_feed_that_is_not_lost_expires_nothing() {
+    let mut bench = Bench::new();
+    bench.initializing("q", r#"{"a":"1"}"#);
+    bench.pass(QUIET);
+    bench.pass(STALE * 1000);
+    assert_eq!(bench.samples_of("a").len(), 1);
+}

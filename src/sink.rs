@@ -1,0 +1,5 @@
+//! Where values go: the exposition that a scrape reads, and lines for InfluxDB.
+
+pub mod exposition;
+pub mod line;
+pub mod queue;

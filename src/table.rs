@@ -1,0 +1,8 @@
+//! What is known of the contact centre now: the rows of each producer. Everything a
+//! scrape shows is read from here. No I/O, no clock.
+
+pub mod column;
+pub mod places;
+pub mod row;
+pub mod rows;
+pub mod snapshot;

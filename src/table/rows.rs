@@ -1,0 +1,737 @@
+//! The table of one producer: rows by columns, one writer, any number of readers.
+//!
+//! Cells lie row by row in one vector, absent ones as NaN (an accepted reading is always
+//! finite). Labels are rendered when a row appears, so that a scrape only appends. Rows
+//! shown are kept in the order of their label text, which is also how two rows with equal
+//! labels are found: the first owns them, the other waits until the first is retired.
+//!
+//! Nothing here blocks, reads a clock or does I/O. Bounds: series and rows by the shared
+//! [`Places`]; past them the new is refused and the old goes on.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::config::Kind;
+use crate::label::labels::Labels;
+use crate::reject::{ReadingReject, RowReject};
+use crate::table::column::{Column, ColumnSpec, Slot};
+use crate::table::places::Places;
+use crate::table::row::{Row, Standing};
+
+/// A row's place in the table; given to another row after it is retired.
+pub type RowId = usize;
+/// A column's place in the table, for life.
+pub type ColumnId = u32;
+
+/// The label that states use.
+const STATE_LABEL: &str = "state";
+/// Cells a row grows by, so that learning columns one by one does not move every row.
+const STRIDE_STEP: usize = 4;
+
+/// What all tables share.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Places for series shown.
+    pub series: Arc<Places>,
+    /// Places for rows held, shown or not.
+    pub rows: Arc<Places>,
+}
+
+impl Limits {
+    /// `limits.series` places for series, and as many for rows: a shown row has at least
+    /// one series, and those not shown must not grow without bound either.
+    pub fn new(series: usize) -> Self {
+        Self {
+            series: Arc::new(Places::new(series)),
+            rows: Arc::new(Places::new(series)),
+        }
+    }
+}
+
+/// The rows of one producer.
+#[derive(Debug)]
+pub struct Table {
+    producer_id: String,
+    stem: String,
+    columns: Vec<Column>,
+    text_slots: usize,
+    cell_slots: usize,
+    stride: usize,
+    cells: Vec<f64>,
+    rows: Vec<Option<Row>>,
+    free: Vec<RowId>,
+    by_identity: HashTable<RowId>,
+    hasher: DefaultHashBuilder,
+    shown: BTreeMap<Arc<str>, RowId>,
+    waiting: BTreeMap<Arc<str>, Vec<RowId>>,
+    limits: Limits,
+    series: usize,
+    infos: usize,
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(producer_id: &str, stem: &str, limits: Limits) -> Self {
+        Self {
+            producer_id: producer_id.to_owned(),
+            stem: stem.to_owned(),
+            columns: Vec::new(),
+            text_slots: 0,
+            cell_slots: 0,
+            stride: 0,
+            cells: Vec::new(),
+            rows: Vec::new(),
+            free: Vec::new(),
+            by_identity: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            shown: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            limits,
+            series: 0,
+            infos: 0,
+        }
+    }
+
+    /// The row of this identity.
+    pub fn find(&self, identity: &str) -> Option<RowId> {
+        let hash = self.hasher.hash_one(identity);
+        let is_it = |id: &RowId| self.row(*id).is_some_and(|row| &*row.identity == identity);
+        self.by_identity.find(hash, is_it).copied()
+    }
+
+    /// A row by its place.
+    pub fn row(&self, id: RowId) -> Option<&Row> {
+        self.rows.get(id)?.as_ref()
+    }
+
+    /// A row by its place, for what the pipeline notes of it.
+    pub fn row_mut(&mut self, id: RowId) -> Option<&mut Row> {
+        self.rows.get_mut(id)?.as_mut()
+    }
+
+    /// Adds a row without values, shown nowhere until [`Self::place`].
+    ///
+    /// # Errors
+    /// [`RowReject::RowLimit`] when all rows' places are taken.
+    pub fn insert(&mut self, identity: &str) -> Result<RowId, RowReject> {
+        if !self.limits.rows.take(1) {
+            return Err(RowReject::RowLimit);
+        }
+        let row = Some(Row::new(identity));
+        let id = if let Some(id) = self.free.pop() {
+            if let Some(slot) = self.rows.get_mut(id) {
+                *slot = row;
+            }
+            id
+        } else {
+            self.rows.push(row);
+            self.cells.resize(self.rows.len() * self.stride, f64::NAN);
+            self.rows.len() - 1
+        };
+        let Self {
+            by_identity,
+            rows,
+            hasher,
+            ..
+        } = self;
+        by_identity.insert_unique(hasher.hash_one(identity), id, |id| {
+            hasher.hash_one(
+                rows.get(*id)
+                    .and_then(Option::as_ref)
+                    .map_or("", |row| &*row.identity),
+            )
+        });
+        Ok(id)
+    }
+
+    /// Gives a row its labels, or hides it for the reason why it has none.
+    ///
+    /// # Errors
+    /// That reason, or [`RowReject::LabelCollision`] where another row has the labels;
+    /// the row then waits for its place. A hidden row keeps its values.
+    pub fn place(&mut self, id: RowId, labels: Result<Labels, RowReject>) -> Result<(), RowReject> {
+        self.unplace(id);
+        let Some(row) = self.rows.get_mut(id).and_then(Option::as_mut) else {
+            return Ok(());
+        };
+        match labels {
+            Ok(labels) => row.set_labels(labels),
+            Err(reject) => {
+                row.set_labels(Labels::new());
+                row.standing = if reject == RowReject::Relabel {
+                    Standing::Dropped
+                } else {
+                    Standing::Refused
+                };
+                return Err(reject);
+            }
+        }
+        let text = Arc::clone(&row.text);
+        if self.shown.contains_key(&text) {
+            row.standing = Standing::Waiting;
+            self.waiting.entry(text).or_default().push(id);
+            return Err(RowReject::LabelCollision);
+        }
+        self.shown.insert(text, id);
+        self.show(id);
+        Ok(())
+    }
+
+    /// Removes a row, its values and its places; the next in line for its labels is shown.
+    pub fn retire(&mut self, id: RowId) {
+        self.unplace(id);
+        let Some(row) = self.rows.get_mut(id).and_then(Option::take) else {
+            return;
+        };
+        if let Some(cells) = self.cells.get_mut(id * self.stride..(id + 1) * self.stride) {
+            cells.fill(f64::NAN);
+        }
+        let hash = self.hasher.hash_one(&*row.identity);
+        if let Ok(entry) = self.by_identity.find_entry(hash, |other| *other == id) {
+            entry.remove();
+        }
+        self.free.push(id);
+        self.limits.rows.give_back(1);
+    }
+
+    /// Removes every row that `goes`; returns how many went.
+    pub fn retire_where(&mut self, goes: impl Fn(&Row) -> bool) -> usize {
+        let ids: Vec<RowId> = (0..self.rows.len())
+            .filter(|id| self.row(*id).is_some_and(&goes))
+            .collect();
+        for id in &ids {
+            self.retire(*id);
+        }
+        ids.len()
+    }
+
+    /// Adds a column for a measure.
+    pub fn add_column(&mut self, spec: ColumnSpec) -> ColumnId {
+        let slot = if spec.kind == Kind::Text {
+            self.text_slots += 1;
+            Slot::Text(self.text_slots - 1)
+        } else {
+            self.cell_slots += 1;
+            Slot::Cell(self.cell_slots - 1)
+        };
+        if self.cell_slots > self.stride {
+            self.widen();
+        }
+        self.columns.push(Column::new(spec, slot));
+        u32::try_from(self.columns.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    fn widen(&mut self) {
+        let (old, new) = (self.stride, self.stride + STRIDE_STEP);
+        let mut cells = vec![f64::NAN; self.rows.len() * new];
+        if old > 0 {
+            for (to, from) in cells
+                .chunks_exact_mut(new)
+                .zip(self.cells.chunks_exact(old))
+            {
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            }
+        }
+        self.cells = cells;
+        self.stride = new;
+    }
+
+    /// Brings a column's states up to the given list; each costs a series in every row
+    /// that has a value.
+    ///
+    /// # Errors
+    /// [`ReadingReject::SeriesLimit`] where there is no place for them.
+    pub fn learn_states(
+        &mut self,
+        column: ColumnId,
+        states: &[Box<str>],
+    ) -> Result<(), ReadingReject> {
+        let Some(column) = self.columns.get_mut(column as usize) else {
+            return Ok(());
+        };
+        for state in states.iter().skip(column.states.len()) {
+            if !self.limits.series.take(column.present) {
+                return Err(ReadingReject::SeriesLimit);
+            }
+            self.series += column.present;
+            column.push_state(state);
+        }
+        Ok(())
+    }
+
+    /// Sets a cell: a number, or a state by its place in the list.
+    ///
+    /// # Errors
+    /// [`ReadingReject::SeriesLimit`] where the series is new and there is no place for
+    /// it, [`ReadingReject::LabelCollision`] for a state in a row that has a `state` label.
+    pub fn set_cell(
+        &mut self,
+        id: RowId,
+        column: ColumnId,
+        value: f64,
+    ) -> Result<(), ReadingReject> {
+        let Some(Some(row)) = self.rows.get(id) else {
+            return Ok(());
+        };
+        let Some(column) = self.columns.get_mut(column as usize) else {
+            return Ok(());
+        };
+        let Slot::Cell(slot) = column.slot else {
+            return Ok(());
+        };
+        let Some(cell) = self.cells.get_mut(id * self.stride + slot) else {
+            return Ok(());
+        };
+        if cell.is_nan() {
+            if column.spec.kind == Kind::State && row.labels.contains(STATE_LABEL) {
+                return Err(ReadingReject::LabelCollision);
+            }
+            if row.standing == Standing::Shown {
+                if !self.limits.series.take(column.weight()) {
+                    return Err(ReadingReject::SeriesLimit);
+                }
+                self.series += column.weight();
+                column.present += 1;
+            }
+        }
+        *cell = value;
+        Ok(())
+    }
+
+    /// Sets a text; true if it differs from the one before.
+    ///
+    /// # Errors
+    /// [`ReadingReject::SeriesLimit`] where it would begin an info series and there is no
+    /// place for it, [`ReadingReject::LabelCollision`] where the row has a label of this
+    /// name with another value.
+    pub fn set_text(
+        &mut self,
+        id: RowId,
+        column: ColumnId,
+        text: &str,
+    ) -> Result<bool, ReadingReject> {
+        let Some(Column {
+            spec,
+            slot: Slot::Text(slot),
+            ..
+        }) = self.columns.get_mut(column as usize)
+        else {
+            return Ok(false);
+        };
+        let Some(Some(row)) = self.rows.get_mut(id) else {
+            return Ok(false);
+        };
+        if row.text_at(*slot) == Some(text) {
+            return Ok(false);
+        }
+        if !spec.promoted && row.labels.contains(&spec.field) && row.labels.get(&spec.field) != text
+        {
+            return Err(ReadingReject::LabelCollision);
+        }
+        if row.texts.len() <= *slot {
+            row.texts.resize(self.text_slots, None);
+        }
+        let Some(place) = row.texts.get_mut(*slot) else {
+            return Ok(false);
+        };
+        if place.is_none() && !spec.promoted {
+            if row.info_texts == 0 && row.standing == Standing::Shown {
+                if !self.limits.series.take(1) {
+                    return Err(ReadingReject::SeriesLimit);
+                }
+                self.series += 1;
+                self.infos += 1;
+            }
+            row.info_texts += 1;
+        }
+        *place = Some(text.into());
+        Ok(true)
+    }
+
+    /// Removes a value; true if it was a text that was there.
+    pub fn clear(&mut self, id: RowId, column: ColumnId) -> bool {
+        let Some(Some(row)) = self.rows.get_mut(id) else {
+            return false;
+        };
+        let Some(column) = self.columns.get_mut(column as usize) else {
+            return false;
+        };
+        match column.slot {
+            Slot::Cell(slot) => {
+                let Some(cell) = self.cells.get_mut(id * self.stride + slot) else {
+                    return false;
+                };
+                if !cell.is_nan() && row.standing == Standing::Shown {
+                    self.limits.series.give_back(column.weight());
+                    self.series -= column.weight();
+                    column.present -= 1;
+                }
+                *cell = f64::NAN;
+                false
+            }
+            Slot::Text(slot) => {
+                let was = row
+                    .texts
+                    .get_mut(slot)
+                    .is_some_and(|text| text.take().is_some());
+                if was && !column.spec.promoted {
+                    row.info_texts -= 1;
+                    if row.info_texts == 0 && row.standing == Standing::Shown {
+                        self.limits.series.give_back(1);
+                        self.series -= 1;
+                        self.infos -= 1;
+                    }
+                }
+                was
+            }
+        }
+    }
+
+    /// Builds a row's info text anew, after its texts changed.
+    pub fn rebuild_info(&mut self, id: RowId) {
+        if let Some(Some(row)) = self.rows.get_mut(id) {
+            row.rebuild_info(&self.columns);
+        }
+    }
+
+    /// Takes places for all of a row's values; what finds none is removed.
+    fn show(&mut self, id: RowId) {
+        let Some(Some(row)) = self.rows.get_mut(id) else {
+            return;
+        };
+        row.standing = Standing::Shown;
+        let has_state_label = row.labels.contains(STATE_LABEL);
+        for column in &mut self.columns {
+            let Slot::Cell(slot) = column.slot else {
+                continue;
+            };
+            let Some(cell) = self
+                .cells
+                .get_mut(id * self.stride + slot)
+                .filter(|cell| !cell.is_nan())
+            else {
+                continue;
+            };
+            let collides = column.spec.kind == Kind::State && has_state_label;
+            if !collides && self.limits.series.take(column.weight()) {
+                self.series += column.weight();
+                column.present += 1;
+            } else {
+                *cell = f64::NAN;
+            }
+        }
+        if row.info_texts > 0 {
+            if self.limits.series.take(1) {
+                self.series += 1;
+                self.infos += 1;
+            } else {
+                row.info_texts = 0;
+                for column in self.columns.iter().filter(|column| !column.spec.promoted) {
+                    if let Slot::Text(slot) = column.slot
+                        && let Some(text) = row.texts.get_mut(slot)
+                    {
+                        *text = None;
+                    }
+                }
+            }
+        }
+        row.rebuild_info(&self.columns);
+    }
+
+    /// Takes a row out of what is shown or waits; shows the next one with its labels.
+    fn unplace(&mut self, id: RowId) {
+        let Some(Some(row)) = self.rows.get_mut(id) else {
+            return;
+        };
+        let text = Arc::clone(&row.text);
+        match std::mem::replace(&mut row.standing, Standing::Dropped) {
+            Standing::Dropped | Standing::Refused => {}
+            Standing::Waiting => {
+                if let Some(line) = self.waiting.get_mut(&text) {
+                    line.retain(|other| *other != id);
+                    if line.is_empty() {
+                        self.waiting.remove(&text);
+                    }
+                }
+            }
+            Standing::Shown => {
+                self.hide(id);
+                self.shown.remove(&text);
+                let Some(line) = self.waiting.get_mut(&text) else {
+                    return;
+                };
+                let next = (!line.is_empty()).then(|| line.remove(0));
+                if line.is_empty() {
+                    self.waiting.remove(&text);
+                }
+                if let Some(next) = next {
+                    self.shown.insert(text, next);
+                    self.show(next);
+                }
+            }
+        }
+    }
+
+    /// Gives back the places of a row that was shown.
+    fn hide(&mut self, id: RowId) {
+        let Some(Some(row)) = self.rows.get(id) else {
+            return;
+        };
+        let mut places = usize::from(row.info_texts > 0);
+        self.infos -= places;
+        for column in &mut self.columns {
+            if let Slot::Cell(slot) = column.slot
+                && self
+                    .cells
+                    .get(id * self.stride + slot)
+                    .is_some_and(|cell| !cell.is_nan())
+            {
+                places += column.weight();
+                column.present -= 1;
+            }
+        }
+        self.series -= places;
+        self.limits.series.give_back(places);
+    }
+
+    /// The columns, in the order in which they came.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// A cell of a row; NaN where it is absent.
+    pub fn cell(&self, id: RowId, slot: usize) -> f64 {
+        self.cells
+            .get(id * self.stride + slot)
+            .copied()
+            .unwrap_or(f64::NAN)
+    }
+
+    /// The rows shown, in the order of their label text.
+    pub fn shown(&self) -> impl Iterator<Item = (RowId, &Row)> {
+        self.shown
+            .values()
+            .filter_map(|id| Some((*id, self.row(*id)?)))
+    }
+
+    /// Rows held, shown or not.
+    pub fn rows_held(&self) -> usize {
+        self.by_identity.len()
+    }
+
+    /// Series shown.
+    pub const fn series(&self) -> usize {
+        self.series
+    }
+
+    /// Info series shown.
+    pub const fn infos(&self) -> usize {
+        self.infos
+    }
+
+    /// The producer's metric stem.
+    pub fn stem(&self) -> &str {
+        &self.stem
+    }
+
+    /// The producer's id.
+    pub fn producer_id(&self) -> &str {
+        &self.producer_id
+    }
+}
+
+impl Drop for Table {
+    /// A table that goes gives all its places back.
+    fn drop(&mut self) {
+        self.limits.series.give_back(self.series);
+        self.limits.rows.give_back(self.rows_held());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn spec(kind: Kind, name: &str) -> ColumnSpec {
+        ColumnSpec {
+            metric: format!("axp_t_{name}"),
+            field: name.to_owned(),
+            help: String::new(),
+            kind,
+            promoted: false,
+        }
+    }
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        let mut labels = Labels::new();
+        for (name, value) in pairs {
+            labels.set(name, *value);
+        }
+        labels
+    }
+
+    fn table(series: usize) -> Table {
+        Table::new("T_1", "t", Limits::new(series))
+    }
+
+    fn row(table: &mut Table, name: &str) -> RowId {
+        let id = table.insert(name).unwrap();
+        table.place(id, Ok(labels(&[("a", name)]))).unwrap();
+        id
+    }
+
+    #[test]
+    fn a_retired_row_gives_its_places_back() {
+        let mut table = table(2);
+        let column = table.add_column(spec(Kind::Number, "n"));
+        let (one, two) = (row(&mut table, "1"), row(&mut table, "2"));
+        assert_eq!(table.insert("3"), Err(RowReject::RowLimit));
+        table.set_cell(one, column, 1.0).unwrap();
+        table.set_cell(two, column, 2.0).unwrap();
+        table.retire(one);
+        assert_eq!(table.find("1"), None);
+        let three = row(&mut table, "3");
+        assert!(
+            table.cell(three, 0).is_nan(),
+            "a new row in an old place starts empty"
+        );
+        table.set_cell(three, column, 3.0).unwrap();
+        assert_eq!((table.series(), table.rows_held()), (2, 2));
+    }
+
+    #[test]
+    fn new_series_past_the_limit_are_refused_and_old_ones_go_on() {
+        let mut table = table(2);
+        let columns = [
+            table.add_column(spec(Kind::Number, "a")),
+            table.add_column(spec(Kind::Number, "b")),
+            table.add_column(spec(Kind::Number, "c")),
+        ];
+        let id = row(&mut table, "1");
+        table.set_cell(id, columns[0], 1.0).unwrap();
+        table.set_cell(id, columns[1], 1.0).unwrap();
+        assert_eq!(
+            table.set_cell(id, columns[2], 1.0),
+            Err(ReadingReject::SeriesLimit)
+        );
+        assert_eq!(table.set_cell(id, columns[0], 2.0), Ok(()));
+        table.clear(id, columns[1]);
+        assert_eq!(table.set_cell(id, columns[2], 1.0), Ok(()));
+    }
+
+    #[test]
+    fn each_state_is_a_series() {
+        let mut table = table(5);
+        let column = table.add_column(spec(Kind::State, "s"));
+        let states: Vec<Box<str>> = vec!["A".into(), "B".into(), "C".into()];
+        table.learn_states(column, &states[..1]).unwrap();
+        let (one, two) = (row(&mut table, "1"), row(&mut table, "2"));
+        table.set_cell(one, column, 0.0).unwrap();
+        table.set_cell(two, column, 0.0).unwrap();
+        table.learn_states(column, &states[..2]).unwrap();
+        assert_eq!(table.series(), 4);
+        assert_eq!(
+            table.learn_states(column, &states),
+            Err(ReadingReject::SeriesLimit)
+        );
+        table.retire(two);
+        table.learn_states(column, &states).unwrap();
+        assert_eq!(table.series(), 3);
+    }
+
+    #[test]
+    fn of_two_rows_with_equal_labels_the_first_is_shown_until_it_goes() {
+        let mut table = table(10);
+        let column = table.add_column(spec(Kind::Number, "n"));
+        let one = table.insert("1").unwrap();
+        let two = table.insert("2").unwrap();
+        assert_eq!(table.place(one, Ok(labels(&[("a", "x")]))), Ok(()));
+        assert_eq!(
+            table.place(two, Ok(labels(&[("a", "x")]))),
+            Err(RowReject::LabelCollision)
+        );
+        table.set_cell(one, column, 1.0).unwrap();
+        table.set_cell(two, column, 2.0).unwrap();
+        assert_eq!(table.shown().map(|(id, _)| id).collect::<Vec<_>>(), [one]);
+        assert_eq!(table.series(), 1);
+        table.retire(one);
+        assert_eq!(table.shown().map(|(id, _)| id).collect::<Vec<_>>(), [two]);
+        assert_eq!(table.series(), 1);
+    }
+
+    #[test]
+    fn a_label_of_the_row_is_never_doubled() {
+        let mut table = table(10);
+        let state = table.add_column(spec(Kind::State, "s"));
+        let text = table.add_column(spec(Kind::Text, "agent_id"));
+        table.learn_states(state, &["A".into()]).unwrap();
+        let id = table.insert("1").unwrap();
+        table
+            .place(id, Ok(labels(&[("agent_id", "7"), ("state", "x")])))
+            .unwrap();
+        assert_eq!(
+            table.set_cell(id, state, 0.0),
+            Err(ReadingReject::LabelCollision)
+        );
+        assert_eq!(
+            table.set_text(id, text, "8"),
+            Err(ReadingReject::LabelCollision)
+        );
+        assert_eq!(table.set_text(id, text, "7"), Ok(true));
+        table.rebuild_info(id);
+        assert_eq!(table.row(id).unwrap().info, r#"agent_id="7",state="x""#);
+    }
+
+    proptest! {
+        /// Whatever is done, the counts equal what a recount gives.
+        #[test]
+        fn the_counts_are_those_of_a_recount(actions in prop::collection::vec((0u8..7, 0usize..4, 0u32..4), 1..80), limit in 1usize..12) {
+            let mut table = table(limit);
+            let shared = table.limits.clone();
+            for kind in [Kind::Number, Kind::Number, Kind::State, Kind::Text] {
+                table.add_column(spec(kind, "x"));
+            }
+            let states: Vec<Box<str>> = vec!["A".into(), "B".into(), "C".into()];
+            for (action, row, column) in actions {
+                let identity = row.to_string();
+                // Rows 0 and 1 share their labels.
+                let own = labels(&[("a", if row < 2 { "same" } else { &identity })]);
+                let id = table.find(&identity);
+                match (action, id) {
+                    (0, Some(id)) => table.retire(id),
+                    (1, Some(id)) => { table.clear(id, column); }
+                    (2, Some(id)) => { let _ = table.place(id, if column > 0 { Ok(own) } else { Err(RowReject::Relabel) }); }
+                    (3, _) => { let _ = table.learn_states(2, &states[..column.min(3) as usize]); }
+                    (_, Some(id)) if column == 3 => { let _ = table.set_text(id, 3, &action.to_string()); }
+                    (_, Some(id)) => { let _ = table.set_cell(id, column, f64::from(action % 3)); }
+                    (_, None) => if let Ok(id) = table.insert(&identity) { let _ = table.place(id, Ok(own)); },
+                }
+                let mut series = 0;
+                for (id, row) in table.shown() {
+                    series += usize::from(row.texts.iter().any(Option::is_some));
+                    for column in table.columns() {
+                        if let Slot::Cell(slot) = column.slot && !table.cell(id, slot).is_nan() {
+                            series += column.weight();
+                        }
+                    }
+                }
+                prop_assert_eq!(table.series(), series);
+                prop_assert_eq!(shared.series.taken(), series);
+                prop_assert!(series <= limit);
+                prop_assert_eq!(shared.rows.taken(), table.rows_held());
+                let mut texts: Vec<_> = table.shown().map(|(_, row)| Arc::clone(&row.text)).collect();
+                let before = texts.len();
+                texts.dedup();
+                prop_assert_eq!(texts.len(), before);
+            }
+            drop(table);
+            prop_assert_eq!(shared.series.taken(), 0);
+            prop_assert_eq!(shared.rows.taken(), 0);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The snapshot that opens a session: when a generation opens, closes, or is discarded.
+//!
+//! AXP marks the events of a snapshot (INITIALIZING) but not its end. It ends at the
+//! first LIVE event, or when none of its events came for the quiet time. Rows that a
+//! finished snapshot did not name are gone upstream: their DELETEs were lost with the
+//! connection. Until it is finished the old rows stay.
+//!
+//! Whether LIVE events may come between those of a snapshot is not documented. So an
+//! INITIALIZING event within the quiet time of the last one goes on with the generation
+//! that a LIVE event closed, instead of opening one that has not seen the first half.
+
+use std::time::{Duration, Instant};
+
+use crate::ingest::event::PayloadType;
+
+/// Where a producer's session stands in its snapshot. Knows no clock.
+#[derive(Debug)]
+pub struct Snapshot {
+    quiet: Duration,
+    session: u32,
+    generation: u32,
+    connected: bool,
+    open: bool,
+    complete: bool,
+    last_initializing: Option<Instant>,
+}
+
+impl Snapshot {
+    /// No session yet; a snapshot ends after `quiet` without an event of it.
+    pub const fn new(quiet: Duration) -> Self {
+        Self {
+            quiet,
+            session: 0,
+            generation: 0,
+            connected: false,
+            open: false,
+            complete: false,
+            last_initializing: None,
+        }
+    }
+
+    /// A session begins: what it names belongs to a new generation.
+    pub fn session_opened(&mut self) {
+        self.session = self.session.wrapping_add(1);
+        self.generation = self.generation.wrapping_add(1);
+        self.connected = true;
+        self.open = false;
+        self.complete = false;
+        self.last_initializing = None;
+    }
+
+    /// The session ended: an open generation is discarded.
+    pub fn session_lost(&mut self) {
+        self.connected = false;
+        self.open = false;
+    }
+
+    /// An event arrives; true if it closes the generation once it is applied.
+    #[must_use]
+    pub fn event(&mut self, payload_type: PayloadType, now: Instant) -> bool {
+        match payload_type {
+            PayloadType::Initializing => {
+                let resumed = self
+                    .last_initializing
+                    .is_some_and(|last| now.saturating_duration_since(last) < self.quiet);
+                if !self.open && self.last_initializing.is_some() && !resumed {
+                    self.generation = self.generation.wrapping_add(1);
+                }
+                self.open = true;
+                self.last_initializing = Some(now);
+                false
+            }
+            PayloadType::Live => self.close(),
+        }
+    }
+
+    /// Time passes; true if the quiet time closes the generation now.
+    #[must_use]
+    pub fn tick(&mut self, now: Instant) -> bool {
+        self.deadline().is_some_and(|deadline| now >= deadline) && self.close()
+    }
+
+    /// When [`Self::tick`] may have something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.last_initializing
+            .filter(|_| self.open)
+            .map(|last| last + self.quiet)
+    }
+
+    fn close(&mut self) -> bool {
+        let closed = self.open;
+        self.open = false;
+        self.complete |= closed;
+        closed
+    }
+
+    /// The session's number; rows that LIVE events set carry it.
+    pub const fn session(&self) -> u32 {
+        self.session
+    }
+
+    /// The generation's number; rows seen carry it.
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// True once a snapshot of this session has closed.
+    pub const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// True while a session is there.
+    pub const fn is_connected(&self) -> bool {
+        self.connected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use PayloadType::{Initializing, Live};
+
+    use super::*;
+
+    const QUIET: Duration = Duration::from_secs(10);
+
+    fn opened() -> (Snapshot, Instant) {
+        let mut snapshot = Snapshot::new(QUIET);
+        snapshot.session_opened();
+        (snapshot, Instant::now())
+    }
+
+    #[test]
+    fn the_first_live_event_closes_it() {
+        let (mut snapshot, now) = opened();
+        assert!(!snapshot.event(Initializing, now));
+        assert!(!snapshot.is_complete());
+        assert!(snapshot.event(Live, now));
+        assert!(snapshot.is_complete());
+        assert!(!snapshot.event(Live, now));
+    }
+
+    #[test]
+    fn quiet_closes_it() {
+        let (mut snapshot, now) = opened();
+        assert_eq!(snapshot.deadline(), None);
+        let _ = snapshot.event(Initializing, now);
+        assert_eq!(snapshot.deadline(), Some(now + QUIET));
+        assert!(!snapshot.tick(now + QUIET / 2));
+        let _ = snapshot.event(Initializing, now + QUIET / 2);
+        assert!(!snapshot.tick(now + QUIET));
+        assert!(snapshot.tick(now + QUIET / 2 + QUIET));
+        assert_eq!(snapshot.deadline(), None);
+    }
+
+    #[test]
+    fn a_session_that_breaks_discards_it() {
+        let (mut snapshot, now) = opened();
+        let _ = snapshot.event(Initializing, now);
+        snapshot.session_lost();
+        assert!(!snapshot.tick(now + QUIET * 2));
+        assert!(!snapshot.is_complete());
+    }
+
+    #[test]
+    fn live_events_within_a_snapshot_do_not_split_it() {
+        let (mut snapshot, now) = opened();
+        let _ = snapshot.event(Initializing, now);
+        let generation = snapshot.generation();
+        assert!(snapshot.event(Live, now));
+        let _ = snapshot.event(Initializing, now + QUIET / 2);
+        assert_eq!(snapshot.generation(), generation);
+        assert!(snapshot.event(Live, now + QUIET / 2));
+    }
+
+    #[test]
+    fn a_second_snapshot_of_a_session_is_a_new_generation() {
+        let (mut snapshot, now) = opened();
+        let _ = snapshot.event(Initializing, now);
+        let generation = snapshot.generation();
+        let _ = snapshot.event(Live, now);
+        let _ = snapshot.event(Initializing, now + QUIET);
+        assert_ne!(snapshot.generation(), generation);
+    }
+}

@@ -1,0 +1,554 @@
+//! The exporter's own metrics, all `axp_exporter_`, served by prometheus-client.
+//!
+//! Labels come from closed sets or from the configuration, never from the feed, and every
+//! series is there from the start, at 0. Parts resolve their handles once ([`Pipeline`],
+//! [`Feed`], [`Sink`]) and then only add. The books balance: events = applied +
+//! rejected, readings = applied + absent + denied + rejected, lines made = written +
+//! rejected + dropped + waiting.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::ingest::event::{Action, PayloadType};
+use crate::reject::{EventReject, ReadingReject, RetireCause, RowReject};
+
+/// The version, with the revision it was built from.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The revision it was built from, or `unknown`.
+pub const REVISION: &str = env!("AXP_EXPORTER_BUILD_REVISION");
+/// The compiler it was built with.
+pub const RUSTC: &str = env!("AXP_EXPORTER_BUILD_RUSTC");
+/// The label value for what an unreadable event did not say.
+const UNKNOWN: &str = "unknown";
+
+/// A gauge of seconds.
+pub type Seconds = Gauge<f64, AtomicU64>;
+
+macro_rules! labels {
+    ($($name:ident { $($field:ident: $kind:ty),+ })+) => {
+        $(
+            #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+            struct $name { $($field: $kind),+ }
+        )+
+    };
+}
+
+labels! {
+    ByProducer { measure_producer_id: String }
+    ByEvent { measure_producer_id: String, payload_type: &'static str, event_action: &'static str }
+    ByReason { reason: &'static str }
+    ByOutcome { outcome: &'static str }
+    ByCause { measure_producer_id: String, cause: &'static str }
+    ByReconnect { measure_producer_id: String, reason: &'static str }
+    ByCall { operation: &'static str, outcome: &'static str }
+    ByFormat { format: &'static str }
+    BySink { sink: String }
+    BySinkOutcome { sink: String, outcome: &'static str }
+}
+
+/// All families, registered.
+#[derive(Debug)]
+pub struct Telemetry {
+    registry: Registry,
+    feed_up: Family<ByProducer, Gauge>,
+    feed_last_event: Family<ByProducer, Seconds>,
+    feed_snapshot_complete: Family<ByProducer, Gauge>,
+    feed_ping: Family<ByProducer, Seconds>,
+    subscription_expiry: Family<ByProducer, Seconds>,
+    token_expiry: Seconds,
+    reconnects: Family<ByReconnect, Counter>,
+    api_requests: Family<ByCall, Counter>,
+    events: Family<ByEvent, Counter>,
+    events_applied: Family<ByProducer, Counter>,
+    events_rejected: Family<ByReason, Counter>,
+    readings: Family<ByOutcome, Counter>,
+    readings_rejected: Family<ByReason, Counter>,
+    rows: Family<ByProducer, Gauge>,
+    series: Family<ByProducer, Gauge>,
+    rows_retired: Family<ByCause, Counter>,
+    rows_refused: Family<ByReason, Counter>,
+    scrapes: Family<ByFormat, Counter>,
+    scrape_duration: Histogram,
+    influx_lines: Family<BySinkOutcome, Counter>,
+    influx_queue_bytes: Family<BySink, Gauge>,
+    influx_up: Family<BySink, Gauge>,
+}
+
+impl Telemetry {
+    /// All families; `series_limit` is what the metric of that name shows.
+    pub fn new(series_limit: usize) -> Self {
+        let mut registry = Registry::default();
+        let telemetry = Self {
+            feed_up: Family::default(),
+            feed_last_event: Family::default(),
+            feed_snapshot_complete: Family::default(),
+            feed_ping: Family::default(),
+            subscription_expiry: Family::default(),
+            token_expiry: Seconds::default(),
+            reconnects: Family::default(),
+            api_requests: Family::default(),
+            events: Family::default(),
+            events_applied: Family::default(),
+            events_rejected: Family::default(),
+            readings: Family::default(),
+            readings_rejected: Family::default(),
+            rows: Family::default(),
+            series: Family::default(),
+            rows_retired: Family::default(),
+            rows_refused: Family::default(),
+            scrapes: Family::default(),
+            // From a handful of series to a million over a slow disk's worth of waiting.
+            scrape_duration: Histogram::new([
+                0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+            ]),
+            influx_lines: Family::default(),
+            influx_queue_bytes: Family::default(),
+            influx_up: Family::default(),
+            registry: Registry::default(),
+        };
+        let build = [
+            ("version", VERSION),
+            ("revision", REVISION),
+            ("rustc", RUSTC),
+        ];
+        registry.register(
+            "axp_exporter_build",
+            "The program that runs",
+            Info::new(build.to_vec()),
+        );
+        let limit = Gauge::<i64>::default();
+        limit.set(i64::try_from(series_limit).unwrap_or(i64::MAX));
+        registry.register(
+            "axp_exporter_series_limit",
+            "Most series that are shown",
+            limit,
+        );
+        telemetry.register_feeds(&mut registry);
+        telemetry.register_events(&mut registry);
+        telemetry.register_outputs(&mut registry);
+        telemetry.prepare();
+        Self {
+            registry,
+            ..telemetry
+        }
+    }
+
+    fn register_feeds(&self, registry: &mut Registry) {
+        registry.register(
+            "axp_exporter_feed_up",
+            "1 while the feed is connected and authenticated",
+            self.feed_up.clone(),
+        );
+        registry.register(
+            "axp_exporter_feed_last_event_timestamp_seconds",
+            "When the last event came, 0 before the first",
+            self.feed_last_event.clone(),
+        );
+        registry.register(
+            "axp_exporter_feed_snapshot_complete",
+            "1 once a snapshot of the current session has closed",
+            self.feed_snapshot_complete.clone(),
+        );
+        registry.register(
+            "axp_exporter_feed_ping_seconds",
+            "How long the last answered ping took",
+            self.feed_ping.clone(),
+        );
+        registry.register(
+            "axp_exporter_subscription_expiry_timestamp_seconds",
+            "When the subscription ends unless renewed, 0 without one",
+            self.subscription_expiry.clone(),
+        );
+        registry.register(
+            "axp_exporter_token_expiry_timestamp_seconds",
+            "When the access token ends, 0 without one",
+            self.token_expiry.clone(),
+        );
+        registry.register(
+            "axp_exporter_reconnects",
+            "Sessions that ended, by what ended them",
+            self.reconnects.clone(),
+        );
+        registry.register(
+            "axp_exporter_api_requests",
+            "Requests to AXP's REST interfaces",
+            self.api_requests.clone(),
+        );
+    }
+
+    fn register_events(&self, registry: &mut Registry) {
+        registry.register(
+            "axp_exporter_events",
+            "Events received",
+            self.events.clone(),
+        );
+        registry.register(
+            "axp_exporter_events_applied",
+            "Events that took effect",
+            self.events_applied.clone(),
+        );
+        registry.register(
+            "axp_exporter_events_rejected",
+            "Events refused",
+            self.events_rejected.clone(),
+        );
+        registry.register(
+            "axp_exporter_readings",
+            "Values of measures received in events that were read",
+            self.readings.clone(),
+        );
+        registry.register(
+            "axp_exporter_readings_rejected",
+            "Values of measures refused",
+            self.readings_rejected.clone(),
+        );
+        registry.register("axp_exporter_rows", "Rows held", self.rows.clone());
+        registry.register("axp_exporter_series", "Series shown", self.series.clone());
+        registry.register(
+            "axp_exporter_rows_retired",
+            "Rows removed",
+            self.rows_retired.clone(),
+        );
+        registry.register(
+            "axp_exporter_rows_refused",
+            "Rows not shown when they came",
+            self.rows_refused.clone(),
+        );
+    }
+
+    fn register_outputs(&self, registry: &mut Registry) {
+        registry.register(
+            "axp_exporter_scrapes",
+            "Scrapes answered",
+            self.scrapes.clone(),
+        );
+        registry.register(
+            "axp_exporter_scrape_duration_seconds",
+            "How long rendering a scrape took",
+            self.scrape_duration.clone(),
+        );
+        registry.register(
+            "axp_exporter_influx_lines",
+            "Lines made, by what became of them; what is missing waits",
+            self.influx_lines.clone(),
+        );
+        registry.register(
+            "axp_exporter_influx_queue_bytes",
+            "Bytes of lines waiting in memory",
+            self.influx_queue_bytes.clone(),
+        );
+        registry.register(
+            "axp_exporter_influx_up",
+            "1 while the last write went through",
+            self.influx_up.clone(),
+        );
+    }
+
+    /// Creates the series whose labels are known beforehand.
+    fn prepare(&self) {
+        for reason in EventReject::ALL {
+            let _ = self.events_rejected.get_or_create(&ByReason {
+                reason: reason.label(),
+            });
+        }
+        for reason in ReadingReject::ALL {
+            let _ = self.readings_rejected.get_or_create(&ByReason {
+                reason: reason.label(),
+            });
+        }
+        for reason in RowReject::ALL {
+            let _ = self.rows_refused.get_or_create(&ByReason {
+                reason: reason.label(),
+            });
+        }
+        for outcome in ["applied", "absent", "denied", "rejected"] {
+            let _ = self.readings.get_or_create(&ByOutcome { outcome });
+        }
+        for format in ["text", "openmetrics"] {
+            let _ = self.scrapes.get_or_create(&ByFormat { format });
+        }
+    }
+
+    /// The registry, to encode.
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The handles of one producer's pipeline.
+    pub fn pipeline(&self, producer_id: &str) -> Pipeline {
+        let producer = || producer_id.to_owned();
+        let event = |payload_type, event_action| {
+            let labels = ByEvent {
+                measure_producer_id: producer(),
+                payload_type,
+                event_action,
+            };
+            self.events.get_or_create_owned(&labels)
+        };
+        let by_reason = |family: &Family<ByReason, Counter>, reason| {
+            family.get_or_create_owned(&ByReason { reason })
+        };
+        let by_outcome = |outcome| self.readings.get_or_create_owned(&ByOutcome { outcome });
+        let by_producer = ByProducer {
+            measure_producer_id: producer(),
+        };
+        Pipeline {
+            events: PayloadType::ALL
+                .map(|phase| Action::ALL.map(|action| event(phase.label(), action.label()))),
+            events_unknown: event(UNKNOWN, UNKNOWN),
+            events_applied: self.events_applied.get_or_create_owned(&by_producer),
+            events_rejected: EventReject::ALL
+                .iter()
+                .map(|reason| by_reason(&self.events_rejected, reason.label()))
+                .collect(),
+            readings_applied: by_outcome("applied"),
+            readings_absent: by_outcome("absent"),
+            readings_denied: by_outcome("denied"),
+            readings_rejected_all: by_outcome("rejected"),
+            readings_rejected: ReadingReject::ALL
+                .iter()
+                .map(|reason| by_reason(&self.readings_rejected, reason.label()))
+                .collect(),
+            rows_refused: RowReject::ALL
+                .iter()
+                .map(|reason| by_reason(&self.rows_refused, reason.label()))
+                .collect(),
+            rows_retired: RetireCause::ALL
+                .iter()
+                .map(|cause| {
+                    self.rows_retired.get_or_create_owned(&ByCause {
+                        measure_producer_id: producer(),
+                        cause: cause.label(),
+                    })
+                })
+                .collect(),
+            rows: self.rows.get_or_create_owned(&by_producer),
+            series: self.series.get_or_create_owned(&by_producer),
+            last_event: self.feed_last_event.get_or_create_owned(&by_producer),
+            snapshot_complete: self
+                .feed_snapshot_complete
+                .get_or_create_owned(&by_producer),
+        }
+    }
+
+    /// The handles of one producer's connection; `reasons` are all that may end it.
+    pub fn feed(&self, producer_id: &str, reasons: impl Iterator<Item = &'static str>) -> Feed {
+        let by_producer = ByProducer {
+            measure_producer_id: producer_id.to_owned(),
+        };
+        let reconnects = reasons
+            .map(|reason| {
+                let labels = ByReconnect {
+                    measure_producer_id: producer_id.to_owned(),
+                    reason,
+                };
+                self.reconnects.get_or_create_owned(&labels)
+            })
+            .collect();
+        Feed {
+            up: self.feed_up.get_or_create_owned(&by_producer),
+            ping: self.feed_ping.get_or_create_owned(&by_producer),
+            subscription_expiry: self.subscription_expiry.get_or_create_owned(&by_producer),
+            reconnects,
+        }
+    }
+
+    /// When the access token ends.
+    pub fn token_expiry(&self) -> Seconds {
+        self.token_expiry.clone()
+    }
+
+    /// The counter of one kind of request with one outcome.
+    pub fn api_requests(&self, operation: &'static str, outcome: &'static str) -> Counter {
+        self.api_requests
+            .get_or_create_owned(&ByCall { operation, outcome })
+    }
+
+    /// The counter of scrapes in one format.
+    pub fn scrapes(&self, format: &'static str) -> Counter {
+        self.scrapes.get_or_create_owned(&ByFormat { format })
+    }
+
+    /// How long rendering takes.
+    pub fn scrape_duration(&self) -> Histogram {
+        self.scrape_duration.clone()
+    }
+
+    /// The handles of one sink.
+    pub fn sink(&self, sink: &str) -> Sink {
+        let outcome = |outcome| {
+            self.influx_lines.get_or_create_owned(&BySinkOutcome {
+                sink: sink.to_owned(),
+                outcome,
+            })
+        };
+        let by_sink = BySink {
+            sink: sink.to_owned(),
+        };
+        Sink {
+            written: outcome("written"),
+            rejected: outcome("rejected"),
+            dropped: outcome("dropped"),
+            queue_bytes: self.influx_queue_bytes.get_or_create_owned(&by_sink),
+            up: self.influx_up.get_or_create_owned(&by_sink),
+        }
+    }
+}
+
+/// What one producer's pipeline counts.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    events: [[Counter; 2]; 2],
+    events_unknown: Counter,
+    events_applied: Counter,
+    events_rejected: Vec<Counter>,
+    /// Readings that took effect.
+    pub readings_applied: Counter,
+    /// Readings without a value.
+    pub readings_absent: Counter,
+    /// Readings that the allowlist, a rule or privacy leaves out.
+    pub readings_denied: Counter,
+    readings_rejected_all: Counter,
+    readings_rejected: Vec<Counter>,
+    rows_refused: Vec<Counter>,
+    rows_retired: Vec<Counter>,
+    /// Rows held.
+    pub rows: Gauge,
+    /// Series shown.
+    pub series: Gauge,
+    /// When the last event came.
+    pub last_event: Seconds,
+    /// Whether a snapshot of the session has closed.
+    pub snapshot_complete: Gauge,
+}
+
+impl Pipeline {
+    /// An event came that was read far enough to know what it is.
+    pub fn event(&self, payload_type: PayloadType, action: Action) {
+        let [initializing, live] = &self.events;
+        let [upsert, delete] = match payload_type {
+            PayloadType::Initializing => initializing,
+            PayloadType::Live => live,
+        };
+        match action {
+            Action::Upsert => upsert.inc(),
+            Action::Delete => delete.inc(),
+        };
+    }
+
+    /// An event came that could not be read.
+    pub fn event_unreadable(&self) {
+        self.events_unknown.inc();
+    }
+
+    /// The event took effect.
+    pub fn event_applied(&self) {
+        self.events_applied.inc();
+    }
+
+    /// The event was refused.
+    pub fn event_rejected(&self, reject: EventReject) {
+        add(&self.events_rejected, reject as usize, 1);
+    }
+
+    /// `count` readings were refused.
+    pub fn readings_rejected(&self, reject: ReadingReject, count: u64) {
+        self.readings_rejected_all.inc_by(count);
+        add(&self.readings_rejected, reject as usize, count);
+    }
+
+    /// A row was not shown when it came.
+    pub fn row_refused(&self, reject: RowReject) {
+        add(&self.rows_refused, reject as usize, 1);
+    }
+
+    /// `count` rows were removed.
+    pub fn rows_retired(&self, cause: RetireCause, count: usize) {
+        add(&self.rows_retired, cause as usize, count as u64);
+    }
+}
+
+fn add(counters: &[Counter], index: usize, count: u64) {
+    if let Some(counter) = counters.get(index) {
+        counter.inc_by(count);
+    }
+}
+
+/// What one producer's connection shows.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// 1 while connected and authenticated.
+    pub up: Gauge,
+    /// How long the last answered ping took.
+    pub ping: Seconds,
+    /// When the subscription ends.
+    pub subscription_expiry: Seconds,
+    reconnects: Vec<Counter>,
+}
+
+impl Feed {
+    /// A session ended for the reason of this index.
+    pub fn reconnect(&self, reason: usize) {
+        add(&self.reconnects, reason, 1);
+    }
+}
+
+/// What one sink counts.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    /// Lines that arrived.
+    pub written: Counter,
+    /// Lines that the target refused.
+    pub rejected: Counter,
+    /// Lines given up.
+    pub dropped: Counter,
+    /// Bytes waiting.
+    pub queue_bytes: Gauge,
+    /// 1 while the last write went through.
+    pub up: Gauge,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_is_there_from_the_start() {
+        let telemetry = Telemetry::new(7);
+        let _ = (
+            telemetry.pipeline("Q_1"),
+            telemetry.feed("Q_1", ["closed"].into_iter()),
+            telemetry.sink("main"),
+        );
+        let _ = telemetry.api_requests("token", "ok");
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, telemetry.registry()).unwrap();
+        for line in [
+            "axp_exporter_series_limit 7",
+            r#"axp_exporter_feed_up{measure_producer_id="Q_1"} 0"#,
+            r#"axp_exporter_reconnects_total{measure_producer_id="Q_1",reason="closed"} 0"#,
+            r#"axp_exporter_api_requests_total{operation="token",outcome="ok"} 0"#,
+            r#"axp_exporter_events_total{measure_producer_id="Q_1",payload_type="live",event_action="delete"} 0"#,
+            r#"axp_exporter_events_rejected_total{reason="superseded"} 0"#,
+            r#"axp_exporter_readings_total{outcome="absent"} 0"#,
+            r#"axp_exporter_readings_rejected_total{reason="series_limit"} 0"#,
+            r#"axp_exporter_rows_retired_total{measure_producer_id="Q_1",cause="stale"} 0"#,
+            r#"axp_exporter_rows_refused_total{reason="label_collision"} 0"#,
+            r#"axp_exporter_scrapes_total{format="openmetrics"} 0"#,
+            r#"axp_exporter_influx_lines_total{sink="main",outcome="written"} 0"#,
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} not in\n{text}"
+            );
+        }
+        assert!(text.contains(&format!("version=\"{VERSION}\"")));
+    }
+}
