@@ -1,3 +1,17 @@
-//! Where events come from: the session with AXP, and the frame read in place.
+//! Where events come from: AXP's REST interfaces, the websocket, and the session that
+//! holds both together.
+//!
+//! Modules in reading order: whether we may go there ([`endpoint`]) and how ([`dial`]),
+//! what we ask ([`api`], [`discovery`]), what to do when ([`session`] and its [`pause`],
+//! no I/O), who carries it ([`feed`]), how all feeds stand ([`feeds`]), and what comes of
+//! it ([`event`]).
 
+pub mod api;
+pub mod dial;
+pub mod discovery;
+pub mod endpoint;
 pub mod event;
+pub mod feed;
+pub mod feeds;
+pub mod pause;
+pub mod session;

@@ -1,11 +1,29 @@
 //! Avaya Experience Platform realtime measures as Prometheus gauges and Influx line protocol.
+//!
+//! Modules in the order in which to read them. First what is asked for and put together,
+//! then an event on its way from the socket to the two sinks, then what watches over it.
 
+pub mod command;
 pub mod config;
+
+pub mod app;
+
 pub mod ingest;
-pub mod label;
-pub mod parse;
 pub mod pipeline;
-pub mod reject;
-pub mod sink;
+
+pub mod parse;
+
+pub mod label;
+
 pub mod table;
+
+pub mod sink;
+
+pub mod web;
+
+pub mod logging;
+pub mod reject;
+pub mod signals;
 pub mod telemetry;
+
+pub mod simulator;

@@ -1,2 +1,9 @@
 //! The `axp-exporter` program: a thin shell over the library.
-fn main() {}
+
+use std::process::ExitCode;
+
+use axp_exporter::command::CommandLine;
+
+fn main() -> ExitCode {
+    CommandLine::main()
+}

@@ -6,6 +6,8 @@
 //! rejected, readings = applied + absent + denied + rejected, lines made = written +
 //! rejected + dropped + waiting.
 
+mod process;
+
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -133,6 +135,7 @@ impl Telemetry {
         telemetry.register_feeds(&mut registry);
         telemetry.register_events(&mut registry);
         telemetry.register_outputs(&mut registry);
+        registry.register_collector(Box::new(process::ProcessCollector));
         telemetry.prepare();
         Self {
             registry,
@@ -329,8 +332,6 @@ impl Telemetry {
                     })
                 })
                 .collect(),
-            rows: self.rows.get_or_create_owned(&by_producer),
-            series: self.series.get_or_create_owned(&by_producer),
             last_event: self.feed_last_event.get_or_create_owned(&by_producer),
             snapshot_complete: self
                 .feed_snapshot_complete
@@ -358,6 +359,16 @@ impl Telemetry {
             subscription_expiry: self.subscription_expiry.get_or_create_owned(&by_producer),
             reconnects,
         }
+    }
+
+    /// How many rows a producer holds and how many series it shows.
+    pub fn set_held(&self, producer_id: &str, rows: usize, series: usize) {
+        let by_producer = ByProducer {
+            measure_producer_id: producer_id.to_owned(),
+        };
+        let whole = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.rows.get_or_create(&by_producer).set(whole(rows));
+        self.series.get_or_create(&by_producer).set(whole(series));
     }
 
     /// When the access token ends.
@@ -419,10 +430,6 @@ pub struct Pipeline {
     readings_rejected: Vec<Counter>,
     rows_refused: Vec<Counter>,
     rows_retired: Vec<Counter>,
-    /// Rows held.
-    pub rows: Gauge,
-    /// Series shown.
-    pub series: Gauge,
     /// When the last event came.
     pub last_event: Seconds,
     /// Whether a snapshot of the session has closed.

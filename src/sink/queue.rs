@@ -5,6 +5,7 @@
 //! [`LineSender`] is gone and all lines are taken.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
@@ -19,10 +20,11 @@ struct Waiting {
     senders: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     waiting: Mutex<Waiting>,
     changed: Notify,
+    batch_bytes: usize,
 }
 
 impl Shared {
@@ -44,10 +46,18 @@ pub struct LineReceiver {
     shared: Arc<Shared>,
 }
 
-/// A queue; `dropped` counts the lines that found it full.
-pub fn lines(dropped: Counter) -> (LineSender, LineReceiver) {
-    let shared = Arc::new(Shared::default());
-    shared.lock().senders = 1;
+/// A queue whose receiver takes `batch_bytes` and more without waiting for others;
+/// `dropped` counts the lines that found it full.
+pub fn lines(batch_bytes: usize, dropped: Counter) -> (LineSender, LineReceiver) {
+    let waiting = Mutex::new(Waiting {
+        senders: 1,
+        ..Waiting::default()
+    });
+    let shared = Arc::new(Shared {
+        waiting,
+        changed: Notify::new(),
+        batch_bytes,
+    });
     (
         LineSender {
             shared: Arc::clone(&shared),
@@ -65,11 +75,13 @@ impl LineSender {
             self.dropped.inc();
             return;
         }
-        let was_empty = waiting.bytes.is_empty();
+        let before = waiting.bytes.len();
         waiting.bytes.extend_from_slice(line);
         waiting.lines += 1;
+        let after = waiting.bytes.len();
         drop(waiting);
-        if was_empty {
+        let limit = self.shared.batch_bytes;
+        if before == 0 || (before < limit && after >= limit) {
             self.shared.changed.notify_one();
         }
     }
@@ -102,23 +114,28 @@ pub struct Batch {
 }
 
 impl LineReceiver {
-    /// Swaps `batch`, which must be empty, for all that waits; waits for a line if none
-    /// does. False when no line will ever come again.
-    pub async fn receive(&self, batch: &mut Batch) -> bool {
-        loop {
-            {
-                let mut waiting = self.shared.lock();
-                if !waiting.bytes.is_empty() {
-                    std::mem::swap(&mut waiting.bytes, &mut batch.bytes);
-                    batch.lines = std::mem::take(&mut waiting.lines);
-                    return true;
-                }
-                if waiting.senders == 0 {
-                    return false;
-                }
-            }
+    /// Swaps `batch`, which must be empty, for all that waits, once there is a batch full
+    /// or `gather` after the first line. False when no line will ever come again.
+    pub async fn receive(&self, batch: &mut Batch, gather: Duration) -> bool {
+        while self.waiting_for_more(1) {
             self.shared.changed.notified().await;
         }
+        let full = async {
+            while self.waiting_for_more(self.shared.batch_bytes) {
+                self.shared.changed.notified().await;
+            }
+        };
+        let _ = tokio::time::timeout(gather, full).await;
+        let mut waiting = self.shared.lock();
+        std::mem::swap(&mut waiting.bytes, &mut batch.bytes);
+        batch.lines = std::mem::take(&mut waiting.lines);
+        batch.lines > 0
+    }
+
+    /// True while fewer than `bytes` wait and more may come.
+    fn waiting_for_more(&self, bytes: usize) -> bool {
+        let waiting = self.shared.lock();
+        waiting.bytes.len() < bytes && waiting.senders > 0
     }
 
     /// Bytes and lines that wait.
@@ -152,14 +169,16 @@ impl QueueGauge {
 mod tests {
     use super::*;
 
-    #[tokio::test]
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[tokio::test(start_paused = true)]
     async fn lines_come_out_in_order_and_the_end_is_seen() {
-        let (sender, receiver) = lines(Counter::default());
+        let (sender, receiver) = lines(1 << 20, Counter::default());
         let other = sender.clone();
         sender.send(b"a\n");
         other.send(b"b\n");
         let mut batch = Batch::default();
-        assert!(receiver.receive(&mut batch).await);
+        assert!(receiver.receive(&mut batch, LONG).await);
         assert_eq!(
             (batch.bytes.as_slice(), batch.lines),
             (b"a\nb\n".as_slice(), 2)
@@ -168,16 +187,31 @@ mod tests {
         other.send(b"c\n");
         drop(other);
         batch.bytes.clear();
-        assert!(receiver.receive(&mut batch).await);
+        assert!(receiver.receive(&mut batch, LONG).await);
         assert_eq!(batch.bytes, b"c\n");
         batch.bytes.clear();
-        assert!(!receiver.receive(&mut batch).await);
+        assert!(!receiver.receive(&mut batch, LONG).await);
     }
 
-    #[tokio::test]
-    async fn a_full_queue_drops_and_counts() {
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_is_taken_when_it_is_full_or_the_time_is_up() {
+        let (sender, receiver) = lines(4, Counter::default());
+        let begin = tokio::time::Instant::now();
+        let mut batch = Batch::default();
+        sender.send(b"a\n");
+        assert!(receiver.receive(&mut batch, LONG).await);
+        assert_eq!(begin.elapsed(), LONG);
+        batch.bytes.clear();
+        sender.send(b"a\n");
+        sender.send(b"b\n");
+        assert!(receiver.receive(&mut batch, LONG).await);
+        assert_eq!((begin.elapsed(), batch.lines), (LONG, 2));
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts() {
         let dropped = Counter::default();
-        let (sender, receiver) = lines(dropped.clone());
+        let (sender, receiver) = lines(1 << 20, dropped.clone());
         let half = vec![b'x'; QUEUE_BYTES_MAX / 2];
         sender.send(&half);
         sender.send(&half);

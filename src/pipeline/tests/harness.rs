@@ -60,7 +60,7 @@ impl Setup {
             measures.stem(),
             self.limits,
         )));
-        let (sender, receiver) = queue::lines(Counter::default());
+        let (sender, receiver) = queue::lines(1, Counter::default());
         let mut pipeline = Pipeline::new(PipelineParts {
             metrics: telemetry.pipeline(measures.producer_id()),
             measures,
@@ -164,13 +164,11 @@ impl Bench {
     pub(super) fn lines(&mut self) -> String {
         let mut batch = Batch::default();
         if self.receiver.waiting().1 > 0 {
-            let receive = self.receiver.receive(&mut batch);
-            assert!(
-                tokio::runtime::Builder::new_current_thread()
-                    .build()
-                    .unwrap()
-                    .block_on(receive)
-            );
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .unwrap();
+            assert!(runtime.block_on(self.receiver.receive(&mut batch, Duration::ZERO)));
         }
         String::from_utf8(batch.bytes).unwrap()
     }

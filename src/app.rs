@@ -1,0 +1,372 @@
+//! The exporter put together: [`App::build`] opens and binds everything, [`App::run`]
+//! runs it.
+//!
+//! Stopping goes from the source: the feeds hear the signal and end, with them the last
+//! senders of lines go, the sinks write what is left and end, and last the server, so
+//! that a scrape can see the end. Each step is bounded in time.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+use url::Url;
+
+use crate::config::{Config, Loaded, Producer, SecretError};
+use crate::ingest::api::Api;
+use crate::ingest::dial::{self, Dialer};
+use crate::ingest::discovery;
+use crate::ingest::endpoint::Allowed;
+use crate::ingest::feed::{Feed, FeedParts};
+use crate::ingest::feeds::{FeedState, Feeds};
+use crate::ingest::session::{Reason, Settings};
+use crate::label::relabel::{RuleError, Rules};
+use crate::parse::measures::Measures;
+use crate::parse::names::Names;
+use crate::parse::privacy::Privacy;
+use crate::pipeline::{LineOutput, Pipeline, PipelineParts};
+use crate::sink::influx::{self, Sink};
+use crate::sink::queue::{self, LineReceiver, QueueGauge};
+use crate::table::rows::{Limits, Table};
+use crate::telemetry::{self, Telemetry};
+use crate::web::routes::Site;
+use crate::web::server;
+
+/// How long feeds may take to end, their subscriptions included.
+const FEEDS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long sinks may take to write what is left.
+const SINKS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why the exporter cannot start.
+#[derive(Debug)]
+pub enum Error {
+    /// A URL of the configuration is none.
+    Url(String, url::ParseError),
+    /// A secret cannot be read.
+    Secret(&'static str, SecretError),
+    /// A relabel rule does not hold.
+    Relabel(RuleError),
+    /// The way out cannot be set up.
+    Dial(dial::Error),
+    /// A sink cannot be opened.
+    Sink(influx::Error),
+    /// The address is no address, or taken.
+    Listen(String, io::Error),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Url(text, _) => write!(formatter, "read the URL {text:?}"),
+            Self::Secret(key, _) => write!(formatter, "read {key}"),
+            Self::Relabel(err) => write!(formatter, "use the rules: {err}"),
+            Self::Dial(err) => write!(formatter, "{err}"),
+            Self::Sink(err) => write!(formatter, "{err}"),
+            Self::Listen(address, _) => write!(formatter, "listen on {address} (web.listen)"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Url(_, err) => Some(err),
+            Self::Secret(_, err) => Some(err),
+            Self::Relabel(_) => None,
+            Self::Dial(err) => err.source(),
+            Self::Sink(err) => err.source(),
+            Self::Listen(_, err) => Some(err),
+        }
+    }
+}
+
+/// The exporter, ready to run.
+#[derive(Debug)]
+pub struct App {
+    listener: TcpListener,
+    address: SocketAddr,
+    site: Arc<Site>,
+    sinks: Vec<(Sink, LineReceiver)>,
+    workshop: Workshop,
+}
+
+impl App {
+    /// Opens and binds everything that the configuration names, but calls nobody yet.
+    ///
+    /// # Errors
+    /// What cannot be opened.
+    pub async fn build(loaded: Loaded) -> Result<Self, Error> {
+        let Loaded {
+            config,
+            secrets,
+            ca_file,
+        } = loaded;
+        let telemetry = Arc::new(Telemetry::new(config.limits.series));
+        let frame_bytes_max =
+            usize::try_from(config.limits.frame_bytes.get()).unwrap_or(usize::MAX);
+        let dialer = Dialer::new(ca_file.as_deref(), frame_bytes_max).map_err(Error::Dial)?;
+        let base = url(&config.axp.api_url)?;
+        let token_url = token_url(&config, &base)?;
+        let allowed = Allowed::new(&base, &config.axp.endpoint_hosts);
+        let credentials = (secrets.client_secret, secrets.app_key);
+        let api = Api::new(
+            &config.axp,
+            base,
+            token_url,
+            credentials,
+            &dialer,
+            &telemetry,
+        )
+        .map_err(Error::Dial)?;
+        let hash_key = match secrets.hash_key {
+            source if source.is_set() => Some(
+                source
+                    .read()
+                    .map_err(|err| Error::Secret("privacy.hash_key_file", err))?,
+            ),
+            _ => None,
+        };
+        let privacy = Privacy::new(
+            config.privacy.personal,
+            &config.privacy.measures,
+            hash_key.as_ref(),
+        );
+        let rules = Rules::compile(&config.relabel);
+        let rules = rules.map_err(|errors| errors.into_iter().next().map(Error::Relabel));
+        let rules = match rules {
+            Ok(rules) => Arc::new(rules),
+            Err(Some(err)) => return Err(err),
+            Err(None) => Arc::default(),
+        };
+        let Sinks {
+            outputs,
+            sinks,
+            gauges,
+        } = open_sinks(&config, &telemetry).await?;
+        let failed = |err| Error::Listen(config.web.listen.clone(), err);
+        let listener = TcpListener::bind(&config.web.listen)
+            .await
+            .map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let feeds = Arc::new(Feeds::default());
+        let path = config.web.metrics_path.clone();
+        let site = Arc::new(Site::new(
+            path,
+            Arc::clone(&feeds),
+            Arc::clone(&telemetry),
+            gauges,
+        ));
+        let limits = Limits::new(config.limits.series);
+        let api = Arc::new(api);
+        let names = Arc::default();
+        let workshop = Workshop {
+            config,
+            telemetry,
+            feeds,
+            api,
+            dialer,
+            allowed,
+            privacy,
+            rules,
+            names,
+            limits,
+            outputs,
+        };
+        Ok(Self {
+            listener,
+            address,
+            site,
+            sinks,
+            workshop,
+        })
+    }
+
+    /// The URL of the metrics.
+    pub fn metrics_url(&self) -> String {
+        format!(
+            "http://{}{}",
+            self.address, self.workshop.config.web.metrics_path
+        )
+    }
+
+    /// How the feeds stand.
+    pub fn feeds(&self) -> Arc<Feeds> {
+        Arc::clone(&self.workshop.feeds)
+    }
+
+    /// What `/metrics` is made from.
+    pub fn site(&self) -> Arc<Site> {
+        Arc::clone(&self.site)
+    }
+
+    /// Runs until `stop` resolves, then ends everything in order.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
+        let (stop_feeds, feeds_stopped) = watch::channel(false);
+        let (stop_server, server_stopped) = watch::channel(false);
+        info!(url = self.metrics_url(), "serving metrics");
+        let server = tokio::spawn(server::serve(self.listener, self.site, server_stopped));
+        let mut sinks = JoinSet::new();
+        for (sink, receiver) in self.sinks {
+            sinks.spawn(sink.run(receiver));
+        }
+        let mut feeds = JoinSet::new();
+        feeds.spawn(run_feeds(self.workshop, feeds_stopped));
+        stop.await;
+        info!("stopping");
+        let _ = stop_feeds.send(true);
+        finish(feeds, FEEDS_TIMEOUT, "feeds").await;
+        finish(sinks, SINKS_TIMEOUT, "sinks").await;
+        let _ = stop_server.send(true);
+        let _ = server.await;
+        info!("stopped");
+    }
+}
+
+/// Waits for tasks to end, for so long; then ends them.
+async fn finish(mut tasks: JoinSet<()>, timeout: Duration, what: &'static str) {
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(timeout, all).await.is_err() {
+        warn!(what, "did not end in time");
+    }
+}
+
+/// Runs the feeds that are configured, or that AXP lists, until they are told to stop.
+async fn run_feeds(workshop: Workshop, mut stop: watch::Receiver<bool>) {
+    let producers = if workshop.config.producer.is_empty() {
+        let pauses = workshop.settings().pauses(rand::random());
+        let listed = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            ids = discovery::producers(&workshop.api, pauses) => ids,
+        };
+        listed
+            .into_iter()
+            .map(|id| Producer {
+                id,
+                ..Producer::default()
+            })
+            .collect()
+    } else {
+        workshop.config.producer.clone()
+    };
+    let mut feeds = JoinSet::new();
+    for producer in producers {
+        feeds.spawn(workshop.feed(producer).run(stop.clone()));
+    }
+    workshop.feeds.note_complete();
+    // From here on only the feeds hold senders of lines.
+    drop(workshop);
+    while feeds.join_next().await.is_some() {}
+}
+
+/// What feeds are built from.
+#[derive(Debug)]
+struct Workshop {
+    config: Config,
+    telemetry: Arc<Telemetry>,
+    feeds: Arc<Feeds>,
+    api: Arc<Api>,
+    dialer: Dialer,
+    allowed: Allowed,
+    privacy: Privacy,
+    rules: Arc<Rules>,
+    names: Arc<Names>,
+    limits: Limits,
+    outputs: Vec<LineOutput>,
+}
+
+impl Workshop {
+    const fn settings(&self) -> Settings {
+        Settings::new(self.config.axp.ping_interval.get())
+    }
+
+    /// The feed of one producer, with its pipeline and table.
+    fn feed(&self, producer: Producer) -> Feed {
+        let Config { axp, limits, .. } = &self.config;
+        let id = producer.id.clone();
+        let measures = Measures::new(
+            producer,
+            self.privacy.clone(),
+            Arc::clone(&self.names),
+            limits.label_value_bytes,
+        );
+        let table = Arc::new(RwLock::new(Table::new(
+            &id,
+            measures.stem(),
+            self.limits.clone(),
+        )));
+        let state = Arc::new(FeedState::new(id.clone(), Arc::clone(&table)));
+        self.feeds.add(Arc::clone(&state));
+        let pipeline = Pipeline::new(PipelineParts {
+            measures,
+            rules: Arc::clone(&self.rules),
+            account_id: axp.account_id.clone(),
+            table,
+            outputs: self.outputs.clone(),
+            metrics: self.telemetry.pipeline(&id),
+            snapshot_quiet: axp.snapshot_quiet.get(),
+            stale_after: axp.stale_after.get(),
+            label_value_bytes: limits.label_value_bytes,
+        });
+        let parts = FeedParts {
+            api: Arc::clone(&self.api),
+            dialer: self.dialer.clone(),
+            allowed: self.allowed.clone(),
+            state,
+            pipeline,
+            metrics: self
+                .telemetry
+                .feed(&id, Reason::ALL.iter().map(|reason| reason.label())),
+            settings: self.settings(),
+            locale: axp.dictionary.then(|| axp.locale.clone()),
+        };
+        Feed::new(parts, rand::random())
+    }
+}
+
+/// The configured sinks: the ends that lines go in, the ends they come out, and the gauges.
+#[derive(Default)]
+struct Sinks {
+    outputs: Vec<LineOutput>,
+    sinks: Vec<(Sink, LineReceiver)>,
+    gauges: Vec<(telemetry::Sink, QueueGauge)>,
+}
+
+async fn open_sinks(config: &Config, telemetry: &Telemetry) -> Result<Sinks, Error> {
+    let mut opened = Sinks::default();
+    for influx in &config.influx {
+        let metrics = telemetry.sink(&influx.name);
+        let batch_bytes = usize::try_from(influx.batch_bytes.get()).unwrap_or(usize::MAX);
+        let (sender, receiver) = queue::lines(batch_bytes, metrics.dropped.clone());
+        opened.gauges.push((metrics.clone(), receiver.gauge()));
+        opened.sinks.push((
+            Sink::open(influx, metrics).await.map_err(Error::Sink)?,
+            receiver,
+        ));
+        opened.outputs.push(LineOutput {
+            sender,
+            on_delete: influx.on_delete,
+        });
+    }
+    Ok(opened)
+}
+
+fn url(text: &str) -> Result<Url, Error> {
+    Url::parse(text).map_err(|err| Error::Url(text.to_owned(), err))
+}
+
+/// Where tokens are asked for: as configured, or where AXP has its own.
+fn token_url(config: &Config, base: &Url) -> Result<Url, Error> {
+    if !config.axp.token_url.is_empty() {
+        return url(&config.axp.token_url);
+    }
+    let base = base.as_str().trim_end_matches('/');
+    url(&format!(
+        "{base}/api/auth/v1/{}/protocol/openid-connect/token",
+        config.axp.account_id
+    ))
+}

@@ -1,0 +1,40 @@
+//! Logs: to stderr, as text for people or one JSON object a line.
+//!
+//! The configured level holds for this program; libraries speak from `warn` on, so that
+//! no level prints what they see on the wire. Control characters of outside text are
+//! escaped by tracing-subscriber.
+
+use std::io::IsTerminal;
+
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{Log, LogFormat, LogLevel};
+
+/// Sets up logging for the process; a second call changes nothing.
+pub fn init(log: &Log) {
+    let level = match log.level {
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Trace => Level::TRACE,
+    };
+    let targets = Targets::new()
+        .with_default(LevelFilter::from_level(level.min(Level::WARN)))
+        .with_target(env!("CARGO_CRATE_NAME"), level);
+    // https://no-color.org
+    let colour = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(colour);
+    let registry = tracing_subscriber::registry().with(targets);
+    let _ = match log.format {
+        LogFormat::Text => registry.with(lines).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+    };
+}
