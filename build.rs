@@ -8,10 +8,7 @@ fn main() {
     println!("cargo:rerun-if-changed=.git/logs/HEAD");
     println!("cargo:rerun-if-changed=build.rs");
     let revision = output("git", &["rev-parse", "--short=12", "HEAD"]);
-    let rustc = output(
-        &env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned()),
-        &["--version"],
-    );
+    let rustc = output(&env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned()), &["--version"]);
     let rustc = rustc.split(' ').nth(1).unwrap_or("unknown").to_owned();
     println!("cargo:rustc-env=AXP_EXPORTER_BUILD_REVISION={revision}");
     println!("cargo:rustc-env=AXP_EXPORTER_BUILD_RUSTC={rustc}");

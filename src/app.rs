@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 use url::Url;
 
-use crate::config::{Config, Loaded, Producer, SecretError};
+use crate::config::{Config, Loaded, Producer, SecretError, SecretSource};
 use crate::ingest::api::Api;
 use crate::ingest::dial::{self, Dialer};
 use crate::ingest::discovery;
@@ -49,8 +49,8 @@ pub enum Error {
     Url(String, url::ParseError),
     /// A secret cannot be read.
     Secret(&'static str, SecretError),
-    /// A relabel rule does not hold.
-    Relabel(RuleError),
+    /// Relabel rules do not hold.
+    Relabel(Vec<RuleError>),
     /// The way out cannot be set up.
     Dial(dial::Error),
     /// A sink cannot be opened.
@@ -64,7 +64,10 @@ impl std::fmt::Display for Error {
         match self {
             Self::Url(text, _) => write!(formatter, "read the URL {text:?}"),
             Self::Secret(key, _) => write!(formatter, "read {key}"),
-            Self::Relabel(err) => write!(formatter, "use the rules: {err}"),
+            Self::Relabel(errors) => {
+                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                write!(formatter, "use the rules: {}", errors.join("; "))
+            }
             Self::Dial(err) => write!(formatter, "{err}"),
             Self::Sink(err) => write!(formatter, "{err}"),
             Self::Listen(address, _) => write!(formatter, "listen on {address} (web.listen)"),
@@ -101,66 +104,25 @@ impl App {
     /// # Errors
     /// What cannot be opened.
     pub async fn build(loaded: Loaded) -> Result<Self, Error> {
-        let Loaded {
-            config,
-            secrets,
-            ca_file,
-        } = loaded;
+        let Loaded { config, secrets, ca_file } = loaded;
         let telemetry = Arc::new(Telemetry::new(config.limits.series));
-        let frame_bytes_max =
-            usize::try_from(config.limits.frame_bytes.get()).unwrap_or(usize::MAX);
+        let frame_bytes_max = usize::try_from(config.limits.frame_bytes.get()).unwrap_or(usize::MAX);
         let dialer = Dialer::new(ca_file.as_deref(), frame_bytes_max).map_err(Error::Dial)?;
         let base = url(&config.axp.api_url)?;
         let token_url = token_url(&config, &base)?;
         let allowed = Allowed::new(&base, &config.axp.endpoint_hosts);
         let credentials = (secrets.client_secret, secrets.app_key);
-        let api = Api::new(
-            &config.axp,
-            base,
-            token_url,
-            credentials,
-            &dialer,
-            &telemetry,
-        )
-        .map_err(Error::Dial)?;
-        let hash_key = match secrets.hash_key {
-            source if source.is_set() => Some(
-                source
-                    .read()
-                    .map_err(|err| Error::Secret("privacy.hash_key_file", err))?,
-            ),
-            _ => None,
-        };
-        let privacy = Privacy::new(
-            config.privacy.personal,
-            &config.privacy.measures,
-            hash_key.as_ref(),
-        );
-        let rules = Rules::compile(&config.relabel);
-        let rules = rules.map_err(|errors| errors.into_iter().next().map(Error::Relabel));
-        let rules = match rules {
-            Ok(rules) => Arc::new(rules),
-            Err(Some(err)) => return Err(err),
-            Err(None) => Arc::default(),
-        };
-        let Sinks {
-            outputs,
-            sinks,
-            gauges,
-        } = open_sinks(&config, &telemetry).await?;
+        let api =
+            Api::new(&config.axp, base, token_url, credentials, &dialer, &telemetry).map_err(Error::Dial)?;
+        let privacy = privacy(&config, &secrets.hash_key)?;
+        let rules = rules(&config)?;
+        let Sinks { outputs, tasks, gauges } = open_sinks(&config, &telemetry).await?;
         let failed = |err| Error::Listen(config.web.listen.clone(), err);
-        let listener = TcpListener::bind(&config.web.listen)
-            .await
-            .map_err(failed)?;
+        let listener = TcpListener::bind(&config.web.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let feeds = Arc::new(Feeds::default());
         let path = config.web.metrics_path.clone();
-        let site = Arc::new(Site::new(
-            path,
-            Arc::clone(&feeds),
-            Arc::clone(&telemetry),
-            gauges,
-        ));
+        let site = Arc::new(Site::new(path, Arc::clone(&feeds), Arc::clone(&telemetry), gauges));
         let limits = Limits::new(config.limits.series);
         let api = Arc::new(api);
         let names = Arc::default();
@@ -177,21 +139,12 @@ impl App {
             limits,
             outputs,
         };
-        Ok(Self {
-            listener,
-            address,
-            site,
-            sinks,
-            workshop,
-        })
+        Ok(Self { listener, address, site, sinks: tasks, workshop })
     }
 
     /// The URL of the metrics.
     pub fn metrics_url(&self) -> String {
-        format!(
-            "http://{}{}",
-            self.address, self.workshop.config.web.metrics_path
-        )
+        format!("http://{}{}", self.address, self.workshop.config.web.metrics_path)
     }
 
     /// How the feeds stand.
@@ -243,13 +196,7 @@ async fn run_feeds(workshop: Workshop, mut stop: watch::Receiver<bool>) {
             _ = stop.wait_for(|stop| *stop) => return,
             ids = discovery::producers(&workshop.api, pauses) => ids,
         };
-        listed
-            .into_iter()
-            .map(|id| Producer {
-                id,
-                ..Producer::default()
-            })
-            .collect()
+        listed.into_iter().map(|id| Producer { id, ..Producer::default() }).collect()
     } else {
         workshop.config.producer.clone()
     };
@@ -288,17 +235,9 @@ impl Workshop {
     fn feed(&self, producer: Producer) -> Feed {
         let Config { axp, limits, .. } = &self.config;
         let id = producer.id.clone();
-        let measures = Measures::new(
-            producer,
-            self.privacy.clone(),
-            Arc::clone(&self.names),
-            limits.label_value_bytes,
-        );
-        let table = Arc::new(RwLock::new(Table::new(
-            &id,
-            measures.stem(),
-            self.limits.clone(),
-        )));
+        let measures =
+            Measures::new(producer, self.privacy.clone(), Arc::clone(&self.names), limits.label_value_bytes);
+        let table = Arc::new(RwLock::new(Table::new(&id, measures.stem(), self.limits.clone())));
         let state = Arc::new(FeedState::new(id.clone(), Arc::clone(&table)));
         self.feeds.add(Arc::clone(&state));
         let pipeline = Pipeline::new(PipelineParts {
@@ -318,9 +257,7 @@ impl Workshop {
             allowed: self.allowed.clone(),
             state,
             pipeline,
-            metrics: self
-                .telemetry
-                .feed(&id, Reason::ALL.iter().map(|reason| reason.label())),
+            metrics: self.telemetry.feed(&id, Reason::ALL.iter().map(|reason| reason.label())),
             settings: self.settings(),
             locale: axp.dictionary.then(|| axp.locale.clone()),
         };
@@ -332,7 +269,7 @@ impl Workshop {
 #[derive(Default)]
 struct Sinks {
     outputs: Vec<LineOutput>,
-    sinks: Vec<(Sink, LineReceiver)>,
+    tasks: Vec<(Sink, LineReceiver)>,
     gauges: Vec<(telemetry::Sink, QueueGauge)>,
 }
 
@@ -343,16 +280,20 @@ async fn open_sinks(config: &Config, telemetry: &Telemetry) -> Result<Sinks, Err
         let batch_bytes = usize::try_from(influx.batch_bytes.get()).unwrap_or(usize::MAX);
         let (sender, receiver) = queue::lines(batch_bytes, metrics.dropped.clone());
         opened.gauges.push((metrics.clone(), receiver.gauge()));
-        opened.sinks.push((
-            Sink::open(influx, metrics).await.map_err(Error::Sink)?,
-            receiver,
-        ));
-        opened.outputs.push(LineOutput {
-            sender,
-            on_delete: influx.on_delete,
-        });
+        opened.tasks.push((Sink::open(influx, metrics).await.map_err(Error::Sink)?, receiver));
+        opened.outputs.push(LineOutput { sender, on_delete: influx.on_delete });
     }
     Ok(opened)
+}
+
+fn privacy(config: &Config, hash_key: &SecretSource) -> Result<Privacy, Error> {
+    let failed = |err| Error::Secret("privacy.hash_key_file", err);
+    let key = if hash_key.is_set() { Some(hash_key.read().map_err(failed)?) } else { None };
+    Ok(Privacy::new(config.privacy.personal, &config.privacy.measures, key.as_ref()))
+}
+
+fn rules(config: &Config) -> Result<Arc<Rules>, Error> {
+    Rules::compile(&config.relabel).map(Arc::new).map_err(Error::Relabel)
 }
 
 fn url(text: &str) -> Result<Url, Error> {
@@ -365,8 +306,5 @@ fn token_url(config: &Config, base: &Url) -> Result<Url, Error> {
         return url(&config.axp.token_url);
     }
     let base = base.as_str().trim_end_matches('/');
-    url(&format!(
-        "{base}/api/auth/v1/{}/protocol/openid-connect/token",
-        config.axp.account_id
-    ))
+    url(&format!("{base}/api/auth/v1/{}/protocol/openid-connect/token", config.axp.account_id))
 }

@@ -24,11 +24,11 @@ use crate::config::DEFAULT_PATH;
 pub enum Exit {
     /// All went well.
     Success = 0,
-    /// Wrong arguments (EX_USAGE).
+    /// Wrong arguments (`EX_USAGE`).
     Usage = 64,
-    /// An internal failure (EX_SOFTWARE).
+    /// An internal failure (`EX_SOFTWARE`).
     Internal = 70,
-    /// A bad configuration (EX_CONFIG).
+    /// A bad configuration (`EX_CONFIG`).
     Config = 78,
 }
 
@@ -74,11 +74,7 @@ impl CommandLine {
             Ok(line) => line.execute().into(),
             Err(err) => {
                 let _ = err.print();
-                if err.use_stderr() {
-                    Exit::Usage.into()
-                } else {
-                    Exit::Success.into()
-                }
+                if err.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
             }
         }
     }
@@ -105,10 +101,7 @@ fn say(text: impl std::fmt::Display) {
 
 /// Runs a command that needs the runtime.
 fn block_on(command: impl Future<Output = Exit>) -> Exit {
-    match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(command),
         Err(err) => {
             complain(format_args!("failed to start the runtime: {err}"));

@@ -46,14 +46,10 @@ pub use privacy::Privacy;
 pub use problem::{Fault, Problem, Problems};
 pub use producer::{MeasureRule, Producer};
 pub use record::Record;
-pub use secret::{
-    Error as SecretError, FileError as SecretFileError, Places, SecretSource, SecretText,
-};
+pub use secret::{Error as SecretError, FileError as SecretFileError, Places, SecretSource, SecretText};
 pub use units::{Bytes, Duration};
 pub use web::Web;
-pub use word::{
-    Api, DurationUnit, Format, Kind, LogFormat, LogLevel, OnDelete, Personal, Target, Unit,
-};
+pub use word::{Api, DurationUnit, Format, Kind, LogFormat, LogLevel, OnDelete, Personal, Target, Unit};
 
 use check::Scene;
 use key::Key;
@@ -94,10 +90,7 @@ impl Config {
     ///
     /// Fails with every problem there is. [`Problems::is_missing_file`] tells that there is no
     /// file at all.
-    pub fn load(
-        path: &Path,
-        env: impl Iterator<Item = (String, String)>,
-    ) -> Result<Loaded, Problems> {
+    pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Loaded, Problems> {
         Self::load_for(Account::Required, path, env)
     }
 

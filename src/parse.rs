@@ -3,6 +3,7 @@
 
 pub mod allowlist;
 pub mod format;
+pub mod measure;
 pub mod measures;
 pub mod name;
 pub mod names;

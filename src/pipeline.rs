@@ -6,32 +6,27 @@
 //!
 //! What arrives that cannot be used is counted ([`crate::reject`]) and costs nothing else.
 
+mod labels;
+mod values;
+
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use crate::config::{Kind, OnDelete};
+use crate::config::OnDelete;
 use crate::ingest::event::{Action, Event, EventBuffer, PayloadType};
-use crate::label::labels::{Labels, clean_value};
 use crate::label::relabel::Rules;
-use crate::parse::measures::{Dictionary, Measure, Measures, Reading, Value, Verdict};
-use crate::parse::name::snake_case;
-use crate::reject::{EventReject, ReadingReject, RetireCause, RowReject};
+use crate::parse::measure::{Dictionary, Reading, Value};
+use crate::parse::measures::Measures;
+use crate::reject::{EventReject, ReadingReject, RetireCause};
 use crate::sink::line::{self, Field};
 use crate::sink::queue::LineSender;
-use crate::table::column::ColumnSpec;
 use crate::table::row::Standing;
-use crate::table::rows::{ColumnId, RowId, Table};
+use crate::table::rows::{RowId, Table};
 use crate::table::snapshot::Snapshot;
 use crate::telemetry;
 
-/// The label that rules may read for the event's source; dropped at the end.
-const EVENT_SOURCE_LABEL: &str = "__event_source_id__";
-/// The label that rules may read for the producer; dropped at the end.
-const PRODUCER_LABEL: &str = "__measure_producer_id__";
-/// The label of the account.
-const ACCOUNT_LABEL: &str = "account_id";
-/// Most bytes of a HELP text; descriptions come from AXP.
-const HELP_BYTES_MAX: usize = 512;
+use labels::{row_labels, write_identity};
+use values::{field_of, set_values};
 
 /// When something happened.
 #[derive(Debug, Clone, Copy)]
@@ -45,13 +40,9 @@ pub struct Moment {
 impl Moment {
     /// Now.
     pub fn now() -> Self {
-        let since_epoch = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
-        Self {
-            instant: Instant::now(),
-            unix_ns: i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX),
-        }
+        let since_epoch =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self { instant: Instant::now(), unix_ns: i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX) }
     }
 }
 
@@ -162,17 +153,10 @@ impl Pipeline {
             return Err(EventReject::Malformed);
         };
         self.parts.metrics.event(payload_type, action);
-        if event
-            .producer_id
-            .as_deref()
-            .is_some_and(|id| id != self.parts.measures.producer_id())
-        {
+        if event.producer_id.as_deref().is_some_and(|id| id != self.parts.measures.producer_id()) {
             return Err(EventReject::WrongProducer);
         }
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a gauge of seconds needs no nanoseconds"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "a gauge of seconds needs no nanoseconds")]
         self.parts.metrics.last_event.set(now.unix_ns as f64 / 1e9);
         write_identity(&mut self.identity, event, &self.parts.account_id);
         let closes = self.snapshot.event(payload_type, now.instant);
@@ -226,12 +210,7 @@ impl Pipeline {
         readings: &mut [Reading<'_>],
         now: Moment,
     ) -> Result<(RowId, Standing), EventReject> {
-        let Self {
-            parts,
-            snapshot,
-            identity,
-            ..
-        } = self;
+        let Self { parts, snapshot, identity, .. } = self;
         let mut table = write_table(&parts.table);
         let known = table.find(identity);
         let id = match known {
@@ -244,9 +223,7 @@ impl Pipeline {
         if let Some(row) = table.row_mut(id) {
             row.generation = snapshot.generation();
             match payload_type {
-                PayloadType::Initializing
-                    if row.live_session == snapshot.session() && known.is_some() =>
-                {
+                PayloadType::Initializing if row.live_session == snapshot.session() && known.is_some() => {
                     return Err(EventReject::Superseded);
                 }
                 PayloadType::Initializing => {}
@@ -255,28 +232,14 @@ impl Pipeline {
             row.line_ns = now.unix_ns.max(row.line_ns.saturating_add(1));
         }
         let mut texts_changed = false;
-        let relabel = set_values(
-            &mut table,
-            &mut parts.measures,
-            id,
-            readings,
-            true,
-            &mut texts_changed,
-        );
+        let relabel = set_values(&mut table, &mut parts.measures, id, readings, true, &mut texts_changed);
         if known.is_none() || relabel {
             let labels = row_labels(event, parts, &table, id);
             if let Err(reject) = table.place(id, labels) {
                 parts.metrics.row_refused(reject);
             }
         }
-        set_values(
-            &mut table,
-            &mut parts.measures,
-            id,
-            readings,
-            false,
-            &mut texts_changed,
-        );
+        set_values(&mut table, &mut parts.measures, id, readings, false, &mut texts_changed);
         if texts_changed {
             table.rebuild_info(id);
         }
@@ -294,7 +257,7 @@ impl Pipeline {
                 (_, Standing::Shown) => applied += 1,
                 (_, Standing::Dropped) => denied += 1,
                 (_, Standing::Waiting | Standing::Refused) => {
-                    metrics.readings_rejected(ReadingReject::RowRefused, 1)
+                    metrics.readings_rejected(ReadingReject::RowRefused, 1);
                 }
             }
         }
@@ -315,20 +278,12 @@ impl Pipeline {
         let written = line::write(line, table.stem(), &row.labels, fields, row.line_ns);
         drop(table);
         if written {
-            parts
-                .outputs
-                .iter()
-                .for_each(|output| output.sender.send(line));
+            parts.outputs.iter().for_each(|output| output.sender.send(line));
         }
     }
 
     fn delete(&mut self, now: Moment) {
-        let Self {
-            parts,
-            identity,
-            line,
-            ..
-        } = self;
+        let Self { parts, identity, line, .. } = self;
         let mut table = write_table(&parts.table);
         let Some(id) = table.find(identity) else {
             return;
@@ -338,11 +293,7 @@ impl Pipeline {
             let timestamp = now.unix_ns.max(row.line_ns.saturating_add(1));
             let fields = std::iter::once(("retired", Field::Boolean(true)));
             if line::write(line, table.stem(), &row.labels, fields, timestamp) {
-                for output in parts
-                    .outputs
-                    .iter()
-                    .filter(|output| output.on_delete == OnDelete::Marker)
-                {
+                for output in parts.outputs.iter().filter(|output| output.on_delete == OnDelete::Marker) {
                     output.sender.send(line);
                 }
             }
@@ -372,10 +323,7 @@ impl Pipeline {
         if self.stale_at.is_some_and(|deadline| now >= deadline) {
             self.stale_at = None;
             // What the running session has named is fresh.
-            let fresh = self
-                .snapshot
-                .is_connected()
-                .then(|| self.snapshot.generation());
+            let fresh = self.snapshot.is_connected().then(|| self.snapshot.generation());
             let mut table = write_table(&self.parts.table);
             let count = table.retire_where(|row| Some(row.generation) != fresh);
             drop(table);
@@ -385,10 +333,7 @@ impl Pipeline {
 
     /// When [`Self::tick`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.snapshot.deadline(), self.stale_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.snapshot.deadline(), self.stale_at].into_iter().flatten().min()
     }
 
     /// True once a snapshot of the current session has closed.
@@ -410,171 +355,10 @@ impl Pipeline {
     }
 }
 
-/// Sets the readings of promoted texts, or of all others; true if one was promoted and
-/// changed. What the table refuses becomes a refused reading, and what the row held goes.
-fn set_values(
-    table: &mut Table,
-    measures: &mut Measures,
-    id: RowId,
-    readings: &mut [Reading<'_>],
-    promoted: bool,
-    texts_changed: &mut bool,
-) -> bool {
-    let mut relabel = false;
-    for reading in readings {
-        let Some(measure) = measures
-            .get_mut(reading.measure)
-            .filter(|measure| measure.promoted == promoted)
-        else {
-            continue;
-        };
-        let Some(column) = column_of(table, measure, &reading.value) else {
-            continue;
-        };
-        let set = match &reading.value {
-            Value::Number(value) => table.set_cell(id, column, *value),
-            Value::State(index) => table.learn_states(column, &measure.states).and_then(|()| {
-                #[expect(clippy::cast_precision_loss, reason = "at most 32 states")]
-                table.set_cell(id, column, *index as f64)
-            }),
-            Value::Text(text) => table.set_text(id, column, text).map(|changed| {
-                relabel |= promoted && changed;
-                *texts_changed |= changed;
-            }),
-            Value::Absent | Value::Refused(_) => {
-                let cleared = table.clear(id, column);
-                relabel |= promoted && cleared;
-                *texts_changed |= cleared;
-                Ok(())
-            }
-        };
-        if let Err(reject) = set {
-            *texts_changed |= table.clear(id, column);
-            reading.value = Value::Refused(reject);
-        }
-    }
-    relabel
-}
-
-/// The measure's column, made when its first value comes.
-fn column_of(table: &mut Table, measure: &mut Measure, value: &Value<'_>) -> Option<ColumnId> {
-    if measure.column.is_none() && measure.verdict == Verdict::Exported {
-        let has_value = !matches!(value, Value::Absent | Value::Refused(_));
-        if let Some(kind) = measure.kind.filter(|_| has_value) {
-            measure.column = Some(table.add_column(ColumnSpec {
-                metric: format!("axp_{}_{}", table.stem(), measure.field),
-                field: measure.field.to_string(),
-                help: help(measure, kind, table.producer_id()),
-                kind,
-                promoted: measure.promoted,
-            }));
-        }
-    }
-    measure.column
-}
-
-/// One line of help: AXP's own words where it gave some, the measure, and how to read it.
-fn help(measure: &Measure, kind: Kind, producer_id: &str) -> String {
-    let reading = match kind {
-        Kind::Number if measure.field.ends_with("_ratio") => "as a ratio",
-        Kind::Number => "as published",
-        Kind::Duration => "in seconds",
-        Kind::Timestamp => "as Unix time in seconds, absent when 0",
-        Kind::Boolean => "1 for true and 0 for false",
-        Kind::State => "1 for the current state and 0 for the others",
-        Kind::Text => "as text",
-    };
-    let description = measure.description.trim_end_matches('.');
-    let lead = if description.is_empty() {
-        "AXP measure"
-    } else {
-        description
-    };
-    clean_value(
-        &format!("{lead} ({} of {producer_id}, {reading})", measure.name),
-        HELP_BYTES_MAX,
-    )
-    .into_owned()
-}
-
-fn field_of<'a>(measure: &'a Measure, value: &'a Value<'_>) -> Option<Field<'a>> {
-    match value {
-        _ if measure.promoted => None,
-        #[expect(clippy::float_cmp, reason = "a boolean is exactly 0 or 1")]
-        Value::Number(value) if measure.kind == Some(Kind::Boolean) => {
-            Some(Field::Boolean(*value == 1.0))
-        }
-        Value::Number(value) => Some(Field::Number(*value)),
-        Value::State(index) => measure.states.get(*index).map(|state| Field::Text(state)),
-        Value::Text(text) => Some(Field::Text(text)),
-        Value::Absent | Value::Refused(_) => None,
-    }
-}
-
-/// The labels of the event's row after the rules, or why it is not shown.
-fn row_labels(
-    event: &Event<'_>,
-    parts: &PipelineParts,
-    table: &Table,
-    id: RowId,
-) -> Result<Labels, RowReject> {
-    let clean = |value| clean_value(value, parts.label_value_bytes).into_owned();
-    let mut labels = Labels::new();
-    let account = event.account_id.as_deref().unwrap_or(&parts.account_id);
-    let keys = event
-        .keys
-        .iter()
-        .map(|(name, value)| (snake_case(name), clean(value)));
-    for (name, value) in keys.chain(std::iter::once((ACCOUNT_LABEL.to_owned(), clean(account)))) {
-        if labels.contains(&name) && labels.get(&name) != value {
-            return Err(RowReject::DuplicateLabel);
-        }
-        labels.set(&name, value);
-    }
-    for measure in parts.measures.iter().filter(|measure| measure.promoted) {
-        let column = measure
-            .column
-            .and_then(|column| table.columns().get(column as usize));
-        if let Some(crate::table::column::Slot::Text(slot)) = column.map(|column| column.slot)
-            && let Some(text) = table.row(id).and_then(|row| row.text_at(slot))
-            && !labels.contains(&measure.field)
-        {
-            labels.set(&measure.field, text);
-        }
-    }
-    labels.set(
-        EVENT_SOURCE_LABEL,
-        clean(event.event_source_id.as_deref().unwrap_or_default()),
-    );
-    labels.set(PRODUCER_LABEL, parts.measures.producer_id());
-    if !parts.rules.apply(&mut labels) {
-        return Err(RowReject::Relabel);
-    }
-    labels.drop_internal();
-    Ok(labels)
-}
-
-/// Account, source and keys, each with its length in front, so that no two rows share it.
-fn write_identity(out: &mut String, event: &Event<'_>, account_id: &str) {
-    out.clear();
-    let mut digits = itoa::Buffer::new();
-    let account = event.account_id.as_deref().unwrap_or(account_id);
-    let source = event.event_source_id.as_deref().unwrap_or_default();
-    let keys = event
-        .keys
-        .iter()
-        .flat_map(|(name, value)| [&**name, &**value]);
-    for part in [account, source].into_iter().chain(keys) {
-        out.push_str(digits.format(part.len()));
-        out.push(':');
-        out.push_str(part);
-    }
-}
-
 /// An empty vector of another lifetime in the same allocation.
 fn recycled<'b>(mut used: Vec<Reading<'_>>) -> Vec<Reading<'b>> {
     used.clear();
-    used.into_iter().filter_map(|_| None).collect()
+    used.into_iter().map_while(|_| None).collect()
 }
 
 #[cfg(test)]

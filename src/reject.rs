@@ -119,23 +119,13 @@ mod tests {
     #[test]
     fn labels_are_snake_case_and_unique() {
         for labels in [
-            EventReject::ALL
-                .iter()
-                .map(|reason| reason.label())
-                .collect::<Vec<_>>(),
-            ReadingReject::ALL
-                .iter()
-                .map(|reason| reason.label())
-                .collect(),
+            EventReject::ALL.iter().map(|reason| reason.label()).collect::<Vec<_>>(),
+            ReadingReject::ALL.iter().map(|reason| reason.label()).collect(),
             RowReject::ALL.iter().map(|reason| reason.label()).collect(),
             RetireCause::ALL.iter().map(|cause| cause.label()).collect(),
         ] {
             for label in &labels {
-                assert!(
-                    label
-                        .bytes()
-                        .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-                );
+                assert!(label.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
                 assert_eq!(labels.iter().filter(|other| *other == label).count(), 1);
             }
         }

@@ -115,20 +115,11 @@ impl Simulator {
     /// If an option is out of range or the address cannot be bound.
     pub async fn bind(options: SimulatorOptions) -> Result<Self, Error> {
         options.check().map_err(Error::Options)?;
-        let bind_error = |source| Error::Bind {
-            listen: options.listen,
-            source,
-        };
-        let listener = TcpListener::bind(options.listen)
-            .await
-            .map_err(bind_error)?;
+        let bind_error = |source| Error::Bind { listen: options.listen, source };
+        let listener = TcpListener::bind(options.listen).await.map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
         let seed = options.seed.unwrap_or_else(rand::random);
-        Ok(Self {
-            site: Arc::new(Site::new(options, address, seed)),
-            listener,
-            seed,
-        })
+        Ok(Self { site: Arc::new(Site::new(options, address, seed)), listener, seed })
     }
 
     /// Serves until `shutdown` resolves; then every socket is closed and every task has ended.
@@ -163,8 +154,6 @@ impl Simulator {
     /// A hand on it, to be taken before it runs.
     #[must_use]
     pub fn handle(&self) -> SimulatorHandle {
-        SimulatorHandle {
-            site: Arc::clone(&self.site),
-        }
+        SimulatorHandle { site: Arc::clone(&self.site) }
     }
 }

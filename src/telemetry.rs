@@ -6,7 +6,10 @@
 //! rejected, readings = applied + absent + denied + rejected, lines made = written +
 //! rejected + dropped + waiting.
 
+mod feed;
+mod pipeline;
 mod process;
+mod sink;
 
 use std::sync::atomic::AtomicU64;
 
@@ -20,6 +23,10 @@ use prometheus_client::registry::Registry;
 
 use crate::ingest::event::{Action, PayloadType};
 use crate::reject::{EventReject, ReadingReject, RetireCause, RowReject};
+
+pub use feed::Feed;
+pub use pipeline::Pipeline;
+pub use sink::Sink;
 
 /// The version, with the revision it was built from.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -115,32 +122,17 @@ impl Telemetry {
             influx_up: Family::default(),
             registry: Registry::default(),
         };
-        let build = [
-            ("version", VERSION),
-            ("revision", REVISION),
-            ("rustc", RUSTC),
-        ];
-        registry.register(
-            "axp_exporter_build",
-            "The program that runs",
-            Info::new(build.to_vec()),
-        );
+        let build = [("version", VERSION), ("revision", REVISION), ("rustc", RUSTC)];
+        registry.register("axp_exporter_build", "The program that runs", Info::new(build.to_vec()));
         let limit = Gauge::<i64>::default();
         limit.set(i64::try_from(series_limit).unwrap_or(i64::MAX));
-        registry.register(
-            "axp_exporter_series_limit",
-            "Most series that are shown",
-            limit,
-        );
+        registry.register("axp_exporter_series_limit", "Most series that are shown", limit);
         telemetry.register_feeds(&mut registry);
         telemetry.register_events(&mut registry);
         telemetry.register_outputs(&mut registry);
         registry.register_collector(Box::new(process::ProcessCollector));
         telemetry.prepare();
-        Self {
-            registry,
-            ..telemetry
-        }
+        Self { registry, ..telemetry }
     }
 
     fn register_feeds(&self, registry: &mut Registry) {
@@ -187,21 +179,13 @@ impl Telemetry {
     }
 
     fn register_events(&self, registry: &mut Registry) {
-        registry.register(
-            "axp_exporter_events",
-            "Events received",
-            self.events.clone(),
-        );
+        registry.register("axp_exporter_events", "Events received", self.events.clone());
         registry.register(
             "axp_exporter_events_applied",
             "Events that took effect",
             self.events_applied.clone(),
         );
-        registry.register(
-            "axp_exporter_events_rejected",
-            "Events refused",
-            self.events_rejected.clone(),
-        );
+        registry.register("axp_exporter_events_rejected", "Events refused", self.events_rejected.clone());
         registry.register(
             "axp_exporter_readings",
             "Values of measures received in events that were read",
@@ -214,11 +198,7 @@ impl Telemetry {
         );
         registry.register("axp_exporter_rows", "Rows held", self.rows.clone());
         registry.register("axp_exporter_series", "Series shown", self.series.clone());
-        registry.register(
-            "axp_exporter_rows_retired",
-            "Rows removed",
-            self.rows_retired.clone(),
-        );
+        registry.register("axp_exporter_rows_retired", "Rows removed", self.rows_retired.clone());
         registry.register(
             "axp_exporter_rows_refused",
             "Rows not shown when they came",
@@ -227,11 +207,7 @@ impl Telemetry {
     }
 
     fn register_outputs(&self, registry: &mut Registry) {
-        registry.register(
-            "axp_exporter_scrapes",
-            "Scrapes answered",
-            self.scrapes.clone(),
-        );
+        registry.register("axp_exporter_scrapes", "Scrapes answered", self.scrapes.clone());
         registry.register(
             "axp_exporter_scrape_duration_seconds",
             "How long rendering a scrape took",
@@ -257,19 +233,13 @@ impl Telemetry {
     /// Creates the series whose labels are known beforehand.
     fn prepare(&self) {
         for reason in EventReject::ALL {
-            let _ = self.events_rejected.get_or_create(&ByReason {
-                reason: reason.label(),
-            });
+            let _ = self.events_rejected.get_or_create(&ByReason { reason: reason.label() });
         }
         for reason in ReadingReject::ALL {
-            let _ = self.readings_rejected.get_or_create(&ByReason {
-                reason: reason.label(),
-            });
+            let _ = self.readings_rejected.get_or_create(&ByReason { reason: reason.label() });
         }
         for reason in RowReject::ALL {
-            let _ = self.rows_refused.get_or_create(&ByReason {
-                reason: reason.label(),
-            });
+            let _ = self.rows_refused.get_or_create(&ByReason { reason: reason.label() });
         }
         for outcome in ["applied", "absent", "denied", "rejected"] {
             let _ = self.readings.get_or_create(&ByOutcome { outcome });
@@ -288,20 +258,13 @@ impl Telemetry {
     pub fn pipeline(&self, producer_id: &str) -> Pipeline {
         let producer = || producer_id.to_owned();
         let event = |payload_type, event_action| {
-            let labels = ByEvent {
-                measure_producer_id: producer(),
-                payload_type,
-                event_action,
-            };
+            let labels = ByEvent { measure_producer_id: producer(), payload_type, event_action };
             self.events.get_or_create_owned(&labels)
         };
-        let by_reason = |family: &Family<ByReason, Counter>, reason| {
-            family.get_or_create_owned(&ByReason { reason })
-        };
+        let by_reason =
+            |family: &Family<ByReason, Counter>, reason| family.get_or_create_owned(&ByReason { reason });
         let by_outcome = |outcome| self.readings.get_or_create_owned(&ByOutcome { outcome });
-        let by_producer = ByProducer {
-            measure_producer_id: producer(),
-        };
+        let by_producer = ByProducer { measure_producer_id: producer() };
         Pipeline {
             events: PayloadType::ALL
                 .map(|phase| Action::ALL.map(|action| event(phase.label(), action.label()))),
@@ -333,23 +296,16 @@ impl Telemetry {
                 })
                 .collect(),
             last_event: self.feed_last_event.get_or_create_owned(&by_producer),
-            snapshot_complete: self
-                .feed_snapshot_complete
-                .get_or_create_owned(&by_producer),
+            snapshot_complete: self.feed_snapshot_complete.get_or_create_owned(&by_producer),
         }
     }
 
     /// The handles of one producer's connection; `reasons` are all that may end it.
     pub fn feed(&self, producer_id: &str, reasons: impl Iterator<Item = &'static str>) -> Feed {
-        let by_producer = ByProducer {
-            measure_producer_id: producer_id.to_owned(),
-        };
+        let by_producer = ByProducer { measure_producer_id: producer_id.to_owned() };
         let reconnects = reasons
             .map(|reason| {
-                let labels = ByReconnect {
-                    measure_producer_id: producer_id.to_owned(),
-                    reason,
-                };
+                let labels = ByReconnect { measure_producer_id: producer_id.to_owned(), reason };
                 self.reconnects.get_or_create_owned(&labels)
             })
             .collect();
@@ -363,9 +319,7 @@ impl Telemetry {
 
     /// How many rows a producer holds and how many series it shows.
     pub fn set_held(&self, producer_id: &str, rows: usize, series: usize) {
-        let by_producer = ByProducer {
-            measure_producer_id: producer_id.to_owned(),
-        };
+        let by_producer = ByProducer { measure_producer_id: producer_id.to_owned() };
         let whole = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.rows.get_or_create(&by_producer).set(whole(rows));
         self.series.get_or_create(&by_producer).set(whole(series));
@@ -378,8 +332,7 @@ impl Telemetry {
 
     /// The counter of one kind of request with one outcome.
     pub fn api_requests(&self, operation: &'static str, outcome: &'static str) -> Counter {
-        self.api_requests
-            .get_or_create_owned(&ByCall { operation, outcome })
+        self.api_requests.get_or_create_owned(&ByCall { operation, outcome })
     }
 
     /// The counter of scrapes in one format.
@@ -395,14 +348,9 @@ impl Telemetry {
     /// The handles of one sink.
     pub fn sink(&self, sink: &str) -> Sink {
         let outcome = |outcome| {
-            self.influx_lines.get_or_create_owned(&BySinkOutcome {
-                sink: sink.to_owned(),
-                outcome,
-            })
+            self.influx_lines.get_or_create_owned(&BySinkOutcome { sink: sink.to_owned(), outcome })
         };
-        let by_sink = BySink {
-            sink: sink.to_owned(),
-        };
+        let by_sink = BySink { sink: sink.to_owned() };
         Sink {
             written: outcome("written"),
             rejected: outcome("rejected"),
@@ -413,113 +361,11 @@ impl Telemetry {
     }
 }
 
-/// What one producer's pipeline counts.
-#[derive(Debug, Clone)]
-pub struct Pipeline {
-    events: [[Counter; 2]; 2],
-    events_unknown: Counter,
-    events_applied: Counter,
-    events_rejected: Vec<Counter>,
-    /// Readings that took effect.
-    pub readings_applied: Counter,
-    /// Readings without a value.
-    pub readings_absent: Counter,
-    /// Readings that the allowlist, a rule or privacy leaves out.
-    pub readings_denied: Counter,
-    readings_rejected_all: Counter,
-    readings_rejected: Vec<Counter>,
-    rows_refused: Vec<Counter>,
-    rows_retired: Vec<Counter>,
-    /// When the last event came.
-    pub last_event: Seconds,
-    /// Whether a snapshot of the session has closed.
-    pub snapshot_complete: Gauge,
-}
-
-impl Pipeline {
-    /// An event came that was read far enough to know what it is.
-    pub fn event(&self, payload_type: PayloadType, action: Action) {
-        let [initializing, live] = &self.events;
-        let [upsert, delete] = match payload_type {
-            PayloadType::Initializing => initializing,
-            PayloadType::Live => live,
-        };
-        match action {
-            Action::Upsert => upsert.inc(),
-            Action::Delete => delete.inc(),
-        };
-    }
-
-    /// An event came that could not be read.
-    pub fn event_unreadable(&self) {
-        self.events_unknown.inc();
-    }
-
-    /// The event took effect.
-    pub fn event_applied(&self) {
-        self.events_applied.inc();
-    }
-
-    /// The event was refused.
-    pub fn event_rejected(&self, reject: EventReject) {
-        add(&self.events_rejected, reject as usize, 1);
-    }
-
-    /// `count` readings were refused.
-    pub fn readings_rejected(&self, reject: ReadingReject, count: u64) {
-        self.readings_rejected_all.inc_by(count);
-        add(&self.readings_rejected, reject as usize, count);
-    }
-
-    /// A row was not shown when it came.
-    pub fn row_refused(&self, reject: RowReject) {
-        add(&self.rows_refused, reject as usize, 1);
-    }
-
-    /// `count` rows were removed.
-    pub fn rows_retired(&self, cause: RetireCause, count: usize) {
-        add(&self.rows_retired, cause as usize, count as u64);
-    }
-}
-
+/// Adds to the counter of this index.
 fn add(counters: &[Counter], index: usize, count: u64) {
     if let Some(counter) = counters.get(index) {
         counter.inc_by(count);
     }
-}
-
-/// What one producer's connection shows.
-#[derive(Debug, Clone)]
-pub struct Feed {
-    /// 1 while connected and authenticated.
-    pub up: Gauge,
-    /// How long the last answered ping took.
-    pub ping: Seconds,
-    /// When the subscription ends.
-    pub subscription_expiry: Seconds,
-    reconnects: Vec<Counter>,
-}
-
-impl Feed {
-    /// A session ended for the reason of this index.
-    pub fn reconnect(&self, reason: usize) {
-        add(&self.reconnects, reason, 1);
-    }
-}
-
-/// What one sink counts.
-#[derive(Debug, Clone)]
-pub struct Sink {
-    /// Lines that arrived.
-    pub written: Counter,
-    /// Lines that the target refused.
-    pub rejected: Counter,
-    /// Lines given up.
-    pub dropped: Counter,
-    /// Bytes waiting.
-    pub queue_bytes: Gauge,
-    /// 1 while the last write went through.
-    pub up: Gauge,
 }
 
 #[cfg(test)]
@@ -551,10 +397,7 @@ mod tests {
             r#"axp_exporter_scrapes_total{format="openmetrics"} 0"#,
             r#"axp_exporter_influx_lines_total{sink="main",outcome="written"} 0"#,
         ] {
-            assert!(
-                text.lines().any(|found| found == line),
-                "{line} not in\n{text}"
-            );
+            assert!(text.lines().any(|found| found == line), "{line} not in\n{text}");
         }
         assert!(text.contains(&format!("version=\"{VERSION}\"")));
     }

@@ -3,6 +3,7 @@
 //! It is the exporter as `run` builds it, with a configuration of its own: the
 //! simulator's address and credentials, and names kept, since nobody real is behind them.
 
+use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,10 +40,7 @@ pub struct DemoArgs {
 
 /// Runs the demo until a signal stops it.
 pub(super) fn execute(args: DemoArgs) -> Exit {
-    logging::init(&Log {
-        level: LogLevel::Warn,
-        ..Log::default()
-    });
+    logging::init(&Log { level: LogLevel::Warn, ..Log::default() });
     block_on(async {
         let stop = match Stop::listen() {
             Ok(stop) => stop,
@@ -62,21 +60,14 @@ pub(super) fn execute(args: DemoArgs) -> Exit {
 }
 
 async fn demo(args: DemoArgs, stop: Stop) -> Result<(), String> {
-    let simulator = Simulator::bind(args.centre.into())
-        .await
-        .map_err(|err| chain(&err))?;
+    let simulator = Simulator::bind(args.centre.into()).await.map_err(|err| chain(&err))?;
     let simulator_url = simulator.url();
     let seed = simulator.seed();
     let app = build(&simulator, &args.listen).await?;
     let (metrics_url, feeds, site) = (app.metrics_url(), app.feeds(), app.site());
-    say(format_args!(
-        "A simulated contact centre (seed {seed}) is being exported at\n\n    {metrics_url}\n"
-    ));
+    say(format_args!("A simulated contact centre (seed {seed}) is being exported at\n\n    {metrics_url}\n"));
     let show = async move {
-        while feeds
-            .waiting_for()
-            .is_none_or(|waiting| !waiting.is_empty())
-        {
+        while feeds.waiting_for().is_none_or(|waiting| !waiting.is_empty()) {
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
         say(summary(&site, &metrics_url, &simulator_url));
@@ -96,13 +87,10 @@ async fn demo(args: DemoArgs, stop: Stop) -> Result<(), String> {
 
 /// The exporter, at the wished address or, where that is in use, at a free port of it.
 async fn build(simulator: &Simulator, listen: &str) -> Result<App, String> {
-    let load =
-        |listen: &str| configuration(simulator, listen).map_err(|problems| problems.to_string());
+    let load = |listen: &str| configuration(simulator, listen).map_err(|problems| problems.to_string());
     match App::build(load(listen)?).await {
         Err(Error::Listen(_, err)) if err.kind() == std::io::ErrorKind::AddrInUse => {
-            let host = listen
-                .rsplit_once(':')
-                .map_or("127.0.0.1", |(host, _)| host);
+            let host = listen.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
             complain(format_args!("{listen} is in use; taking a free port"));
             App::build(load(&format!("{host}:0"))?).await
         }
@@ -122,12 +110,7 @@ fn configuration(simulator: &Simulator, listen: &str) -> Result<Loaded, Problems
         credentials.client_secret,
         credentials.app_key,
     );
-    Config::from_text(
-        Account::Required,
-        Path::new("demo"),
-        &text,
-        std::iter::empty(),
-    )
+    Config::from_text(Account::Required, Path::new("demo"), &text, std::iter::empty())
 }
 
 /// What there is to see, with three lines as they are now.
@@ -136,18 +119,16 @@ fn summary(site: &Site, metrics_url: &str, simulator_url: &str) -> String {
     let series = body.lines().filter(|line| line.starts_with("axp_")).count();
     let mut text = format!("{series} series so far, three of them worth a look:\n\n");
     for (metric, part) in WORTH_A_LOOK {
-        if let Some(line) = body
-            .lines()
-            .find(|line| line.starts_with(metric) && line.contains(part))
-        {
-            text.push_str(&format!("    {line}\n"));
+        if let Some(line) = body.lines().find(|line| line.starts_with(metric) && line.contains(part)) {
+            let _ = writeln!(text, "    {line}");
         }
     }
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "\nTry:\n\n    \
          curl -s {metrics_url} | grep ^axp_queue_itd_contacts_queueing\n    \
          curl -s -X POST {simulator_url}/admin/agents/logout     # an agent leaves: gone at the next scrape\n\n\
          Ctrl-C stops it."
-    ));
+    );
     text
 }

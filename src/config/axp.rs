@@ -127,49 +127,25 @@ impl Axp {
         span("stale_after", self.stale_after, 1_000, 86_400_000, report);
         span("snapshot_quiet", self.snapshot_quiet, 50, 600_000, report);
         if !is_language_tag(&self.locale) {
-            report.text(
-                &key.at("locale"),
-                &self.locale,
-                "a language tag such as \"en\" or \"de-DE\"",
-            );
+            report.text(&key.at("locale"), &self.locale, "a language tag such as \"en\" or \"de-DE\"");
         }
     }
 
     fn check_account(&self, key: &Key, scene: &Scene<'_>, report: &mut Report) {
         let id = &self.account_id;
-        let is_id =
-            id.len() == ACCOUNT_ID_LETTERS && id.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let is_id = id.len() == ACCOUNT_ID_LETTERS && id.bytes().all(|byte| byte.is_ascii_alphabetic());
         if !is_id && (scene.account_required || !id.is_empty()) {
-            report.text(
-                &key.at("account_id"),
-                id,
-                "the account's six letters, such as ABCDEF",
-            );
+            report.text(&key.at("account_id"), id, "the account's six letters, such as ABCDEF");
         }
         let has_control = self.client_id.chars().any(char::is_control);
         if has_control || (scene.account_required && self.client_id.is_empty()) {
-            report.text(
-                &key.at("client_id"),
-                &self.client_id,
-                "the id of the account's API client",
-            );
+            report.text(&key.at("client_id"), &self.client_id, "the id of the account's API client");
         }
         for (name, text, file) in [
-            (
-                "client_secret",
-                &self.client_secret,
-                &self.client_secret_file,
-            ),
+            ("client_secret", &self.client_secret, &self.client_secret_file),
             ("app_key", &self.app_key, &self.app_key_file),
         ] {
-            check::secret(
-                key,
-                name,
-                (text, file),
-                scene.account_required,
-                scene,
-                report,
-            );
+            check::secret(key, name, (text, file), scene.account_required, scene, report);
         }
     }
 
@@ -186,9 +162,7 @@ impl Axp {
 fn is_host_glob(text: &str) -> bool {
     match text.strip_prefix("*.") {
         Some(domain) => {
-            domain.contains('.')
-                && matches!(Host::parse(domain), Ok(Host::Domain(_)))
-                && is_host(domain)
+            domain.contains('.') && matches!(Host::parse(domain), Ok(Host::Domain(_))) && is_host(domain)
         }
         None => is_host(text),
     }
@@ -196,16 +170,12 @@ fn is_host_glob(text: &str) -> bool {
 
 /// The parser of host names lets `*` and a final dot pass.
 fn is_host(text: &str) -> bool {
-    Host::parse(text).is_ok()
-        && !text.contains('*')
-        && !text.starts_with('.')
-        && !text.ends_with('.')
+    Host::parse(text).is_ok() && !text.contains('*') && !text.starts_with('.') && !text.ends_with('.')
 }
 
 fn is_language_tag(text: &str) -> bool {
-    let is_subtag = |tag: &str| {
-        (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    };
+    let is_subtag =
+        |tag: &str| (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
     text.len() <= 35 && text.split('-').all(is_subtag)
 }
 
@@ -220,9 +190,7 @@ fn has_certificate(file: &Path) -> Result<(), &'static str> {
     }
     let bytes = fs::read(file).map_err(|err| check::io_words(&err))?;
     let text = String::from_utf8_lossy(&bytes);
-    let block = text
-        .split_once("-----BEGIN CERTIFICATE-----")
-        .map(|(_, after)| after);
+    let block = text.split_once("-----BEGIN CERTIFICATE-----").map(|(_, after)| after);
     if block.is_some_and(|after| after.contains("-----END CERTIFICATE-----")) {
         Ok(())
     } else {

@@ -45,11 +45,7 @@ pub(super) fn url(key: &Key, text: &str, report: &mut Report) {
             _ => EXAMPLE,
         },
     };
-    let found = if text.is_empty() {
-        "nothing".to_owned()
-    } else {
-        shown(&without_secrets(text))
-    };
+    let found = if text.is_empty() { "nothing".to_owned() } else { shown(&without_secrets(text)) };
     report.value(key, found, expected);
 }
 
@@ -86,11 +82,7 @@ pub(super) fn span<T: PartialOrd + Display + Copy>(
     report: &mut Report,
 ) {
     if value < least || value > most {
-        report.value(
-            key,
-            format!("\"{value}\""),
-            format!("\"{least}\" to \"{most}\""),
-        );
+        report.value(key, format!("\"{value}\""), format!("\"{least}\" to \"{most}\""));
     }
 }
 
@@ -110,11 +102,7 @@ pub(super) fn secret(
     }
     let source = SecretSource::new(text, file, scene.places);
     if required && !source.is_set() && !report.is_broken(&section.at(name)) {
-        report.value(
-            &file_key,
-            "nothing",
-            format!("a file that holds the secret, or {name}"),
-        );
+        report.value(&file_key, "nothing", format!("a file that holds the secret, or {name}"));
     }
     secret_file(&file_key, &source, report);
 }
@@ -125,11 +113,7 @@ pub(super) fn secret_file(key: &Key, source: &SecretSource, report: &mut Report)
         && let Err(Error::File { cause, .. }) = source.read()
     {
         let found = format!("{}, {cause}", shown(&path.to_string_lossy()));
-        report.value(
-            key,
-            found,
-            "a file with the secret that its owner alone may open (mode 0600)",
-        );
+        report.value(key, found, "a file with the secret that its owner alone may open (mode 0600)");
     }
 }
 
@@ -144,13 +128,8 @@ pub(super) fn io_words(err: &io::Error) -> &'static str {
 
 /// Part of a metric name: lower-case letters, digits and `_`, no digit in front.
 pub(super) fn is_name_part(text: &str) -> bool {
-    let is_name_byte =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    text.bytes().all(is_name_byte)
-        && text
-            .bytes()
-            .next()
-            .is_some_and(|first| !first.is_ascii_digit())
+    let is_name_byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    text.bytes().all(is_name_byte) && text.bytes().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
 /// Text on one line.

@@ -26,15 +26,12 @@ pub(super) fn read(env: Vec<(String, String)>, defaults: &Dict, report: &mut Rep
         if !name.starts_with(PREFIX) || is_kubernetes(&name) {
             continue;
         }
-        let Some((_, section, key, default)) = known.iter().find(|(known, ..)| *known == name)
-        else {
+        let Some((_, section, key, default)) = known.iter().find(|(known, ..)| *known == name) else {
             let candidates = known.iter().map(|(name, ..)| name.as_str());
             report.variable(&name, nearest(&name, candidates));
             continue;
         };
-        let table = tree
-            .entry((*section).to_owned())
-            .or_insert_with(|| Dict::new().into());
+        let table = tree.entry((*section).to_owned()).or_insert_with(|| Dict::new().into());
         if let Value::Dict(_, table) = table {
             table.insert((*key).to_owned(), value_like(default, text));
         }
@@ -49,17 +46,12 @@ fn is_kubernetes(name: &str) -> bool {
 
 /// Name, section, key and default of every variable.
 fn known_variables(defaults: &Dict) -> Vec<(String, &str, &str, &Value)> {
-    let tables = defaults
-        .iter()
-        .filter_map(|(section, value)| Some((section, value.as_dict()?)));
-    let named = |section: &str, key: &str| {
-        format!("{PREFIX}{}__{}", section.to_uppercase(), key.to_uppercase())
-    };
+    let tables = defaults.iter().filter_map(|(section, value)| Some((section, value.as_dict()?)));
+    let named =
+        |section: &str, key: &str| format!("{PREFIX}{}__{}", section.to_uppercase(), key.to_uppercase());
     tables
         .flat_map(|(section, table)| {
-            table.iter().map(move |(key, value)| {
-                (named(section, key), section.as_str(), key.as_str(), value)
-            })
+            table.iter().map(move |(key, value)| (named(section, key), section.as_str(), key.as_str(), value))
         })
         .collect()
 }
@@ -73,10 +65,7 @@ fn value_like(default: &Value, text: String) -> Value {
             toml_list(&text).unwrap_or_else(|| text.into())
         }
         Value::Array(..) => {
-            let elements = text
-                .split(',')
-                .map(str::trim)
-                .filter(|element| !element.is_empty());
+            let elements = text.split(',').map(str::trim).filter(|element| !element.is_empty());
             elements.map(str::to_owned).collect::<Vec<_>>().into()
         }
         _ => text.into(),

@@ -31,18 +31,13 @@ pub(super) fn extract(
     report: &mut Report,
 ) -> Option<Config> {
     for _ in 0..UNREADABLE_MAX {
-        let layers =
-            Figment::from(Serialized::defaults(&*file)).merge(Serialized::defaults(&*variables));
+        let layers = Figment::from(Serialized::defaults(&*file)).merge(Serialized::defaults(&*variables));
         let error = match layers.extract::<Config>() {
             Ok(config) => return Some(config),
             Err(error) => error,
         };
         let key = Key(error.path.clone());
-        let layer = if report.is_set_by_variable(&key) {
-            &mut *variables
-        } else {
-            &mut *file
-        };
+        let layer = if report.is_set_by_variable(&key) { &mut *variables } else { &mut *file };
         let value = key.find(layer).cloned();
         report.unreadable(&key, fault(error, &key, value.as_ref(), defaults));
         if !remove(layer, &key) {
@@ -61,26 +56,17 @@ pub(super) fn remove(tree: &mut Dict, key: &Key) -> bool {
     let Some((first, rest)) = parents.split_first() else {
         return tree.remove(leaf).is_some();
     };
-    let parent = rest
-        .iter()
-        .try_fold(tree.get_mut(first), |value, part| match value? {
-            Value::Dict(_, table) => Some(table.get_mut(part)),
-            Value::Array(_, list) => Some(list.get_mut(part.parse::<usize>().ok()?)),
-            _ => None,
-        });
+    let parent = rest.iter().try_fold(tree.get_mut(first), |value, part| match value? {
+        Value::Dict(_, table) => Some(table.get_mut(part)),
+        Value::Array(_, list) => Some(list.get_mut(part.parse::<usize>().ok()?)),
+        _ => None,
+    });
     match parent.flatten() {
         Some(Value::Dict(_, table)) => table.remove(leaf).is_some(),
         Some(Value::Array(_, list)) => {
-            let element = leaf
-                .parse()
-                .ok()
-                .and_then(|index: usize| list.get_mut(index));
+            let element = leaf.parse().ok().and_then(|index: usize| list.get_mut(index));
             let is_list_of_tables = parents.last().is_some_and(|name| is_list_of_tables(name));
-            let stand_in = if is_list_of_tables {
-                Dict::new().into()
-            } else {
-                Value::from("")
-            };
+            let stand_in = if is_list_of_tables { Dict::new().into() } else { Value::from("") };
             element.map(|element| *element = stand_in).is_some()
         }
         _ => false,
@@ -99,16 +85,12 @@ fn fault(error: Error, key: &Key, value: Option<&Value>, defaults: &Dict) -> Fau
         None => "nothing".to_owned(),
     };
     match error.kind {
-        Kind::UnknownField(name, known) => Fault::Unknown {
-            noun: "key",
-            nearest: nearest(&name, known.iter().copied()),
-        },
+        Kind::UnknownField(name, known) => {
+            Fault::Unknown { noun: "key", nearest: nearest(&name, known.iter().copied()) }
+        }
         Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
             let expected = expected_words(&expected, key, defaults);
-            Fault::Value {
-                found: words(Some(&actual)),
-                expected,
-            }
+            Fault::Value { found: words(Some(&actual)), expected }
         }
         // A sentence of the value's own type, which may repeat the value.
         other => Fault::Refused {
@@ -151,22 +133,13 @@ fn expected_words(expected: &str, key: &Key, defaults: &Dict) -> String {
     let default = Key(key
         .0
         .iter()
-        .map(|part| {
-            if part.parse::<usize>().is_ok() {
-                "0"
-            } else {
-                part
-            }
-            .to_owned()
-        })
+        .map(|part| if part.parse::<usize>().is_ok() { "0" } else { part }.to_owned())
         .collect());
     match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" => {
-            match default.find(defaults).map(Value::to_actual) {
-                Some(Actual::Unsigned(number)) => format!("a whole number such as {number}"),
-                _ => "a whole number".to_owned(),
-            }
-        }
+        "u8" | "u16" | "u32" | "u64" | "usize" => match default.find(defaults).map(Value::to_actual) {
+            Some(Actual::Unsigned(number)) => format!("a whole number such as {number}"),
+            _ => "a whole number".to_owned(),
+        },
         "a boolean" => "true or false".to_owned(),
         "a string" | "path string" => "text in quotes".to_owned(),
         "a sequence" => "a list of texts such as [\"a\", \"b\"]".to_owned(),

@@ -126,35 +126,16 @@ impl Influx {
         );
         let is_password_required = self.target == Target::Http && !self.username.is_empty();
         let password = (&self.password, self.password_file.as_path());
-        check::secret(
-            key,
-            "password",
-            password,
-            is_password_required && is_available,
-            scene,
-            report,
-        );
+        check::secret(key, "password", password, is_password_required && is_available, scene, report);
         if is_available {
             self.check_target(key, report);
         }
         let (least, most) = (Duration::from_millis(100), Duration::from_secs(600));
         check::span(&key.at("timeout"), self.timeout, least, most, report);
         let (least, most) = (Bytes::new(1 << 10), Bytes::new(64 << 20));
-        check::span(
-            &key.at("batch_bytes"),
-            self.batch_bytes,
-            least,
-            most,
-            report,
-        );
+        check::span(&key.at("batch_bytes"), self.batch_bytes, least, most, report);
         let (least, most) = (Duration::from_millis(10), Duration::from_secs(3_600));
-        check::span(
-            &key.at("flush_interval"),
-            self.flush_interval,
-            least,
-            most,
-            report,
-        );
+        check::span(&key.at("flush_interval"), self.flush_interval, least, most, report);
     }
 
     /// The keys that the target cannot do without.
@@ -163,11 +144,7 @@ impl Influx {
             Target::Http => self.check_http(key, report),
             Target::Tcp | Target::Udp => {
                 if !is_host_and_port(&self.address) {
-                    report.text(
-                        &key.at("address"),
-                        &self.address,
-                        "host:port such as 127.0.0.1:8094",
-                    );
+                    report.text(&key.at("address"), &self.address, "host:port such as 127.0.0.1:8094");
                 }
             }
             Target::File | Target::Unix => self.check_path(&key.at("path"), report),
@@ -183,11 +160,7 @@ impl Influx {
         };
         for (name, value) in required {
             if !check::is_line(value) {
-                report.text(
-                    &key.at(name),
-                    value,
-                    format!("a name, for api = \"{}\"", self.api),
-                );
+                report.text(&key.at(name), value, format!("a name, for api = \"{}\"", self.api));
             }
         }
     }
@@ -195,16 +168,8 @@ impl Influx {
     fn check_path(&self, key: &Key, report: &mut Report) {
         let shown_path = shown(&self.path.to_string_lossy());
         let Some(parent) = self.path.parent() else {
-            let found = if self.path.as_os_str().is_empty() {
-                "nothing".to_owned()
-            } else {
-                shown_path
-            };
-            return report.value(
-                key,
-                found,
-                format!("a path, for target = \"{}\"", self.target),
-            );
+            let found = if self.path.as_os_str().is_empty() { "nothing".to_owned() } else { shown_path };
+            return report.value(key, found, format!("a path, for target = \"{}\"", self.target));
         };
         // The parent of a bare file name is empty, and means the working directory.
         if !parent.as_os_str().is_empty() && !parent.is_dir() {
@@ -235,11 +200,7 @@ pub(super) fn check(sinks: &[Influx], scene: &Scene<'_>, report: &mut Report) {
         let key = Key::of("influx").index(index);
         sink.check(&key, scene, report);
         if !sink.name.is_empty() && names.insert(&sink.name, index).is_some() {
-            report.value(
-                &key.at("name"),
-                format!("{} again", shown(&sink.name)),
-                "a name of its own",
-            );
+            report.value(&key.at("name"), format!("{} again", shown(&sink.name)), "a name of its own");
         }
         if sink.target == Target::Stdout && std::mem::replace(&mut has_stdout, true) {
             report.value(&key.at("target"), "\"stdout\" again", "stdout at most once");
@@ -264,10 +225,7 @@ mod tests {
     fn problems(sink: &Influx) -> String {
         let mut report = Report::new(Path::new("f"));
         sink.check_target(&Key::of("influx.0"), &mut report);
-        report
-            .finish(&Dict::new())
-            .map(|problems| problems.to_string())
-            .unwrap_or_default()
+        report.finish(&Dict::new()).map(|problems| problems.to_string()).unwrap_or_default()
     }
 
     #[test]
@@ -306,11 +264,7 @@ mod tests {
             ),
             (Target::Stdout, Api::V2, ""),
         ] {
-            let sink = Influx {
-                target,
-                api,
-                ..Influx::default()
-            };
+            let sink = Influx { target, api, ..Influx::default() };
             assert_eq!(problems(&sink), expected);
         }
     }

@@ -34,12 +34,11 @@ impl Key {
 
     pub(super) fn find<'t>(&self, tree: &'t Dict) -> Option<&'t Value> {
         let (first, rest) = self.0.split_first()?;
-        rest.iter()
-            .try_fold(tree.get(first)?, |value, part| match value {
-                Value::Dict(_, table) => table.get(part),
-                Value::Array(_, list) => list.get(part.parse::<usize>().ok()?),
-                _ => None,
-            })
+        rest.iter().try_fold(tree.get(first)?, |value, part| match value {
+            Value::Dict(_, table) => table.get(part),
+            Value::Array(_, list) => list.get(part.parse::<usize>().ok()?),
+            _ => None,
+        })
     }
 
     /// The key in words: elements of a list go by their name where they have one of their own.
@@ -77,11 +76,7 @@ impl Key {
         };
         let name_of = |element: &'t Value| element.as_dict()?.get(field)?.as_str();
         let name = name_of(self.find(tree)?).filter(|name| !name.is_empty())?;
-        let same = list
-            .find(tree)?
-            .as_array()?
-            .iter()
-            .filter(|other| name_of(other) == Some(name));
+        let same = list.find(tree)?.as_array()?.iter().filter(|other| name_of(other) == Some(name));
         (same.count() == 1).then_some(name)
     }
 }

@@ -28,11 +28,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            series: 1_000_000,
-            frame_bytes: Bytes::new(4 << 20),
-            label_value_bytes: 1024,
-        }
+        Self { series: 1_000_000, frame_bytes: Bytes::new(4 << 20), label_value_bytes: 1024 }
     }
 }
 
@@ -43,24 +39,10 @@ impl Limits {
             report.value(&key.at("series"), "0", "at least 1");
         }
         let (least, most) = (Bytes::new(1 << 10), Bytes::new(256 << 20));
-        check::span(
-            &key.at("frame_bytes"),
-            self.frame_bytes,
-            least,
-            most,
-            report,
-        );
+        check::span(&key.at("frame_bytes"), self.frame_bytes, least, most, report);
         if !LABEL_VALUE_BYTES.contains(&self.label_value_bytes) {
-            let expected = format!(
-                "{} to {}",
-                LABEL_VALUE_BYTES.start(),
-                LABEL_VALUE_BYTES.end()
-            );
-            report.value(
-                &key.at("label_value_bytes"),
-                self.label_value_bytes.to_string(),
-                expected,
-            );
+            let expected = format!("{} to {}", LABEL_VALUE_BYTES.start(), LABEL_VALUE_BYTES.end());
+            report.value(&key.at("label_value_bytes"), self.label_value_bytes.to_string(), expected);
         }
     }
 }

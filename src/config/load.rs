@@ -23,8 +23,7 @@ use crate::label::relabel::RelabelRule;
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// What to do when there is nothing at the default path.
-const ADVICE: &str =
-    "; copy config.toml there and fill it in, or run `axp-exporter demo`, which needs none";
+const ADVICE: &str = "; copy config.toml there and fill it in, or run `axp-exporter demo`, which needs none";
 
 /// A configuration that was checked, with what its paths lead to.
 #[derive(Debug, Clone)]
@@ -72,22 +71,14 @@ pub enum Account {
 pub(super) fn read_file(path: &Path) -> Result<String, Problems> {
     let report = Report::new(path);
     let expected = "a readable TOML file".to_owned();
-    let fault = |found: &str| {
-        report.file(Fault::Value {
-            found: found.to_owned(),
-            expected: expected.clone(),
-        })
-    };
+    let fault =
+        |found: &str| report.file(Fault::Value { found: found.to_owned(), expected: expected.clone() });
     let file = match File::open(path) {
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => {
             let is_default = path == Path::new(DEFAULT_PATH);
-            return Err(report.file(Fault::NoFile {
-                hint: if is_default { ADVICE } else { "" },
-            }));
+            return Err(report.file(Fault::NoFile { hint: if is_default { ADVICE } else { "" } }));
         }
-        opened => {
-            opened.map_err(|err| fault(&format!("a file that is {}", check::io_words(&err))))?
-        }
+        opened => opened.map_err(|err| fault(&format!("a file that is {}", check::io_words(&err))))?,
     };
     let mut bytes = Vec::new();
     let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
@@ -120,17 +111,10 @@ pub(super) fn load(
     let original = file.clone();
     shape::check(&mut file, &defaults, &mut report);
     let config = extract(&mut file, &mut variables, &defaults, &mut report);
-    let scene = Scene {
-        places: &places,
-        account_required: account == Account::Required,
-    };
+    let scene = Scene { places: &places, account_required: account == Account::Required };
     let loaded = config.map(|config| {
         config.check(&scene, &mut report);
-        Loaded {
-            secrets: Secrets::of(&config, &scene),
-            ca_file: scene.file(&config.axp.ca_file),
-            config,
-        }
+        Loaded { secrets: Secrets::of(&config, &scene), ca_file: scene.file(&config.axp.ca_file), config }
     });
     match (report.finish(&original), loaded) {
         (None, Some(loaded)) => Ok(loaded),
@@ -141,10 +125,8 @@ pub(super) fn load(
 
 impl Secrets {
     fn of(config: &Config, scene: &Scene<'_>) -> Self {
-        let of_sink = |sink: &Influx| InfluxSecrets {
-            token: sink.token(scene),
-            password: sink.password(scene),
-        };
+        let of_sink =
+            |sink: &Influx| InfluxSecrets { token: sink.token(scene), password: sink.password(scene) };
         Self {
             client_secret: config.axp.client_secret(scene),
             app_key: config.axp.app_key(scene),
@@ -156,44 +138,24 @@ impl Secrets {
 
 fn parse(text: &str) -> Result<Dict, Fault> {
     Toml::from_str(text).map_err(|err| {
-        let before = err
-            .span()
-            .and_then(|span| text.get(..span.start))
-            .unwrap_or_default();
+        let before = err.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
-        let column = before
-            .rsplit('\n')
-            .next()
-            .map_or(0, |last| last.chars().count())
-            + 1;
-        Fault::Syntax {
-            line,
-            column,
-            message: err.message().trim().replace('\n', ", "),
-        }
+        let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+        Fault::Syntax { line, column, message: err.message().trim().replace('\n', ", ") }
     })
 }
 
 fn unreadable() -> Fault {
-    Fault::Value {
-        found: "a tree that cannot be read".to_owned(),
-        expected: "sections and keys".to_owned(),
-    }
+    Fault::Value { found: "a tree that cannot be read".to_owned(), expected: "sections and keys".to_owned() }
 }
 
 /// The defaults with one element in each list of tables: every key that there is, with its type.
 pub(super) fn default_tree() -> Dict {
     let config = Config {
-        producer: vec![Producer {
-            measure: vec![MeasureRule::default()],
-            ..Producer::default()
-        }],
+        producer: vec![Producer { measure: vec![MeasureRule::default()], ..Producer::default() }],
         relabel: vec![RelabelRule::default()],
         influx: vec![Influx::default()],
         ..Config::default()
     };
-    Value::serialize(config)
-        .ok()
-        .and_then(Value::into_dict)
-        .unwrap_or_default()
+    Value::serialize(config).ok().and_then(Value::into_dict).unwrap_or_default()
 }

@@ -38,19 +38,10 @@ impl Privacy {
 
     pub(super) fn check(&self, scene: &Scene<'_>, report: &mut Report) {
         let key = Key::of("privacy");
-        check::lines(
-            &key.at("measures"),
-            &self.measures,
-            "a measure's name such as agentEmail",
-            report,
-        );
+        check::lines(&key.at("measures"), &self.measures, "a measure's name such as agentEmail", report);
         let (file_key, source) = (key.at("hash_key_file"), self.hash_key(scene));
         if self.personal == Personal::Hash && !source.is_set() {
-            report.value(
-                &file_key,
-                "nothing",
-                "a file with the key for personal = \"hash\"",
-            );
+            report.value(&file_key, "nothing", "a file with the key for personal = \"hash\"");
         }
         check::secret_file(&file_key, &source, report);
     }

@@ -70,17 +70,11 @@ impl fmt::Display for Problem {
         match &self.fault {
             Fault::Unknown { noun, nearest } => {
                 write!(out, "unknown {noun}")?;
-                nearest
-                    .as_ref()
-                    .map_or(Ok(()), |name| write!(out, "; did you mean {name}?"))
+                nearest.as_ref().map_or(Ok(()), |name| write!(out, "; did you mean {name}?"))
             }
             Fault::Value { found, expected } => write!(out, "found {found}, expected {expected}"),
             Fault::Refused { found, why } => write!(out, "{found} {why}"),
-            Fault::Syntax {
-                line,
-                column,
-                message,
-            } => write!(out, "line {line}, column {column}: {message}"),
+            Fault::Syntax { line, column, message } => write!(out, "line {line}, column {column}: {message}"),
             Fault::NoFile { hint } => write!(out, "no such file{hint}"),
         }
     }
@@ -103,9 +97,7 @@ impl Problems {
 
     /// Whether the one problem is that the file does not exist.
     pub fn is_missing_file(&self) -> bool {
-        self.0
-            .iter()
-            .any(|problem| matches!(problem.fault, Fault::NoFile { .. }))
+        self.0.iter().any(|problem| matches!(problem.fault, Fault::NoFile { .. }))
     }
 }
 
@@ -137,15 +129,9 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// The candidate that looks most like `name`.
-pub(super) fn nearest<'c>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<String> {
+pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     let distance = |candidate: &&str| strsim::damerau_levenshtein(name, candidate);
-    candidates
-        .into_iter()
-        .min_by_key(distance)
-        .map(str::to_owned)
+    candidates.into_iter().min_by_key(distance).map(str::to_owned)
 }
 
 /// Text in quotes, on one line, not too long.

@@ -90,32 +90,19 @@ pub struct MeasureRule {
 impl Producer {
     /// What this producer's metrics are called after `axp_`.
     pub fn stem(&self) -> String {
-        if self.name.is_empty() {
-            producer_stem(&self.id)
-        } else {
-            self.name.clone()
-        }
+        if self.name.is_empty() { producer_stem(&self.id) } else { self.name.clone() }
     }
 
     fn check(&self, key: &Key, privacy: &Privacy, report: &mut Report) {
         if !check::is_line(&self.id) || self.id.contains(char::is_whitespace) {
-            report.text(
-                &key.at("id"),
-                &self.id,
-                "a producer's id such as Queue_itd_1.0.0",
-            );
+            report.text(&key.at("id"), &self.id, "a producer's id such as Queue_itd_1.0.0");
         }
         if !self.name.is_empty() && !check::is_name_part(&self.name) {
             let expected = "lower-case letters, digits and _, not a digit in front";
             report.text(&key.at("name"), &self.name, expected);
         }
         for (name, globs) in [("allow", &self.allow), ("deny", &self.deny)] {
-            check::lines(
-                &key.at(name),
-                globs,
-                "a measure's name, or a glob such as \"active*\"",
-                report,
-            );
+            check::lines(&key.at(name), globs, "a measure's name, or a glob such as \"active*\"", report);
         }
         let labels = key.at("labels");
         check::lines(&labels, &self.labels, "the name of a text measure", report);
@@ -154,22 +141,12 @@ impl Producer {
 impl MeasureRule {
     fn check(&self, key: &Key, report: &mut Report) {
         if !check::is_line(&self.name) {
-            report.text(
-                &key.at("name"),
-                &self.name,
-                "a measure's name such as activeDuration",
-            );
+            report.text(&key.at("name"), &self.name, "a measure's name such as activeDuration");
         }
         self.check_unit(&key.at("unit"), report);
-        if self.format != Format::Strict
-            && !matches!(self.kind, Some(Kind::Number | Kind::Duration))
-        {
+        if self.format != Format::Strict && !matches!(self.kind, Some(Kind::Number | Kind::Duration)) {
             let found = format!("\"{}\" {}", self.format, self.with_kind());
-            report.value(
-                &key.at("format"),
-                found,
-                "kind = \"number\" or \"duration\" beside it",
-            );
+            report.value(&key.at("format"), found, "kind = \"number\" or \"duration\" beside it");
         }
         if !self.rename.is_empty() && !check::is_name_part(&self.rename) {
             let expected = "lower-case letters, digits and _, not a digit in front";
@@ -180,18 +157,10 @@ impl MeasureRule {
         }
         let states = key.at("states");
         if !self.states.is_empty() && self.kind != Some(Kind::State) {
-            report.value(
-                &states,
-                format!("states {}", self.with_kind()),
-                "kind = \"state\" beside them",
-            );
+            report.value(&states, format!("states {}", self.with_kind()), "kind = \"state\" beside them");
         }
         if self.states.len() > STATES_MAX {
-            report.value(
-                &states,
-                format!("{} states", self.states.len()),
-                format!("at most {STATES_MAX}"),
-            );
+            report.value(&states, format!("{} states", self.states.len()), format!("at most {STATES_MAX}"));
         }
         check::lines(&states, &self.states, "a state such as \"READY\"", report);
     }
@@ -209,10 +178,7 @@ impl MeasureRule {
     }
 
     fn with_kind(&self) -> String {
-        self.kind.map_or_else(
-            || "without a kind".to_owned(),
-            |kind| format!("with kind = \"{kind}\""),
-        )
+        self.kind.map_or_else(|| "without a kind".to_owned(), |kind| format!("with kind = \"{kind}\""))
     }
 }
 
@@ -227,29 +193,17 @@ pub(super) fn check(producers: &[Producer], privacy: &Privacy, report: &mut Repo
             continue;
         }
         if ids.insert(&producer.id, index).is_some() {
-            report.value(
-                &key.at("id"),
-                format!("{} again", shown(&producer.id)),
-                "each producer once",
-            );
+            report.value(&key.at("id"), format!("{} again", shown(&producer.id)), "each producer once");
             continue;
         }
         let stem = producer.stem();
-        let stem_key = key.at(if producer.name.is_empty() {
-            "id"
-        } else {
-            "name"
-        });
+        let stem_key = key.at(if producer.name.is_empty() { "id" } else { "name" });
         if stem.starts_with("exporter") {
             let found = format!("the name {}, which is the program's own", shown(&stem));
             report.value(&stem_key, found, "another `name`");
         }
         if let Some(other) = stems.get(&stem) {
-            let found = format!(
-                "the name {}, which producer {} has already",
-                shown(&stem),
-                shown(other)
-            );
+            let found = format!("the name {}, which producer {} has already", shown(&stem), shown(other));
             report.value(&stem_key, found, "another `name`");
         }
         stems.entry(stem).or_insert(&producer.id);

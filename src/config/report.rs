@@ -29,12 +29,7 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn new(file: &Path) -> Self {
         let file = escaped(&file.display().to_string());
-        Self {
-            file,
-            variables: BTreeMap::new(),
-            broken: Vec::new(),
-            noted: Vec::new(),
-        }
+        Self { file, variables: BTreeMap::new(), broken: Vec::new(), noted: Vec::new() }
     }
 
     pub(super) fn set_by(&mut self, key: Key, variable: String) {
@@ -48,31 +43,18 @@ impl Report {
 
     /// Whether the key, or what it stands in, was unreadable.
     pub(super) fn is_broken(&self, key: &Key) -> bool {
-        self.broken
-            .iter()
-            .any(|broken| key.0.starts_with(&broken.0))
+        self.broken.iter().any(|broken| key.0.starts_with(&broken.0))
     }
 
     /// A value that does not fit. Dropped where the key is broken.
-    pub(super) fn value(
-        &mut self,
-        key: &Key,
-        found: impl Into<String>,
-        expected: impl Into<String>,
-    ) {
+    pub(super) fn value(&mut self, key: &Key, found: impl Into<String>, expected: impl Into<String>) {
         let (found, expected) = (found.into(), expected.into());
         self.note(key, Fault::Value { found, expected });
     }
 
     /// A value that its user refuses, in the user's words. Dropped where the key is broken.
     pub(super) fn refused(&mut self, key: &Key, found: &str, why: String) {
-        self.note(
-            key,
-            Fault::Refused {
-                found: shown(found),
-                why,
-            },
-        );
+        self.note(key, Fault::Refused { found: shown(found), why });
     }
 
     fn note(&mut self, key: &Key, fault: Fault) {
@@ -83,20 +65,13 @@ impl Report {
 
     /// Text that does not fit, shown in quotes; empty text is shown as `nothing`.
     pub(super) fn text(&mut self, key: &Key, found: &str, expected: impl Into<String>) {
-        let found = if found.is_empty() {
-            "nothing".to_owned()
-        } else {
-            shown(found)
-        };
+        let found = if found.is_empty() { "nothing".to_owned() } else { shown(found) };
         self.value(key, found, expected);
     }
 
     /// A value that cannot be read at all: its default stands in, about which nothing is said.
     pub(super) fn unreadable(&mut self, key: &Key, fault: Fault) {
-        if let Fault::Unknown {
-            nearest: Some(nearest),
-            ..
-        } = &fault
+        if let Fault::Unknown { nearest: Some(nearest), .. } = &fault
             && strsim::damerau_levenshtein(nearest, key.leaf()) <= TYPO_DISTANCE_MAX
         {
             let mut meant = key.0.clone();
@@ -112,33 +87,18 @@ impl Report {
     /// A variable that means nothing to this program.
     pub(super) fn variable(&mut self, name: &str, nearest: Option<String>) {
         let source = format!("environment variable {}", escaped(name));
-        self.noted.push((
-            source,
-            Key(Vec::new()),
-            Fault::Unknown {
-                noun: "variable",
-                nearest,
-            },
-        ));
+        self.noted.push((source, Key(Vec::new()), Fault::Unknown { noun: "variable", nearest }));
     }
 
     /// A problem of the file as a whole.
     pub(super) fn file(&self, fault: Fault) -> Problems {
-        Problem {
-            source: self.file.clone(),
-            key: String::new(),
-            fault,
-        }
-        .into()
+        Problem { source: self.file.clone(), key: String::new(), fault }.into()
     }
 
     /// The problems with their keys in words, if there are any.
     pub(super) fn finish(self, tree: &Dict) -> Option<Problems> {
-        let named = |(source, key, fault): (String, Key, Fault)| Problem {
-            source,
-            key: key.words(tree),
-            fault,
-        };
+        let named =
+            |(source, key, fault): (String, Key, Fault)| Problem { source, key: key.words(tree), fault };
         Problems::new(self.noted.into_iter().map(named).collect())
     }
 
@@ -150,9 +110,6 @@ impl Report {
 
     fn source(&self, key: &Key) -> String {
         let variable = self.variable_of(key);
-        variable.map_or_else(
-            || self.file.clone(),
-            |name| format!("environment variable {name}"),
-        )
+        variable.map_or_else(|| self.file.clone(), |name| format!("environment variable {name}"))
     }
 }

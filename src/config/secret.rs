@@ -38,22 +38,16 @@ impl Places {
     pub fn find(&self, path: &Path) -> PathBuf {
         let bases = self.credentials.iter().chain([&self.folder]);
         let mut candidates = bases.map(|base| base.join(path));
-        candidates
-            .find(|candidate| candidate.symlink_metadata().is_ok())
-            .unwrap_or_else(|| path.to_owned())
+        candidates.find(|candidate| candidate.symlink_metadata().is_ok()).unwrap_or_else(|| path.to_owned())
     }
 
     /// Whether the file itself, links followed, lies in `$CREDENTIALS_DIRECTORY`.
     fn is_credential(&self, path: &Path) -> bool {
-        let Some(credentials) = self
-            .credentials
-            .as_ref()
-            .and_then(|folder| folder.canonicalize().ok())
+        let Some(credentials) = self.credentials.as_ref().and_then(|folder| folder.canonicalize().ok())
         else {
             return false;
         };
-        path.canonicalize()
-            .is_ok_and(|path| path.starts_with(credentials))
+        path.canonicalize().is_ok_and(|path| path.starts_with(credentials))
     }
 }
 
@@ -77,10 +71,7 @@ impl SecretSource {
     /// The source that a pair of keys `x` and `x_file` names; the file wins.
     pub(super) fn new(text: &SecretText, file: &Path, places: &Places) -> Self {
         if !file.as_os_str().is_empty() {
-            Self::File {
-                path: file.to_owned(),
-                places: places.clone(),
-            }
+            Self::File { path: file.to_owned(), places: places.clone() }
         } else if text.is_empty() {
             Self::Unset
         } else {
@@ -166,10 +157,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::File {
-                cause: FileError::Io(err),
-                ..
-            } => Some(err),
+            Self::File { cause: FileError::Io(err), .. } => Some(err),
             _ => None,
         }
     }
@@ -205,19 +193,13 @@ fn read_file(path: &Path, places: &Places) -> Result<SecretString, FileError> {
     // Room from the start: a buffer that grows leaves copies behind that nobody wipes.
     let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX + 1));
     let limit = SECRET_BYTES_MAX as u64 + 1;
-    file.take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(FileError::Io)?;
+    file.take(limit).read_to_end(&mut bytes).map_err(FileError::Io)?;
     if bytes.len() > SECRET_BYTES_MAX {
         return Err(FileError::TooLong);
     }
     let text = str::from_utf8(&bytes).map_err(|_| FileError::NotUtf8)?;
     let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() {
-        Err(FileError::Empty)
-    } else {
-        Ok(SecretString::from(text))
-    }
+    if text.is_empty() { Err(FileError::Empty) } else { Ok(SecretString::from(text)) }
 }
 
 /// A secret that stands in the configuration itself; `""` is none.

@@ -15,10 +15,7 @@ pub(super) fn check(tree: &mut Dict, defaults: &Dict, report: &mut Report) {
     let mut wrong = Vec::new();
     find_wrong_shapes(&Key(Vec::new()), tree, defaults, &mut wrong);
     for (key, expected) in wrong.into_iter().rev() {
-        let found = key
-            .find(tree)
-            .map_or("", |value| kind_words(&value.to_actual()))
-            .to_owned();
+        let found = key.find(tree).map_or("", |value| kind_words(&value.to_actual())).to_owned();
         report.unreadable(&key, Fault::Value { found, expected });
         remove(tree, &key);
     }
@@ -38,10 +35,7 @@ fn find_wrong_shapes(at: &Key, tree: &Dict, defaults: &Dict, wrong: &mut Vec<(Ke
                     continue;
                 };
                 let Value::Array(_, elements) = value else {
-                    wrong.push((
-                        key,
-                        format!("a list of tables, [[{}]]", dotted(&at.at(name))),
-                    ));
+                    wrong.push((key, format!("a list of tables, [[{}]]", dotted(&at.at(name)))));
                     continue;
                 };
                 let mut tables = Vec::new();
@@ -49,8 +43,7 @@ fn find_wrong_shapes(at: &Key, tree: &Dict, defaults: &Dict, wrong: &mut Vec<(Ke
                     match element.as_dict() {
                         Some(table) => tables.push((key.index(index), table, defaults)),
                         None => {
-                            wrong
-                                .push((key.index(index), format!("a table, [[{}]]", dotted(&key))));
+                            wrong.push((key.index(index), format!("a table, [[{}]]", dotted(&key))));
                         }
                     }
                 }
@@ -66,11 +59,7 @@ fn find_wrong_shapes(at: &Key, tree: &Dict, defaults: &Dict, wrong: &mut Vec<(Ke
 
 /// A key as a table's header has it: without indexes.
 fn dotted(key: &Key) -> String {
-    let names: Vec<_> = key
-        .0
-        .iter()
-        .filter(|part| part.parse::<usize>().is_err())
-        .map(String::as_str)
-        .collect();
+    let names: Vec<_> =
+        key.0.iter().filter(|part| part.parse::<usize>().is_err()).map(String::as_str).collect();
     names.join(".")
 }

@@ -44,9 +44,7 @@ impl Folder {
 
     /// Loads `text` as `config.toml` of this folder.
     fn load(&self, text: &str, env: &[(&str, &str)]) -> Result<Loaded, Problems> {
-        let env = env
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Config::from_text(Account::Required, &self.path("config.toml"), text, env)
     }
 

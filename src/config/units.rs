@@ -61,18 +61,12 @@ impl Duration {
             let (number, after) = split_number(rest).ok_or(DURATION_EXPECTED)?;
             let letters = after.bytes().take_while(u8::is_ascii_lowercase).count();
             let (unit, after) = after.split_at(letters);
-            let (_, size) = units
-                .find(|(name, _)| *name == unit)
-                .ok_or(DURATION_EXPECTED)?;
+            let (_, size) = units.find(|(name, _)| *name == unit).ok_or(DURATION_EXPECTED)?;
             let part = number.checked_mul(*size).ok_or(DURATION_EXPECTED)?;
             millis = millis.checked_add(part).ok_or(DURATION_EXPECTED)?;
             rest = after;
         }
-        if text.is_empty() {
-            Err(DURATION_EXPECTED)
-        } else {
-            Ok(Self(millis))
-        }
+        if text.is_empty() { Err(DURATION_EXPECTED) } else { Ok(Self(millis)) }
     }
 }
 
@@ -118,11 +112,7 @@ impl Bytes {
         let size = if unit.is_empty() {
             1
         } else {
-            BYTES_UNITS
-                .iter()
-                .find(|(name, _)| *name == unit)
-                .ok_or(BYTES_EXPECTED)?
-                .1
+            BYTES_UNITS.iter().find(|(name, _)| *name == unit).ok_or(BYTES_EXPECTED)?.1
         };
         number.checked_mul(size).map(Self).ok_or(BYTES_EXPECTED)
     }
@@ -130,10 +120,7 @@ impl Bytes {
 
 impl fmt::Display for Bytes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match BYTES_UNITS
-            .iter()
-            .find(|(_, size)| self.0 > 0 && self.0.is_multiple_of(*size))
-        {
+        match BYTES_UNITS.iter().find(|(_, size)| self.0 > 0 && self.0.is_multiple_of(*size)) {
             Some((unit, size)) => write!(out, "{}{unit}", self.0 / size),
             None => write!(out, "{}", self.0),
         }
@@ -173,8 +160,7 @@ macro_rules! written {
                     }
 
                     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
-                        $name::parse(text)
-                            .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+                        $name::parse(text).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
                     }
                 }
                 deserializer.deserialize_str(Text)
@@ -200,56 +186,22 @@ mod tests {
             ("1m5ms", 60_005),
             ("0s", 0),
         ] {
-            assert_eq!(
-                Duration::parse(text),
-                Ok(Duration::from_millis(millis)),
-                "{text}"
-            );
+            assert_eq!(Duration::parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in [
-            "",
-            "30",
-            "s",
-            "1.5s",
-            "-1s",
-            "1s1h",
-            "1s1s",
-            " 1s",
-            "1s ",
-            "1 s",
-            "1d",
-            "99999999999999999999s",
-        ] {
+        for text in
+            ["", "30", "s", "1.5s", "-1s", "1s1h", "1s1s", " 1s", "1s ", "1 s", "1d", "99999999999999999999s"]
+        {
             assert_eq!(Duration::parse(text), Err(DURATION_EXPECTED), "{text}");
         }
-        assert_eq!(
-            Duration::parse("18446744073709551615h"),
-            Err(DURATION_EXPECTED)
-        );
+        assert_eq!(Duration::parse("18446744073709551615h"), Err(DURATION_EXPECTED));
     }
 
     #[test]
     fn a_size_is_one_number_with_at_most_one_unit() {
-        for (text, bytes) in [
-            ("0", 0),
-            ("1024", 1024),
-            ("4MiB", 4 << 20),
-            ("1GiB", 1 << 30),
-            ("2kB", 2000),
-        ] {
+        for (text, bytes) in [("0", 0), ("1024", 1024), ("4MiB", 4 << 20), ("1GiB", 1 << 30), ("2kB", 2000)] {
             assert_eq!(Bytes::parse(text), Ok(Bytes::new(bytes)), "{text}");
         }
-        for text in [
-            "",
-            "MiB",
-            "1.5GiB",
-            "-1",
-            "4mib",
-            "4 MiB",
-            "4M",
-            "4MiB1KiB",
-            "18446744073709551615kB",
-        ] {
+        for text in ["", "MiB", "1.5GiB", "-1", "4mib", "4 MiB", "4M", "4MiB1KiB", "18446744073709551615kB"] {
             assert_eq!(Bytes::parse(text), Err(BYTES_EXPECTED), "{text}");
         }
     }
@@ -259,9 +211,7 @@ mod tests {
         for text in ["0s", "30s", "5m", "24h", "1h30m", "250ms"] {
             assert_eq!(Duration::parse(text).unwrap().to_string(), text);
         }
-        for text in [
-            "0", "1", "1023", "64KiB", "4MiB", "1GiB", "3kB", "10MB", "5GB",
-        ] {
+        for text in ["0", "1", "1023", "64KiB", "4MiB", "1GiB", "3kB", "10MB", "5GB"] {
             assert_eq!(Bytes::parse(text).unwrap().to_string(), text);
         }
     }

@@ -17,19 +17,11 @@ pub(super) const fn is_available(target: Target) -> bool {
 /// Adds a problem for each key that asks for what there is not.
 pub(super) fn check(config: &Config, report: &mut Report) {
     let mut refuse = |key: &Key, found: String, instead: &str| {
-        report.value(
-            key,
-            format!("{found}, which is not available in this version"),
-            instead,
-        );
+        report.value(key, format!("{found}, which is not available in this version"), instead);
     };
     let web = Key::of("web");
     if !config.web.config_file.as_os_str().is_empty() {
-        refuse(
-            &web.at("config_file"),
-            shown(&config.web.config_file.to_string_lossy()),
-            "\"\"",
-        );
+        refuse(&web.at("config_file"), shown(&config.web.config_file.to_string_lossy()), "\"\"");
     }
     if config.web.lifecycle {
         refuse(&web.at("lifecycle"), "true".to_owned(), "false");
@@ -37,32 +29,16 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     for (index, sink) in config.influx.iter().enumerate() {
         let key = Key::of("influx").index(index);
         if !is_available(sink.target) {
-            refuse(
-                &key.at("target"),
-                format!("\"{}\"", sink.target),
-                "\"file\" or \"stdout\"",
-            );
+            refuse(&key.at("target"), format!("\"{}\"", sink.target), "\"file\" or \"stdout\"");
         }
         if sink.rotate_bytes != Bytes::new(0) {
-            refuse(
-                &key.at("rotate_bytes"),
-                format!("\"{}\"", sink.rotate_bytes),
-                "\"0\"",
-            );
+            refuse(&key.at("rotate_bytes"), format!("\"{}\"", sink.rotate_bytes), "\"0\"");
         }
         if !sink.spool_dir.as_os_str().is_empty() {
-            refuse(
-                &key.at("spool_dir"),
-                shown(&sink.spool_dir.to_string_lossy()),
-                "\"\"",
-            );
+            refuse(&key.at("spool_dir"), shown(&sink.spool_dir.to_string_lossy()), "\"\"");
         }
     }
     if !config.record.path.as_os_str().is_empty() {
-        refuse(
-            &Key::of("record.path"),
-            shown(&config.record.path.to_string_lossy()),
-            "\"\"",
-        );
+        refuse(&Key::of("record.path"), shown(&config.record.path.to_string_lossy()), "\"\"");
     }
 }

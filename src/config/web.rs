@@ -46,11 +46,7 @@ impl Web {
     pub(super) fn check(&self, report: &mut Report) {
         let key = Key::of("web");
         if !is_host_and_port(&self.listen) {
-            report.text(
-                &key.at("listen"),
-                &self.listen,
-                "host:port such as 127.0.0.1:9955",
-            );
+            report.text(&key.at("listen"), &self.listen, "host:port such as 127.0.0.1:9955");
         }
         let path = &self.metrics_path;
         let key = key.at("metrics_path");
@@ -61,11 +57,7 @@ impl Web {
             || path.starts_with("/-/")
             || path.starts_with("/api/v1/")
         {
-            report.text(
-                &key,
-                path,
-                "a path that the server does not use itself, such as /metrics",
-            );
+            report.text(&key, path, "a path that the server does not use itself, such as /metrics");
         }
     }
 }
@@ -73,9 +65,7 @@ impl Web {
 /// A socket address, or a host name with a port.
 pub(super) fn is_host_and_port(text: &str) -> bool {
     let is_named = |(host, port): (&str, &str)| {
-        matches!(Host::parse(host), Ok(Host::Domain(_)))
-            && !host.contains('*')
-            && port.parse::<u16>().is_ok()
+        matches!(Host::parse(host), Ok(Host::Domain(_))) && !host.contains('*') && port.parse::<u16>().is_ok()
     };
     text.parse::<SocketAddr>().is_ok() || text.rsplit_once(':').is_some_and(is_named)
 }

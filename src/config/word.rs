@@ -211,9 +211,7 @@ fn one_of(words: &[&str], out: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// Words that may be left out: `""` is `None`.
 pub(super) mod optional {
-    use super::{
-        Deserialize, Deserializer, IntoDeserializer, Serialize, Serializer, StrDeserializer,
-    };
+    use super::{Deserialize, Deserializer, IntoDeserializer, Serialize, Serializer, StrDeserializer};
 
     #[expect(clippy::ref_option, reason = "the signature that serde calls")]
     pub(in crate::config) fn serialize<T: Serialize, S: Serializer>(

@@ -9,26 +9,26 @@
 //! One token serves all feeds: it is asked for once, by whoever needs it first, and used
 //! for 80 % of its life. Secrets are read anew for each request.
 
+mod answer;
+mod error;
+
 use std::time::{Duration, Instant, SystemTime};
 
 use prometheus_client::metrics::counter::Counter;
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
 
-use crate::config::{Axp, SecretError, SecretSource};
+use crate::config::{Axp, SecretSource};
 use crate::ingest::dial::{self, Dialer};
-use crate::label::labels::clean_value;
-use crate::parse::measures::{AxpType, Definition, Dictionary};
+use crate::parse::measure::{Definition, Dictionary};
 use crate::telemetry::{Seconds, Telemetry};
 
 /// Most bytes of an answer; a full dictionary is a few tens of kilobytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
-/// Most bytes of the server's own words in an error.
-const DETAIL_BYTES_MAX: usize = 200;
 /// A token's life where the answer does not say, seconds.
 const TOKEN_LIFE_DEFAULT: f64 = 300.0;
 /// Bounds of a token's life, seconds: nothing shorter can be used, nothing longer is real.
@@ -36,184 +36,15 @@ const TOKEN_LIFE: std::ops::RangeInclusive<f64> = 30.0..=86_400.0;
 /// The part of a token's life for which it is used.
 const TOKEN_USE: f64 = 0.8;
 
-/// What is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// A token.
-    Token,
-    /// A new subscription.
-    Create,
-    /// More life for a subscription.
-    Renew,
-    /// The end of a subscription.
-    Delete,
-    /// The list of producers.
-    Producers,
-    /// One producer's measures.
-    Producer,
-    /// One producer's words.
-    Dictionary,
-}
-
-impl Operation {
-    const ALL: [Self; 7] = [
-        Self::Token,
-        Self::Create,
-        Self::Renew,
-        Self::Delete,
-        Self::Producers,
-        Self::Producer,
-        Self::Dictionary,
-    ];
-
-    /// The value of the `operation` label.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::Create => "create",
-            Self::Renew => "renew",
-            Self::Delete => "delete",
-            Self::Producers => "producers",
-            Self::Producer => "producer",
-            Self::Dictionary => "dictionary",
-        }
-    }
-}
-
-/// Values of the `outcome` label: answered well, refused (4xx), failed (anything else
-/// that was answered), not answered.
-const OUTCOMES: [&str; 4] = ["ok", "refused", "failed", "unreachable"];
-
-/// Why a call gave nothing.
-#[derive(Debug)]
-pub enum Error {
-    /// A secret cannot be read.
-    Secret(&'static str, SecretError),
-    /// No answer.
-    Unreachable(Operation, reqwest::Error),
-    /// An answer that says no: the status, and the server's own words, cleaned and cut.
-    Refused(Operation, StatusCode, String),
-    /// An answer that is too long or makes no sense.
-    Unreadable(Operation, &'static str),
-}
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Secret(key, _) => write!(formatter, "read {key}"),
-            Self::Unreachable(operation, _) => {
-                write!(formatter, "reach AXP ({})", operation.label())
-            }
-            Self::Refused(operation, status, detail) => {
-                write!(
-                    formatter,
-                    "get an answer from AXP ({}): {status} {detail}",
-                    operation.label()
-                )
-            }
-            Self::Unreadable(operation, what) => {
-                write!(
-                    formatter,
-                    "understand AXP's answer ({}): {what}",
-                    operation.label()
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Secret(_, err) => Some(err),
-            Self::Unreachable(_, err) => Some(err),
-            Self::Refused(..) | Self::Unreadable(..) => None,
-        }
-    }
-}
-
-impl Error {
-    /// The status of an answer that said no.
-    pub const fn status(&self) -> Option<StatusCode> {
-        match self {
-            Self::Refused(_, status, _) => Some(*status),
-            _ => None,
-        }
-    }
-}
+use answer::{MeasureEntry, Words};
+pub use answer::{MeasureProducer, Subscription, Transport};
+pub use error::{Error, Operation};
+use error::{OUTCOMES, detail};
 
 /// A token in use.
 struct Token {
     text: SecretString,
     use_until: Instant,
-}
-
-/// A subscription as AXP answers it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Subscription {
-    /// Its id.
-    pub subscription_id: String,
-    /// Where its events come.
-    pub transport: Transport,
-    /// Seconds it still lives; AXP's own example contradicts `expiresAt`, so that is not read.
-    #[serde(default)]
-    pub expires_in: Option<f64>,
-}
-
-/// Where a subscription's events come.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Transport {
-    /// The websocket's URL, not to be trusted before it is checked.
-    #[serde(default)]
-    pub endpoint: String,
-}
-
-/// A producer as AXP lists it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MeasureProducer {
-    /// Its id.
-    pub measure_producer_id: String,
-    /// Its measures by the keys of their rows.
-    #[serde(default)]
-    pub measure_sets: Vec<MeasureSet>,
-}
-
-/// Measures that share keys.
-#[derive(Debug, Clone, Deserialize)]
-pub struct MeasureSet {
-    /// The measures.
-    #[serde(default)]
-    pub measures: Vec<MeasureEntry>,
-}
-
-/// One measure as AXP lists it.
-#[derive(Debug, Clone, Deserialize)]
-pub struct MeasureEntry {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    #[serde(default = "unknown_type", rename = "type")]
-    pub axp_type: AxpType,
-}
-
-const fn unknown_type() -> AxpType {
-    AxpType::Unknown
-}
-
-/// A producer's words in one locale.
-#[derive(Debug, Deserialize)]
-struct Words {
-    #[serde(default)]
-    measures: Vec<Word>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Word {
-    name: String,
-    #[serde(default)]
-    description: String,
 }
 
 /// AXP's REST interfaces for one account.
@@ -232,10 +63,7 @@ pub struct Api {
 
 impl std::fmt::Debug for Api {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Api")
-            .field("account_id", &self.account_id)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Api").field("account_id", &self.account_id).finish_non_exhaustive()
     }
 }
 
@@ -253,9 +81,8 @@ impl Api {
         telemetry: &Telemetry,
     ) -> Result<Self, dial::Error> {
         let (client_secret, app_key) = secrets;
-        let counters = |operation: Operation| {
-            OUTCOMES.map(|outcome| telemetry.api_requests(operation.label(), outcome))
-        };
+        let counters =
+            |operation: Operation| OUTCOMES.map(|outcome| telemetry.api_requests(operation.label(), outcome));
         Ok(Self {
             http: dialer.http(&base)?,
             base,
@@ -276,10 +103,7 @@ impl Api {
     /// Why there is none.
     pub async fn token(&self) -> Result<SecretString, Error> {
         let mut held = self.token.lock().await;
-        if let Some(token) = held
-            .as_ref()
-            .filter(|token| Instant::now() < token.use_until)
-        {
+        if let Some(token) = held.as_ref().filter(|token| Instant::now() < token.use_until) {
             return Ok(token.text.clone());
         }
         self.ask_for_token(&mut held).await
@@ -302,10 +126,7 @@ impl Api {
             expires_in: serde_json::Value,
         }
         *held = None;
-        let secret = self
-            .client_secret
-            .read()
-            .map_err(|err| Error::Secret("axp.client_secret", err))?;
+        let secret = self.client_secret.read().map_err(|err| Error::Secret("axp.client_secret", err))?;
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", self.client_id.as_str()),
@@ -318,16 +139,11 @@ impl Api {
             serde_json::Value::String(text) => text.parse().ok(),
             _ => None,
         };
-        let seconds = seconds
-            .filter(|seconds: &f64| *seconds > 0.0)
-            .unwrap_or(TOKEN_LIFE_DEFAULT);
+        let seconds = seconds.filter(|seconds: &f64| *seconds > 0.0).unwrap_or(TOKEN_LIFE_DEFAULT);
         let seconds = seconds.clamp(*TOKEN_LIFE.start(), *TOKEN_LIFE.end());
         self.token_expiry.set(unix_seconds() + seconds);
         let use_until = Instant::now() + Duration::from_secs_f64(seconds * TOKEN_USE);
-        *held = Some(Token {
-            text: answer.access_token.clone(),
-            use_until,
-        });
+        *held = Some(Token { text: answer.access_token.clone(), use_until });
         Ok(answer.access_token)
     }
 
@@ -340,25 +156,15 @@ impl Api {
     ///
     /// # Errors
     /// Why there is no subscription.
-    pub async fn create(
-        &self,
-        producer_id: &str,
-        token: &SecretString,
-    ) -> Result<Subscription, Error> {
+    pub async fn create(&self, producer_id: &str, token: &SecretString) -> Result<Subscription, Error> {
         let body = json!({
             "family": "ANALYTICS",
             "events": ["ALL"],
             "transport": { "type": "WEBSOCKET" },
             "extensions": { "measureProducerId": producer_id },
         });
-        let request = self
-            .request(
-                Method::POST,
-                "api/notification/v1",
-                &["subscriptions"],
-                token,
-            )
-            .json(&body);
+        let request =
+            self.request(Method::POST, "api/notification/v1", &["subscriptions"], token).json(&body);
         self.call(Operation::Create, request).await
     }
 
@@ -391,18 +197,10 @@ impl Api {
     pub async fn producers(&self) -> Result<Vec<String>, Error> {
         let token = self.token().await?;
         let request = self
-            .request(
-                Method::GET,
-                "api/analytics/producer-management/v1",
-                &["measure-producers"],
-                &token,
-            )
+            .request(Method::GET, "api/analytics/producer-management/v1", &["measure-producers"], &token)
             .query(&[("processorType", "ITD")]);
         let producers: Vec<MeasureProducer> = self.call(Operation::Producers, request).await?;
-        Ok(producers
-            .into_iter()
-            .map(|producer| producer.measure_producer_id)
-            .collect())
+        Ok(producers.into_iter().map(|producer| producer.measure_producer_id).collect())
     }
 
     /// What AXP says of a producer's measures; descriptions are left out where AXP has
@@ -424,32 +222,17 @@ impl Api {
             .flat_map(|words| words.measures)
             .map(|word| (word.name, word.description))
             .collect();
-        let measures = producer
-            .measure_sets
-            .into_iter()
-            .flat_map(|set| set.measures);
+        let measures = producer.measure_sets.into_iter().flat_map(|set| set.measures);
         Ok(measures
             .map(|MeasureEntry { name, axp_type }| {
                 let description = descriptions.remove(&name).unwrap_or_default();
-                (
-                    name,
-                    Definition {
-                        axp_type,
-                        description,
-                    },
-                )
+                (name, Definition { axp_type, description })
             })
             .collect())
     }
 
     /// A request for something of the account; the parts of the path are escaped.
-    fn request(
-        &self,
-        method: Method,
-        base: &str,
-        path: &[&str],
-        token: &SecretString,
-    ) -> RequestBuilder {
+    fn request(&self, method: Method, base: &str, path: &[&str], token: &SecretString) -> RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments
@@ -458,9 +241,7 @@ impl Api {
                 .extend(["accounts", &self.account_id])
                 .extend(path);
         }
-        self.http
-            .request(method, url)
-            .bearer_auth(token.expose_secret())
+        self.http.request(method, url).bearer_auth(token.expose_secret())
     }
 
     /// Sends a request and reads the answer as JSON.
@@ -476,17 +257,11 @@ impl Api {
     }
 
     async fn send(&self, operation: Operation, request: RequestBuilder) -> Result<Vec<u8>, Error> {
-        let app_key = self
-            .app_key
-            .read()
-            .map_err(|err| Error::Secret("axp.app_key", err))?;
-        let request = request
-            .header("appkey", app_key.expose_secret())
-            .header("accept", "application/json");
+        let app_key = self.app_key.read().map_err(|err| Error::Secret("axp.app_key", err))?;
+        let request = request.header("appkey", app_key.expose_secret()).header("accept", "application/json");
         let sent = async {
             // An address may hold what must not be logged.
-            let unreachable =
-                |err: reqwest::Error| Error::Unreachable(operation, err.without_url());
+            let unreachable = |err: reqwest::Error| Error::Unreachable(operation, err.without_url());
             let mut response = request.send().await.map_err(unreachable)?;
             let status = response.status();
             let mut body = Vec::new();
@@ -496,11 +271,7 @@ impl Api {
                 }
                 body.extend_from_slice(&chunk);
             }
-            if status.is_success() {
-                Ok(body)
-            } else {
-                Err(Error::Refused(operation, status, detail(&body)))
-            }
+            if status.is_success() { Ok(body) } else { Err(Error::Refused(operation, status, detail(&body))) }
         }
         .await;
         self.count(operation, &sent);
@@ -514,79 +285,15 @@ impl Api {
             Err(Error::Refused(..) | Error::Unreadable(..)) => 2,
             Err(Error::Unreachable(..) | Error::Secret(..)) => 3,
         };
-        if let Some(counter) = self
-            .requests
-            .get(operation as usize)
-            .and_then(|outcomes| outcomes.get(outcome))
+        if let Some(counter) =
+            self.requests.get(operation as usize).and_then(|outcomes| outcomes.get(outcome))
         {
             counter.inc();
         }
     }
 }
 
-/// The server's own words in a refusal, fit for a log.
-fn detail(body: &[u8]) -> String {
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Problem {
-        title: Option<String>,
-        detail: Option<String>,
-        error: Option<String>,
-        error_description: Option<String>,
-    }
-    let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
-    let words = [
-        problem.title,
-        problem.detail,
-        problem.error,
-        problem.error_description,
-    ];
-    let words: Vec<String> = words.into_iter().flatten().collect();
-    clean_value(&words.join(": "), DETAIL_BYTES_MAX).into_owned()
-}
-
 /// The wall clock, seconds since the epoch.
 pub fn unix_seconds() -> f64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_shapes_of_refusal_are_understood() {
-        for (body, words) in [
-            (
-                r#"{"type":"x","title":"Unauthorized","status":401,"detail":"lacks credentials(Appkey)"}"#,
-                "Unauthorized: lacks credentials(Appkey)",
-            ),
-            (
-                r#"{"title":"Bad Request","status":"400","detail":"Invalid AccountID"}"#,
-                "Bad Request: Invalid AccountID",
-            ),
-            (
-                r#"{"error":"invalid_client","error_description":"no\nsuch"}"#,
-                "invalid_client: no such",
-            ),
-            ("<html>", ""),
-            ("{\"title\":5}", ""),
-        ] {
-            assert_eq!(detail(body.as_bytes()), words);
-        }
-        assert!(
-            detail(format!(r#"{{"title":"{}"}}"#, "x".repeat(5000)).as_bytes()).len()
-                <= DETAIL_BYTES_MAX
-        );
-    }
-
-    #[test]
-    fn operations_count_under_their_own_label() {
-        for (index, operation) in Operation::ALL.iter().enumerate() {
-            assert_eq!(*operation as usize, index);
-        }
-    }
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

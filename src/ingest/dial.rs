@@ -64,8 +64,9 @@ impl std::fmt::Display for Error {
             Self::CaFile(path, _) => write!(formatter, "read certificates from {}", path.display()),
             Self::Tls(_) => formatter.write_str("set up TLS"),
             Self::Http(_) => formatter.write_str("set up the HTTP client"),
-            Self::Proxy => formatter
-                .write_str("use the proxy of the environment: only http:// proxies can be used"),
+            Self::Proxy => {
+                formatter.write_str("use the proxy of the environment: only http:// proxies can be used")
+            }
             Self::Connect(_) => formatter.write_str("connect"),
             Self::Upgrade(_) => formatter.write_str("open the websocket"),
             Self::TimedOut => formatter.write_str("open the websocket in time"),
@@ -113,9 +114,7 @@ impl Dialer {
         if let Some(path) = ca_file {
             let failed = |err| Error::CaFile(path.to_owned(), err);
             for certificate in CertificateDer::pem_file_iter(path).map_err(failed)? {
-                roots
-                    .add(certificate.map_err(failed)?)
-                    .map_err(Error::Tls)?;
+                roots.add(certificate.map_err(failed)?).map_err(Error::Tls)?;
             }
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -124,11 +123,7 @@ impl Dialer {
             .map_err(Error::Tls)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self {
-            tls: Arc::new(tls),
-            proxies: Arc::new(Matcher::from_env()),
-            frame_bytes_max,
-        })
+        Ok(Self { tls: Arc::new(tls), proxies: Arc::new(Matcher::from_env()), frame_bytes_max })
     }
 
     /// A client for REST calls to `base`.
@@ -142,11 +137,7 @@ impl Dialer {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
             .user_agent(concat!("axp-exporter/", env!("CARGO_PKG_VERSION")));
-        let builder = if is_loopback(base) {
-            builder.no_proxy()
-        } else {
-            builder
-        };
+        let builder = if is_loopback(base) { builder.no_proxy() } else { builder };
         builder.build().map_err(Error::Http)
     }
 
@@ -163,15 +154,12 @@ impl Dialer {
                 .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
                 .write_buffer_size(0);
             let tls = Connector::Rustls(Arc::clone(&self.tls));
-            let (socket, _) =
-                client_async_tls_with_config(url.as_str(), tcp, Some(config), Some(tls))
-                    .await
-                    .map_err(|err| Error::Upgrade(Box::new(err)))?;
+            let (socket, _) = client_async_tls_with_config(url.as_str(), tcp, Some(config), Some(tls))
+                .await
+                .map_err(|err| Error::Upgrade(Box::new(err)))?;
             Ok(socket)
         };
-        tokio::time::timeout(DIAL_TIMEOUT, dialed)
-            .await
-            .map_err(|_| Error::TimedOut)?
+        tokio::time::timeout(DIAL_TIMEOUT, dialed).await.map_err(|_| Error::TimedOut)?
     }
 
     async fn tcp(&self, url: &Url) -> Result<TcpStream, Error> {
@@ -180,28 +168,16 @@ impl Dialer {
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
-        let scheme = if url.scheme() == "wss" {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = if url.scheme() == "wss" { "https" } else { "http" };
         let authority = match (url.host_str(), url.port_or_known_default()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             _ => return Err(Error::Connect("the endpoint has no host".into())),
         };
-        let uri = format!("{scheme}://{authority}/")
-            .parse::<Uri>()
-            .map_err(|err| Error::Connect(Box::new(err)))?;
-        let proxy = if is_loopback(url) {
-            None
-        } else {
-            self.proxies.intercept(&uri)
-        };
+        let uri =
+            format!("{scheme}://{authority}/").parse::<Uri>().map_err(|err| Error::Connect(Box::new(err)))?;
+        let proxy = if is_loopback(url) { None } else { self.proxies.intercept(&uri) };
         let Some(proxy) = proxy else {
-            let tcp = connector
-                .call(uri)
-                .await
-                .map_err(|err| Error::Connect(Box::new(err)))?;
+            let tcp = connector.call(uri).await.map_err(|err| Error::Connect(Box::new(err)))?;
             return Ok(tcp.into_inner());
         };
         if proxy.uri().scheme_str() != Some("http") {
@@ -211,10 +187,7 @@ impl Dialer {
         if let Some(auth) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(auth.clone());
         }
-        let tcp = tunnel
-            .call(uri)
-            .await
-            .map_err(|err| Error::Connect(Box::new(err)))?;
+        let tcp = tunnel.call(uri).await.map_err(|err| Error::Connect(Box::new(err)))?;
         Ok(tcp.into_inner())
     }
 }

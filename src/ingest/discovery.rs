@@ -11,7 +11,7 @@ pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
     loop {
         match api.producers().await {
             Ok(ids) if ids.is_empty() => {
-                warn!("AXP lists no interval-to-date producer for this account")
+                warn!("AXP lists no interval-to-date producer for this account");
             }
             Ok(ids) => {
                 info!(producers = ids.join(", "), "AXP lists producers");

@@ -29,9 +29,7 @@ impl std::fmt::Display for Error {
         formatter.write_str(match self {
             Self::NotAUrl => "the endpoint is no URL",
             Self::Scheme => "the endpoint is neither wss nor ws on loopback",
-            Self::Host => {
-                "the endpoint's host is neither that of axp.api_url nor in axp.endpoint_hosts"
-            }
+            Self::Host => "the endpoint's host is neither that of axp.api_url nor in axp.endpoint_hosts",
             Self::Port => "the endpoint's port is neither 443 nor that of axp.api_url",
             Self::Extras => "the endpoint carries user information or a fragment",
         })
@@ -50,10 +48,7 @@ pub struct Allowed {
 impl Allowed {
     /// The host of `api_url`, and `hosts`: exact names, or `*.` and a domain.
     pub fn new(api_url: &Url, hosts: &[String]) -> Self {
-        Self {
-            api: api_url.clone(),
-            hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
-        }
+        Self { api: api_url.clone(), hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect() }
     }
 
     /// The endpoint as a URL, if the token may go there.
@@ -88,14 +83,12 @@ impl Allowed {
         let Some(Host::Domain(host)) = url.host() else {
             return false;
         };
-        self.hosts
-            .iter()
-            .any(|allowed| match allowed.strip_prefix("*.") {
-                Some(domain) => host
-                    .strip_suffix(domain)
-                    .is_some_and(|rest| rest.ends_with('.') && rest.len() > 1),
-                None => host == allowed,
-            })
+        self.hosts.iter().any(|allowed| match allowed.strip_prefix("*.") {
+            Some(domain) => {
+                host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.') && rest.len() > 1)
+            }
+            None => host == allowed,
+        })
     }
 }
 
@@ -158,9 +151,6 @@ mod tests {
         let local = allowed("http://127.0.0.1:9956");
         assert!(local.check("ws://127.0.0.1:9956/ws").is_ok());
         assert_eq!(local.check("ws://127.0.0.1:1/ws").unwrap_err(), Error::Port);
-        assert_eq!(
-            local.check("ws://127.0.0.2:9956/ws").unwrap_err(),
-            Error::Host
-        );
+        assert_eq!(local.check("ws://127.0.0.2:9956/ws").unwrap_err(), Error::Host);
     }
 }

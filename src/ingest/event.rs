@@ -92,11 +92,11 @@ impl<'a> Scalar<'a> {
         match text.as_bytes() {
             [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => {
                 // Both quotes are single bytes, so the slice falls on character borders.
-                text.get(1..text.len() - 1)
-                    .map_or(Self::BadText, |inner| Self::Text(Cow::Borrowed(inner)))
+                text.get(1..text.len() - 1).map_or(Self::BadText, |inner| Self::Text(Cow::Borrowed(inner)))
             }
-            [b'"', ..] => serde_json::from_str(text)
-                .map_or(Self::BadText, |text| Self::Text(Cow::Owned(text))),
+            [b'"', ..] => {
+                serde_json::from_str(text).map_or(Self::BadText, |text| Self::Text(Cow::Owned(text)))
+            }
             [b'{' | b'[', ..] => Self::Nested,
             b"true" => Self::Boolean(true),
             b"false" => Self::Boolean(false),
@@ -152,11 +152,7 @@ impl<'a> Event<'a> {
             event.recycle(buffer);
             return Err(EventReject::NotJson);
         }
-        let mut reader = Reader {
-            event: &mut event,
-            seen: 0,
-            reject: None,
-        };
+        let mut reader = Reader { event: &mut event, seen: 0, reject: None };
         let mut json = serde_json::Deserializer::from_str(frame);
         let parsed = json.deserialize_map(&mut reader).and_then(|()| json.end());
         let verdict = match reader.reject {
@@ -185,23 +181,12 @@ impl<'a> Event<'a> {
             return Err(EventReject::NoKeys);
         }
         self.keys.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let repeated = self
-            .keys
-            .windows(2)
-            .any(|pair| matches!(pair, [a, b] if a.0 == b.0));
+        let repeated = self.keys.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0));
         let bad = |text: &str| text.is_empty() || text.len() > KEY_BYTES_MAX;
-        if repeated
-            || self
-                .keys
-                .iter()
-                .any(|(name, value)| bad(name) || value.len() > KEY_BYTES_MAX)
-        {
+        if repeated || self.keys.iter().any(|(name, value)| bad(name) || value.len() > KEY_BYTES_MAX) {
             return Err(EventReject::BadKey);
         }
-        for id in [&self.account_id, &self.event_source_id]
-            .into_iter()
-            .flatten()
-        {
+        for id in [&self.account_id, &self.event_source_id].into_iter().flatten() {
             if id.len() > KEY_BYTES_MAX {
                 return Err(EventReject::BadKey);
             }
@@ -220,7 +205,7 @@ impl<'a> Event<'a> {
 /// iterator reuses its memory.
 fn recycled<A, B>(mut used: Vec<A>) -> Vec<B> {
     used.clear();
-    used.into_iter().filter_map(|_| None).collect()
+    used.into_iter().map_while(|_| None).collect()
 }
 
 /// Text of the frame: borrowed unless it holds escapes.
@@ -235,15 +220,8 @@ struct Reader<'e, 'a> {
     reject: Option<EventReject>,
 }
 
-const FIELDS: [&str; 7] = [
-    "accountId",
-    "eventSourceId",
-    "measureProducerId",
-    "eventAction",
-    "payloadType",
-    "keys",
-    "measures",
-];
+const FIELDS: [&str; 7] =
+    ["accountId", "eventSourceId", "measureProducerId", "eventAction", "payloadType", "keys", "measures"];
 
 impl<'a> Visitor<'a> for &mut Reader<'_, 'a> {
     type Value = ();
@@ -378,192 +356,4 @@ impl<'a> Measures<'_, '_, 'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn parse(frame: &str) -> Result<Event<'_>, EventReject> {
-        Event::parse(frame, &mut EventBuffer::default())
-    }
-
-    fn with_measures(measures: &str) -> String {
-        format!(
-            r#"{{"keys":{{"a":"1"}},"eventAction":"UPSERT","payloadType":"LIVE","measures":{measures}}}"#
-        )
-    }
-
-    #[test]
-    fn the_documented_shape_is_read_in_place() {
-        let frame = r#"{"accountId":"EZCLTR","keys":{"queueId":"q","channelId":"EMAIL"},"eventAction":"UPSERT",
-            "eventSourceId":"IXCC_1.0.0","measureProducerId":"Queue_itd_1.0.0","payloadType":"INITIALIZING",
-            "measures":{"coached":"2","Answered":4,"isDefaultQueue":false,"none":null},"new":{"x":[1]}}"#;
-        let event = parse(frame).unwrap();
-        assert_eq!(event.account_id.as_deref(), Some("EZCLTR"));
-        assert_eq!(event.event_source_id.as_deref(), Some("IXCC_1.0.0"));
-        assert_eq!(event.producer_id.as_deref(), Some("Queue_itd_1.0.0"));
-        assert_eq!(event.action, Some(Action::Upsert));
-        assert_eq!(event.payload_type, Some(PayloadType::Initializing));
-        assert_eq!(
-            event.keys,
-            [
-                ("channelId".into(), "EMAIL".into()),
-                ("queueId".into(), "q".into())
-            ]
-        );
-        assert_eq!(
-            event.measures,
-            [
-                ("coached".into(), Scalar::Text("2".into())),
-                ("Answered".into(), Scalar::Number("4")),
-                ("isDefaultQueue".into(), Scalar::Boolean(false)),
-                ("none".into(), Scalar::Null),
-            ]
-        );
-        assert!(matches!(
-            event.measures[0].1,
-            Scalar::Text(Cow::Borrowed(_))
-        ));
-    }
-
-    #[test]
-    fn a_bad_value_stays_one_reading() {
-        let frame = with_measures(
-            r#"{"big":1e400,"object":{"a":{"b":[]}},"array":[1,2],"surrogate":"\ud800","twice":1,"twice":2,"ok":"\u00e4"}"#,
-        );
-        let event = parse(&frame).unwrap();
-        let values: Vec<_> = event
-            .measures
-            .iter()
-            .map(|(_, value)| value.clone())
-            .collect();
-        assert_eq!(
-            values,
-            [
-                Scalar::Number("1e400"),
-                Scalar::Nested,
-                Scalar::Nested,
-                Scalar::BadText,
-                Scalar::Number("1"),
-                Scalar::Number("2"),
-                Scalar::Text("ä".into()),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_delete_needs_no_measures() {
-        for measures in ["", r#","measures":null"#, r#","measures":{}"#] {
-            let frame = format!(
-                r#"{{"keys":{{"agentId":"x"}},"eventAction":"DELETE","payloadType":"LIVE"{measures}}}"#
-            );
-            let event = parse(&frame).unwrap();
-            assert_eq!(event.action, Some(Action::Delete));
-            assert!(event.measures.is_empty());
-        }
-    }
-
-    #[test]
-    fn whole_events_are_refused_by_reason() {
-        let many_keys: Vec<String> = (0..=KEYS_MAX)
-            .map(|index| format!(r#""k{index}":"v""#))
-            .collect();
-        let long = "x".repeat(KEY_BYTES_MAX + 1);
-        for (frame, reject) in [
-            ("ping".to_owned(), EventReject::NotJson),
-            (String::new(), EventReject::NotJson),
-            ("[1]".to_owned(), EventReject::NotJson),
-            ("\u{feff}{}".to_owned(), EventReject::NotJson),
-            ("{".to_owned(), EventReject::Malformed),
-            (with_measures("{}") + "{}", EventReject::Malformed),
-            (with_measures("[]"), EventReject::Malformed),
-            (with_measures(r#""x""#), EventReject::Malformed),
-            (with_measures(r#"{"a":+1}"#), EventReject::Malformed),
-            ("{}".to_owned(), EventReject::NoKeys),
-            (
-                r#"{"keys":{},"eventAction":"UPSERT","payloadType":"LIVE"}"#.to_owned(),
-                EventReject::NoKeys,
-            ),
-            (
-                r#"{"keys":{"a":"1"},"payloadType":"LIVE"}"#.to_owned(),
-                EventReject::UnknownAction,
-            ),
-            (
-                r#"{"keys":{"a":"1"},"eventAction":"upsert","payloadType":"LIVE"}"#.to_owned(),
-                EventReject::UnknownAction,
-            ),
-            (
-                r#"{"keys":{"a":"1"},"eventAction":"UPSERT","payloadType":7}"#.to_owned(),
-                EventReject::UnknownPayloadType,
-            ),
-            (
-                r#"{"keys":{"a":"1"},"keys":{"a":"1"}}"#.to_owned(),
-                EventReject::DuplicateField,
-            ),
-            (
-                r#"{"keys":{"a":"1","a":"2"},"eventAction":"UPSERT","payloadType":"LIVE"}"#
-                    .to_owned(),
-                EventReject::BadKey,
-            ),
-            (
-                r#"{"keys":{"":"1"},"eventAction":"UPSERT","payloadType":"LIVE"}"#.to_owned(),
-                EventReject::BadKey,
-            ),
-            (r#"{"keys":{"a":{}}}"#.to_owned(), EventReject::BadKey),
-            (
-                format!(
-                    r#"{{"keys":{{"a":"{long}"}},"eventAction":"UPSERT","payloadType":"LIVE"}}"#
-                ),
-                EventReject::BadKey,
-            ),
-            (
-                format!(r#"{{"keys":{{{}}}}}"#, many_keys.join(",")),
-                EventReject::TooLarge,
-            ),
-        ] {
-            assert_eq!(parse(&frame).map(|_| ()), Err(reject), "{frame:.120}");
-        }
-    }
-
-    #[test]
-    fn a_deeply_nested_value_neither_overflows_nor_stops_the_event() {
-        let deep = "[".repeat(200_000) + &"]".repeat(200_000);
-        let frame = with_measures(&format!(r#"{{"deep":{deep},"ok":"1"}}"#));
-        assert_eq!(parse(&frame).unwrap().measures.len(), 2);
-    }
-
-    #[test]
-    fn a_buffer_keeps_its_memory() {
-        let frame = with_measures(r#"{"a":"1","b":"2"}"#);
-        let mut buffer = EventBuffer::default();
-        Event::parse(&frame, &mut buffer)
-            .unwrap()
-            .recycle(&mut buffer);
-        let (keys, measures) = (
-            buffer.keys.as_ptr() as usize,
-            buffer.measures.as_ptr() as usize,
-        );
-        Event::parse(&frame, &mut buffer)
-            .unwrap()
-            .recycle(&mut buffer);
-        assert_eq!(
-            (
-                buffer.keys.as_ptr() as usize,
-                buffer.measures.as_ptr() as usize
-            ),
-            (keys, measures)
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_panics(text in "\\PC*") {
-            let _ = parse(&text);
-        }
-
-        #[test]
-        fn no_json_panics(value in "[-0-9.eE\"\\\\ud{}\\[\\],:a-f]{0,40}") {
-            let _ = parse(&with_measures(&format!("{{\"a\":{value}}}")));
-        }
-    }
-}
+mod tests;

@@ -23,7 +23,7 @@ use crate::ingest::dial::{Dialer, Socket};
 use crate::ingest::endpoint::Allowed;
 use crate::ingest::feeds::FeedState;
 use crate::ingest::session::{Action, Input, Reason, Session, Settings};
-use crate::parse::measures::Dictionary;
+use crate::parse::measure::Dictionary;
 use crate::pipeline::{Moment, Pipeline};
 use crate::telemetry;
 
@@ -55,10 +55,7 @@ pub struct FeedParts {
 
 /// What a call brought.
 enum Outcome {
-    Subscribed(
-        Option<Result<Dictionary, api::Error>>,
-        Result<(SecretString, Subscription), Failure>,
-    ),
+    Subscribed(Option<Result<Dictionary, api::Error>>, Result<(SecretString, Subscription), Failure>),
     Connected(Result<Box<Socket>, Failure>),
     Renewed(Result<Subscription, Failure>),
 }
@@ -87,10 +84,7 @@ pub struct Feed {
 
 impl std::fmt::Debug for Feed {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Feed")
-            .field("producer_id", &self.producer_id())
-            .finish_non_exhaustive()
+        formatter.debug_struct("Feed").field("producer_id", &self.producer_id()).finish_non_exhaustive()
     }
 }
 
@@ -118,10 +112,8 @@ impl Feed {
         let mut action = self.session.handle(Input::Tick, Instant::now());
         loop {
             self.perform(action).await;
-            let deadline = [self.session.deadline(), self.parts.pipeline.deadline()]
-                .into_iter()
-                .flatten()
-                .min();
+            let deadline =
+                [self.session.deadline(), self.parts.pipeline.deadline()].into_iter().flatten().min();
             let sleep = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now).into());
             action = tokio::select! {
                 biased;
@@ -157,11 +149,7 @@ impl Feed {
                 match self.session.handle(Input::Text(text.as_str()), now.instant) {
                     Action::Apply => {
                         if let Err(reject) = self.parts.pipeline.apply(text.as_str(), now) {
-                            trace!(
-                                producer = self.producer_id(),
-                                reason = reject.label(),
-                                "event refused"
-                            );
+                            trace!(producer = self.producer_id(), reason = reject.label(), "event refused");
                         }
                         self.note_snapshot(now.instant);
                         Action::None
@@ -172,18 +160,14 @@ impl Feed {
             Some(Ok(Message::Binary(_))) => self.session.handle(Input::Binary, now.instant),
             Some(Ok(Message::Pong(_))) => {
                 if let Some(pinged_at) = self.pinged_at.take() {
-                    self.parts
-                        .metrics
-                        .ping
-                        .set(pinged_at.elapsed().as_secs_f64());
+                    self.parts.metrics.ping.set(pinged_at.elapsed().as_secs_f64());
                 }
                 self.session.handle(Input::Pong, now.instant)
             }
             Some(Ok(Message::Close(frame))) => {
                 let code = frame.map(|frame| u16::from(frame.code));
                 debug!(producer = self.producer_id(), code, "the server closes");
-                self.session
-                    .handle(Input::Failed(Reason::Closed), now.instant)
+                self.session.handle(Input::Failed(Reason::Closed), now.instant)
             }
             Some(Ok(_)) => Action::None,
             Some(Err(err)) => {
@@ -196,9 +180,7 @@ impl Feed {
                 };
                 self.session.handle(Input::Failed(reason), now.instant)
             }
-            None => self
-                .session
-                .handle(Input::Failed(Reason::Closed), now.instant),
+            None => self.session.handle(Input::Failed(Reason::Closed), now.instant),
         }
     }
 
@@ -240,9 +222,7 @@ impl Feed {
         };
         let sent = tokio::time::timeout(SEND_TIMEOUT, socket.send(message)).await;
         if !matches!(sent, Ok(Ok(()))) {
-            let action = self
-                .session
-                .handle(Input::Failed(Reason::Closed), Instant::now());
+            let action = self.session.handle(Input::Failed(Reason::Closed), Instant::now());
             if let Action::Close(reason) = action {
                 self.close(reason).await;
             }
@@ -260,14 +240,9 @@ impl Feed {
                 None => None,
             };
             let subscribed = async {
-                let token = api
-                    .token()
-                    .await
-                    .map_err(|err| (Reason::Token, chain(&err)))?;
+                let token = api.token().await.map_err(|err| (Reason::Token, chain(&err)))?;
                 let created = api.create(&producer_id, &token).await;
-                if created
-                    .as_ref()
-                    .is_err_and(|err| err.status() == Some(reqwest::StatusCode::UNAUTHORIZED))
+                if created.as_ref().is_err_and(|err| err.status() == Some(reqwest::StatusCode::UNAUTHORIZED))
                 {
                     api.forget_token().await;
                 }
@@ -285,11 +260,7 @@ impl Feed {
         let (dialer, url) = (self.parts.dialer.clone(), held.endpoint.clone());
         self.call = Some(Box::pin(async move {
             let socket = dialer.websocket(&url).await;
-            Outcome::Connected(
-                socket
-                    .map(Box::new)
-                    .map_err(|err| (Reason::Connect, chain(&err))),
-            )
+            Outcome::Connected(socket.map(Box::new).map_err(|err| (Reason::Connect, chain(&err))))
         }));
     }
 
@@ -299,11 +270,7 @@ impl Feed {
         };
         let (api, id) = (Arc::clone(&self.parts.api), held.id.clone());
         self.call = Some(Box::pin(async move {
-            Outcome::Renewed(
-                api.renew(&id)
-                    .await
-                    .map_err(|err| (Reason::Subscription, chain(&err))),
-            )
+            Outcome::Renewed(api.renew(&id).await.map_err(|err| (Reason::Subscription, chain(&err))))
         }));
     }
 
@@ -315,11 +282,7 @@ impl Feed {
                 match self.parts.allowed.check(&subscription.transport.endpoint) {
                     Ok(endpoint) => {
                         let life = self.note_life(&subscription);
-                        self.subscription = Some(Held {
-                            id: subscription.subscription_id,
-                            endpoint,
-                            token,
-                        });
+                        self.subscription = Some(Held { id: subscription.subscription_id, endpoint, token });
                         Input::Subscribed(life)
                     }
                     Err(err) => {
@@ -332,14 +295,9 @@ impl Feed {
                 self.socket = Some(*socket);
                 Input::Opened
             }
-            Outcome::Renewed(Ok(subscription)) => {
-                Input::Renewed(Some(self.note_life(&subscription)))
-            }
+            Outcome::Renewed(Ok(subscription)) => Input::Renewed(Some(self.note_life(&subscription))),
             Outcome::Renewed(Err((_, err))) => {
-                warn!(
-                    producer = self.producer_id(),
-                    err, "the subscription was not renewed"
-                );
+                warn!(producer = self.producer_id(), err, "the subscription was not renewed");
                 Input::Renewed(None)
             }
             // A failure to get a token or a subscription says more than one to get a dictionary.
@@ -352,13 +310,8 @@ impl Feed {
     }
 
     fn note_life(&self, subscription: &Subscription) -> Option<Duration> {
-        let life = subscription
-            .expires_in
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
-        self.parts
-            .metrics
-            .subscription_expiry
-            .set(unix_seconds() + life.as_secs_f64());
+        let life = subscription.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
+        self.parts.metrics.subscription_expiry.set(unix_seconds() + life.as_secs_f64());
         Some(life)
     }
 
@@ -372,11 +325,7 @@ impl Feed {
             Some(Err(err)) => {
                 // Where AXP has said no, it is not asked again.
                 self.dictionary_asked = err.status().is_some_and(|status| status.is_client_error());
-                warn!(
-                    producer = self.producer_id(),
-                    err = chain(&err),
-                    "no dictionary"
-                );
+                warn!(producer = self.producer_id(), err = chain(&err), "no dictionary");
             }
             None => {}
         }
@@ -385,11 +334,7 @@ impl Feed {
     async fn close(&mut self, reason: Reason) {
         let was_up = self.parts.metrics.up.set(0) == 1;
         if was_up {
-            warn!(
-                producer = self.producer_id(),
-                reason = reason.label(),
-                "feed lost"
-            );
+            warn!(producer = self.producer_id(), reason = reason.label(), "feed lost");
         }
         self.parts.metrics.reconnect(reason as usize);
         self.parts.pipeline.session_lost(Instant::now());
@@ -413,11 +358,7 @@ impl Feed {
             if let Some(held) = held
                 && let Err(err) = api.delete(&held.id).await
             {
-                debug!(
-                    producer = producer_id,
-                    err = chain(&err),
-                    "the subscription is left to expire"
-                );
+                debug!(producer = producer_id, err = chain(&err), "the subscription is left to expire");
             }
         };
         let _ = tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await;

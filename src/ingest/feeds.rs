@@ -16,11 +16,7 @@ pub struct FeedState {
 impl FeedState {
     /// A feed that has had no snapshot yet.
     pub const fn new(producer_id: String, table: SharedTable) -> Self {
-        Self {
-            producer_id,
-            table,
-            snapshot_closed: AtomicBool::new(false),
-        }
+        Self { producer_id, table, snapshot_closed: AtomicBool::new(false) }
     }
 
     /// The producer's id.
@@ -50,10 +46,7 @@ pub struct Feeds {
 impl Feeds {
     /// Adds a feed.
     pub fn add(&self, feed: Arc<FeedState>) {
-        self.list
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(feed);
+        self.list.write().unwrap_or_else(PoisonError::into_inner).push(feed);
     }
 
     /// Notes that no more feeds will be added.
@@ -63,10 +56,7 @@ impl Feeds {
 
     /// The feeds so far.
     pub fn list(&self) -> Vec<Arc<FeedState>> {
-        self.list
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.list.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The producers whose first snapshot has not closed; none at all while it is not
@@ -76,12 +66,6 @@ impl Feeds {
             return None;
         }
         let waiting = |feed: &Arc<FeedState>| !feed.snapshot_closed.load(Ordering::Relaxed);
-        Some(
-            self.list()
-                .iter()
-                .filter(|feed| waiting(feed))
-                .map(|feed| feed.producer_id.clone())
-                .collect(),
-        )
+        Some(self.list().iter().filter(|feed| waiting(feed)).map(|feed| feed.producer_id.clone()).collect())
     }
 }

@@ -17,21 +17,13 @@ pub struct Pauses {
 impl Pauses {
     /// Pauses of at least `min` and at most `max`; `seed` makes the jitter.
     pub fn new(min: Duration, max: Duration, seed: u64) -> Self {
-        Self {
-            min,
-            max,
-            failures: 0,
-            random: StdRng::seed_from_u64(seed),
-        }
+        Self { min, max, failures: 0, random: StdRng::seed_from_u64(seed) }
     }
 
     /// How long to wait after one more failure.
     pub fn after_failure(&mut self) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        let bound = self
-            .min
-            .saturating_mul(2u32.saturating_pow(self.failures))
-            .min(self.max);
+        let bound = self.min.saturating_mul(2u32.saturating_pow(self.failures)).min(self.max);
         self.random.random_range(self.min.min(bound)..=bound)
     }
 

@@ -31,10 +31,7 @@ impl Labels {
 
     /// The value of `name`; `""` where there is none, as in Prometheus.
     pub fn get(&self, name: &str) -> &str {
-        self.position(name)
-            .ok()
-            .and_then(|at| self.pairs.get(at))
-            .map_or("", |(_, value)| value.as_str())
+        self.position(name).ok().and_then(|at| self.pairs.get(at)).map_or("", |(_, value)| value.as_str())
     }
 
     /// Sets `name` to `value`, replacing what was there; an empty value removes the label.
@@ -63,9 +60,7 @@ impl Labels {
 
     /// Names and values, sorted by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.pairs
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// How many labels there are.
@@ -105,8 +100,7 @@ impl Labels {
     }
 
     fn position(&self, name: &str) -> Result<usize, usize> {
-        self.pairs
-            .binary_search_by(|(known, _)| known.as_str().cmp(name))
+        self.pairs.binary_search_by(|(known, _)| known.as_str().cmp(name))
     }
 }
 
@@ -169,11 +163,7 @@ pub fn clean_value(value: &str, bytes_max: usize) -> Cow<'_, str> {
     }
     let mut cleaned = String::with_capacity(value.len().min(bytes_max));
     for character in value.chars() {
-        let printable = if is_unprintable(character) {
-            ' '
-        } else {
-            character
-        };
+        let printable = if is_unprintable(character) { ' ' } else { character };
         if cleaned.len() + printable.len_utf8() > bytes_max {
             end_in_ellipsis(&mut cleaned, bytes_max);
             break;
@@ -190,9 +180,7 @@ pub fn clean_value(value: &str, bytes_max: usize) -> Cow<'_, str> {
 pub fn is_valid_name(name: &str) -> bool {
     !name.starts_with(|first: char| first.is_ascii_digit())
         && !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn is_unprintable(character: char) -> bool {
@@ -228,13 +216,9 @@ mod tests {
 
     #[test]
     fn labels_come_out_sorted_whatever_order_they_went_in() {
-        let labels: Labels = [("queue_id", "7"), ("account_id", "ABCDEF"), ("media", "v")]
-            .into_iter()
-            .collect();
-        assert_eq!(
-            text_of(&labels),
-            r#"account_id="ABCDEF",media="v",queue_id="7""#
-        );
+        let labels: Labels =
+            [("queue_id", "7"), ("account_id", "ABCDEF"), ("media", "v")].into_iter().collect();
+        assert_eq!(text_of(&labels), r#"account_id="ABCDEF",media="v",queue_id="7""#);
         assert_eq!(labels.len(), 3);
     }
 
@@ -257,9 +241,7 @@ mod tests {
 
     #[test]
     fn names_that_start_with_two_underscores_are_dropped_at_the_end() {
-        let mut labels: Labels = [("__tmp", "x"), ("_one", "y"), ("a__b", "z")]
-            .into_iter()
-            .collect();
+        let mut labels: Labels = [("__tmp", "x"), ("_one", "y"), ("a__b", "z")].into_iter().collect();
         labels.drop_internal();
         assert_eq!(text_of(&labels), r#"_one="y",a__b="z""#);
     }

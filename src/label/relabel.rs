@@ -62,23 +62,13 @@ struct Step {
 /// An action with just what it needs.
 #[derive(Debug, Clone)]
 enum Effect {
-    Replace {
-        regex: Regex,
-        target: Template,
-        replacement: Template,
-    },
+    Replace { regex: Regex, target: Template, replacement: Template },
     Keep(Regex),
     Drop(Regex),
     KeepEqual(String),
     DropEqual(String),
-    HashMod {
-        target: String,
-        modulus: NonZeroU64,
-    },
-    LabelMap {
-        regex: Regex,
-        replacement: Template,
-    },
+    HashMod { target: String, modulus: NonZeroU64 },
+    LabelMap { regex: Regex, replacement: Template },
     LabelDrop(Regex),
     LabelKeep(Regex),
     Lowercase(String),
@@ -107,11 +97,7 @@ impl Rules {
                 }
             }
         }
-        if errors.is_empty() {
-            Ok(Self { steps })
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(Self { steps }) } else { Err(errors) }
     }
 
     /// Runs the rules on `labels`; `false` means that the row is dropped, and what is left in
@@ -143,11 +129,7 @@ impl Step {
         let target = rule.target_label.clone();
         let replacement = Template::parse(&rule.replacement);
         let effect = match (rule.action, NonZeroU64::new(rule.modulus)) {
-            (Action::Replace, _) => Effect::Replace {
-                regex,
-                target: Template::parse(&target),
-                replacement,
-            },
+            (Action::Replace, _) => Effect::Replace { regex, target: Template::parse(&target), replacement },
             (Action::Keep, _) => Effect::Keep(regex),
             (Action::Drop, _) => Effect::Drop(regex),
             (Action::KeepEqual, _) => Effect::KeepEqual(target),
@@ -162,11 +144,7 @@ impl Step {
             (Action::Uppercase, _) => Effect::Uppercase(target),
         };
         if problems.is_empty() {
-            Ok(Self {
-                source_labels: rule.source_labels.clone(),
-                separator: rule.separator.clone(),
-                effect,
-            })
+            Ok(Self { source_labels: rule.source_labels.clone(), separator: rule.separator.clone(), effect })
         } else {
             Err(problems)
         }
@@ -174,11 +152,9 @@ impl Step {
 
     fn apply(&self, labels: &mut Labels) -> bool {
         match &self.effect {
-            Effect::Replace {
-                regex,
-                target,
-                replacement,
-            } => replace(labels, &self.joined(labels), regex, target, replacement),
+            Effect::Replace { regex, target, replacement } => {
+                replace(labels, &self.joined(labels), regex, target, replacement);
+            }
             Effect::Keep(regex) => return regex.is_match(&self.joined(labels)),
             Effect::Drop(regex) => return !regex.is_match(&self.joined(labels)),
             Effect::KeepEqual(target) => return labels.get(target) == self.joined(labels),
@@ -217,20 +193,10 @@ impl Step {
 
 /// Writes the expanded replacement to the expanded target. No match and an invalid target name
 /// leave the row alone, an empty value removes the label.
-fn replace(
-    labels: &mut Labels,
-    value: &str,
-    regex: &Regex,
-    target: &Template,
-    replacement: &Template,
-) {
+fn replace(labels: &mut Labels, value: &str, regex: &Regex, target: &Template, replacement: &Template) {
     if let Some(captures) = regex.captures(value) {
         let name = target.expand(&captures, NAME_BYTES_MAX);
-        write(
-            labels,
-            &name,
-            &replacement.expand(&captures, VALUE_BYTES_MAX),
-        );
+        write(labels, &name, &replacement.expand(&captures, VALUE_BYTES_MAX));
     }
 }
 
@@ -262,9 +228,7 @@ fn write(labels: &mut Labels, name: &str, value: &str) {
 /// [Prometheus fixes both](https://github.com/prometheus/prometheus/blob/main/model/relabel/relabel.go),
 /// and a shard must be the same on either side.
 fn hash(value: &str) -> u64 {
-    Md5::digest(value.as_bytes())
-        .iter()
-        .fold(0, |number, byte| (number << 8) | u64::from(*byte))
+    Md5::digest(value.as_bytes()).iter().fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 /// Go's [`unicode.ToLower`](https://pkg.go.dev/unicode#ToLower): one character for one character,

@@ -13,10 +13,7 @@ pub struct Allowlist {
 impl Allowlist {
     /// An allowlist of the two lists of globs.
     pub fn new(allow: &[String], deny: &[String]) -> Self {
-        Self {
-            allow: allow.to_vec(),
-            deny: deny.to_vec(),
-        }
+        Self { allow: allow.to_vec(), deny: deny.to_vec() }
     }
 
     /// True if the measure of this name is exported.
@@ -87,12 +84,7 @@ mod tests {
     #[test]
     fn deny_wins_and_an_empty_allow_is_all() {
         let list = |allow: &[&str], deny: &[&str]| {
-            let own = |globs: &[&str]| {
-                globs
-                    .iter()
-                    .map(|glob| (*glob).to_owned())
-                    .collect::<Vec<_>>()
-            };
+            let own = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
             Allowlist::new(&own(allow), &own(deny))
         };
         assert!(list(&[], &[]).allows("anything"));

@@ -21,30 +21,18 @@ pub fn parse(format: Format, text: &str) -> Result<f64, ReadingReject> {
         Format::Strict => number::parse(text),
         Format::HhMmSs => clock(text).ok_or(ReadingReject::NotANumber),
         Format::Iso8601 => iso8601(text).ok_or(ReadingReject::NotANumber),
-        Format::Percent => {
-            number::parse(text.strip_suffix('%').unwrap_or(text).trim_end_matches(' '))
-        }
+        Format::Percent => number::parse(text.strip_suffix('%').unwrap_or(text).trim_end_matches(' ')),
         Format::DecimalComma => grouped(text, '.', ','),
         Format::Thousands => grouped(text, ',', '.'),
     }
-    .and_then(|value| {
-        if value.is_finite() {
-            Ok(value)
-        } else {
-            Err(ReadingReject::OutOfRange)
-        }
-    })
+    .and_then(|value| if value.is_finite() { Ok(value) } else { Err(ReadingReject::OutOfRange) })
 }
 
 /// `[[D:]H:]MM:SS[.f]`, every part but the first of two digits, minutes and seconds below 60.
 fn clock(text: &str) -> Option<f64> {
-    let (negative, text) = text
-        .strip_prefix('-')
-        .map_or((false, text), |rest| (true, rest));
+    let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (whole, fraction) = match text.split_once('.') {
-        Some((whole, digits)) if is_digits(digits) => {
-            (whole, format!("0.{digits}").parse::<f64>().ok()?)
-        }
+        Some((whole, digits)) if is_digits(digits) => (whole, format!("0.{digits}").parse::<f64>().ok()?),
         Some(_) => return None,
         None => (text, 0.0),
     };
@@ -70,9 +58,7 @@ fn clock(text: &str) -> Option<f64> {
 /// `P[nW][nD][T[nH][nM][n[.f]S]]` ([ISO 8601](https://en.wikipedia.org/wiki/ISO_8601#Durations));
 /// years and months have no fixed length and are refused.
 fn iso8601(text: &str) -> Option<f64> {
-    let (negative, text) = text
-        .strip_prefix('-')
-        .map_or((false, text), |rest| (true, rest));
+    let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let text = text.strip_prefix('P')?;
     let (date, time) = match text.split_once('T') {
         Some((_, "")) => return None,
@@ -83,17 +69,8 @@ fn iso8601(text: &str) -> Option<f64> {
         return None;
     }
     let date = designated(date, &[('W', 7.0 * SECONDS_A_DAY), ('D', SECONDS_A_DAY)])?;
-    let time = designated(
-        time,
-        &[('H', SECONDS_AN_HOUR), ('M', SECONDS_A_MINUTE), ('S', 1.0)],
-    )?;
-    Some(
-        if negative {
-            -(date + time)
-        } else {
-            date + time
-        } + 0.0,
-    )
+    let time = designated(time, &[('H', SECONDS_AN_HOUR), ('M', SECONDS_A_MINUTE), ('S', 1.0)])?;
+    Some(if negative { -(date + time) } else { date + time } + 0.0)
 }
 
 /// Adds up `<number><designator>` parts, which come in the given order, each at most once.
@@ -101,11 +78,9 @@ fn designated(mut text: &str, units: &[(char, f64)]) -> Option<f64> {
     let mut seconds = 0.0;
     for (designator, unit) in units {
         if let Some((digits, rest)) = text.split_once(*designator) {
-            let whole = digits
-                .split_once('.')
-                .map_or(is_digits(digits), |(whole, fraction)| {
-                    *designator == 'S' && is_digits(whole) && is_digits(fraction)
-                });
+            let whole = digits.split_once('.').map_or(is_digits(digits), |(whole, fraction)| {
+                *designator == 'S' && is_digits(whole) && is_digits(fraction)
+            });
             seconds += whole.then(|| digits.parse::<f64>().ok())?? * unit;
             text = rest;
         }
@@ -119,12 +94,7 @@ fn grouped(text: &str, group_mark: char, decimal_mark: char) -> Result<f64, Read
     let (whole, fraction) = text.split_once(decimal_mark).unwrap_or((text, "0"));
     let digits = whole.strip_prefix('-').unwrap_or(whole);
     let in_threes = digits.split(group_mark).enumerate().all(|(index, group)| {
-        is_digits(group)
-            && if index == 0 {
-                group.len() <= 3
-            } else {
-                group.len() == 3
-            }
+        is_digits(group) && if index == 0 { group.len() <= 3 } else { group.len() == 3 }
     });
     if digits.contains(group_mark) && !in_threes {
         return Err(ReadingReject::NotANumber);
@@ -196,25 +166,15 @@ mod tests {
             (Format::Thousands, "1,234.5,6"),
             (Format::Thousands, ",123"),
         ] {
-            assert_eq!(
-                parse(format, text),
-                Err(ReadingReject::NotANumber),
-                "{format:?} {text}"
-            );
+            assert_eq!(parse(format, text), Err(ReadingReject::NotANumber), "{format:?} {text}");
         }
     }
 
     #[test]
     fn no_format_gives_infinity() {
         let long = "9".repeat(400);
-        assert_eq!(
-            parse(Format::HhMmSs, &format!("{long}:00")),
-            Err(ReadingReject::OutOfRange)
-        );
-        assert_eq!(
-            parse(Format::Iso8601, &format!("PT{long}S")),
-            Err(ReadingReject::OutOfRange)
-        );
+        assert_eq!(parse(Format::HhMmSs, &format!("{long}:00")), Err(ReadingReject::OutOfRange));
+        assert_eq!(parse(Format::Iso8601, &format!("PT{long}S")), Err(ReadingReject::OutOfRange));
     }
 
     proptest! {

@@ -18,6 +18,7 @@ use crate::config::{DurationUnit, Format, Kind, MeasureRule, Personal, Producer,
 use crate::ingest::event::{RawReading, Scalar};
 use crate::label::labels::clean_value;
 use crate::parse::allowlist::Allowlist;
+use crate::parse::measure::{AxpType, Dictionary, Measure, MeasureId, Reader, Reading, Value, Verdict};
 use crate::parse::name::snake_case;
 use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
@@ -36,120 +37,9 @@ const MILLISECONDS: f64 = 1000.0;
 const PERCENT: f64 = 100.0;
 
 /// AXP's measures that hold the time at which a state began.
-const TIMESTAMPS: [&str; 5] = [
-    "timeInState",
-    "timeLoggedIn",
-    "timeActive",
-    "timeOnHold",
-    "timeInACW",
-];
+const TIMESTAMPS: [&str; 5] = ["timeInState", "timeLoggedIn", "timeActive", "timeOnHold", "timeInACW"];
 /// AXP's measures that hold a state.
 const STATES: [&str; 1] = ["agentState"];
-
-/// AXP's own type of a measure (Producer Management API).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum AxpType {
-    /// Text of any sort.
-    String,
-    /// A count or a level.
-    Number,
-    /// A length of time.
-    Duration,
-    /// A point in time, epoch milliseconds.
-    Date,
-    /// The time at which a state began, epoch milliseconds, `0` when not in it.
-    TimeInState,
-    /// A type this program does not know; as if none were given.
-    #[serde(other)]
-    Unknown,
-}
-
-/// What AXP says of one measure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Definition {
-    /// AXP's type.
-    pub axp_type: AxpType,
-    /// AXP's description in the configured locale; may be empty.
-    pub description: String,
-}
-
-/// What AXP says of a producer's measures, by name.
-pub type Dictionary = HashMap<String, Definition>;
-
-/// A measure's place in its producer's list.
-pub type MeasureId = usize;
-
-/// What becomes of a measure's readings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// They go to the outputs.
-    Exported,
-    /// They are left out, by the allowlist or as personal data.
-    Denied,
-    /// They are refused.
-    Refused(ReadingReject),
-}
-
-/// A reading that has been read.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value<'a> {
-    /// Of a number, duration, timestamp, or boolean (1 or 0).
-    Number(f64),
-    /// Of a state: its place in the measure's list of states.
-    State(usize),
-    /// Of a text.
-    Text(Cow<'a, str>),
-    /// No value: what the row held goes.
-    Absent,
-    /// Refused: what the row held goes.
-    Refused(ReadingReject),
-}
-
-/// One measure's value in one event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reading<'a> {
-    /// Which measure.
-    pub measure: MeasureId,
-    /// Its value.
-    pub value: Value<'a>,
-}
-
-/// What is known of one measure.
-#[derive(Debug)]
-pub struct Measure {
-    /// AXP's name.
-    pub name: Box<str>,
-    /// What becomes of its readings.
-    pub verdict: Verdict,
-    /// What it is; none until its first present value.
-    pub kind: Option<Kind>,
-    /// `<measure>[_<unit>]`: the field of the lines, the end of the metric's name, the
-    /// label of a text.
-    pub field: Box<str>,
-    /// True if it becomes a label of all of its row's series.
-    pub promoted: bool,
-    /// The states known, in the order in which they came.
-    pub states: Vec<Box<str>>,
-    /// AXP's description, or empty.
-    pub description: Box<str>,
-    /// Where the outputs keep it, once it is there; theirs to set.
-    pub column: Option<u32>,
-    reader: Reader,
-    /// The event that named it last, to notice repetition.
-    event: u64,
-    /// The measure that came after it last time.
-    successor: MeasureId,
-}
-
-/// How a measure's text becomes a value.
-#[derive(Debug, Clone, Copy)]
-struct Reader {
-    format: Format,
-    divisor: f64,
-    states_fixed: bool,
-    hashed: bool,
-}
 
 /// The measures of one producer.
 #[derive(Debug)]
@@ -172,12 +62,7 @@ pub struct Measures {
 
 impl Measures {
     /// The measures of the producer that `settings` names, none seen yet.
-    pub fn new(
-        settings: Producer,
-        privacy: Privacy,
-        names: Arc<Names>,
-        text_bytes_max: usize,
-    ) -> Self {
+    pub fn new(settings: Producer, privacy: Privacy, names: Arc<Names>, text_bytes_max: usize) -> Self {
         let stem = settings.stem();
         // OpenMetrics names the family without the suffix of its sample.
         let info_owned = [format!("axp_{stem}_info"), format!("axp_{stem}")]
@@ -244,10 +129,7 @@ impl Measures {
         let mut previous: Option<MeasureId> = None;
         for (name, scalar) in raw {
             let Some(id) = self.find(previous, &name) else {
-                readings.push(Reading {
-                    measure: usize::MAX,
-                    value: Value::Refused(self.refusal(&name)),
-                });
+                readings.push(Reading { measure: usize::MAX, value: Value::Refused(refusal(&name)) });
                 continue;
             };
             previous = Some(id);
@@ -282,11 +164,7 @@ impl Measures {
             Some(id) => self.list.get(id)?.successor,
             None => self.first,
         };
-        if self
-            .list
-            .get(guess)
-            .is_some_and(|measure| &*measure.name == name)
-        {
+        if self.list.get(guess).is_some_and(|measure| &*measure.name == name) {
             return Some(guess);
         }
         let id = match self.by_name.get(name) {
@@ -300,42 +178,23 @@ impl Measures {
         Some(id)
     }
 
-    /// Why a name is in no list.
-    fn refusal(&self, name: &str) -> ReadingReject {
-        if is_name(name) {
-            ReadingReject::TooManyMeasures
-        } else {
-            ReadingReject::BadName
-        }
-    }
-
     fn add(&mut self, name: &str) -> Option<MeasureId> {
         if !is_name(name) || self.list.len() == MEASURES_MAX {
             return None;
         }
         let denied = !self.allowlist.allows(name)
             || (self.privacy.is_personal(name) && self.privacy.mode() == Personal::Drop);
-        let description = self
-            .dictionary
-            .get(name)
-            .map_or("", |definition| &definition.description);
+        let description = self.dictionary.get(name).map_or("", |definition| &definition.description);
         let rule = self.rule(name);
         let id = self.list.len();
         self.list.push(Measure {
             name: name.into(),
-            verdict: if denied {
-                Verdict::Denied
-            } else {
-                Verdict::Exported
-            },
+            verdict: if denied { Verdict::Denied } else { Verdict::Exported },
             kind: None,
             field: Box::default(),
             promoted: self.settings.labels.iter().any(|label| label == name),
             states: rule.map_or_else(Vec::new, |rule| {
-                rule.states
-                    .iter()
-                    .map(|state| state.as_str().into())
-                    .collect()
+                rule.states.iter().map(|state| state.as_str().into()).collect()
             }),
             description: rule
                 .map(|rule| &*rule.help)
@@ -343,12 +202,7 @@ impl Measures {
                 .unwrap_or(description)
                 .into(),
             column: None,
-            reader: Reader {
-                format: Format::Strict,
-                divisor: 1.0,
-                states_fixed: false,
-                hashed: false,
-            },
+            reader: Reader { format: Format::Strict, divisor: 1.0, states_fixed: false, hashed: false },
             event: 0,
             successor: id + 1,
         });
@@ -374,11 +228,7 @@ impl Measures {
         if self.settings.null_values.iter().any(|null| *null == text) {
             return Value::Absent;
         }
-        if self
-            .list
-            .get(id)
-            .is_some_and(|measure| measure.kind.is_none())
-        {
+        if self.list.get(id).is_some_and(|measure| measure.kind.is_none()) {
             self.settle(id, &text);
         }
         let Some(measure) = self.list.get_mut(id) else {
@@ -387,12 +237,7 @@ impl Measures {
         if let Verdict::Refused(reject) = measure.verdict {
             return Value::Refused(reject);
         }
-        let Reader {
-            format,
-            divisor,
-            states_fixed,
-            hashed,
-        } = measure.reader;
+        let Reader { format, divisor, states_fixed, hashed } = measure.reader;
         match measure.kind {
             Some(Kind::Number | Kind::Duration) => match read_number(format, &text) {
                 Ok(value) => Value::Number(value / divisor),
@@ -442,9 +287,7 @@ impl Measures {
             // The two duration formats give seconds whatever the unit.
             (Kind::Duration, _) if matches!(format, Format::HhMmSs | Format::Iso8601) => 1.0,
             (Kind::Duration, Some(Unit::Millis)) => MILLISECONDS,
-            (Kind::Duration, None) if self.settings.duration_unit == DurationUnit::Millis => {
-                MILLISECONDS
-            }
+            (Kind::Duration, None) if self.settings.duration_unit == DurationUnit::Millis => MILLISECONDS,
             _ => 1.0,
         };
         let base = match rule.map(|rule| rule.rename.as_str()) {
@@ -459,22 +302,13 @@ impl Measures {
         };
         let states_fixed = rule.is_some_and(|rule| !rule.states.is_empty());
         let has_family = kind != Kind::Text || self.info_owned;
-        let owned = has_family
-            && self.names.claim(
-                &format!("axp_{}_{field}", self.stem),
-                &self.producer_id,
-                &name,
-            );
+        let owned =
+            has_family && self.names.claim(&format!("axp_{}_{field}", self.stem), &self.producer_id, &name);
         if let Some(measure) = self.list.get_mut(id) {
             measure.kind = Some(kind);
             measure.field = field.into();
             measure.promoted &= kind == Kind::Text;
-            measure.reader = Reader {
-                format,
-                divisor,
-                states_fixed,
-                hashed,
-            };
+            measure.reader = Reader { format, divisor, states_fixed, hashed };
             if !owned {
                 measure.verdict = Verdict::Refused(ReadingReject::NameCollision);
             }
@@ -483,10 +317,7 @@ impl Measures {
 
     /// What a measure without a rule is.
     fn infer(&self, name: &str, first_value: &str) -> Kind {
-        let axp_type = self
-            .dictionary
-            .get(name)
-            .map_or(AxpType::Unknown, |definition| definition.axp_type);
+        let axp_type = self.dictionary.get(name).map_or(AxpType::Unknown, |definition| definition.axp_type);
         let text = match first_value {
             _ if STATES.contains(&name) => Kind::State,
             "true" | "false" => Kind::Boolean,
@@ -496,13 +327,12 @@ impl Measures {
             AxpType::Number => Kind::Number,
             AxpType::Duration => Kind::Duration,
             AxpType::Date | AxpType::TimeInState => Kind::Timestamp,
-            AxpType::String => text,
             AxpType::Unknown if TIMESTAMPS.contains(&name) => Kind::Timestamp,
             AxpType::Unknown if name.ends_with("Duration") => Kind::Duration,
             AxpType::Unknown if text == Kind::Text && number::is_number(first_value.as_bytes()) => {
                 Kind::Number
             }
-            AxpType::Unknown => text,
+            AxpType::String | AxpType::Unknown => text,
         }
     }
 }
@@ -511,12 +341,13 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= NAME_BYTES_MAX
 }
 
+/// Why a name is in no list.
+fn refusal(name: &str) -> ReadingReject {
+    if is_name(name) { ReadingReject::TooManyMeasures } else { ReadingReject::BadName }
+}
+
 fn read_number(format: Format, text: &str) -> Result<f64, ReadingReject> {
-    if format == Format::Strict {
-        number::parse(text)
-    } else {
-        format::parse(format, text)
-    }
+    if format == Format::Strict { number::parse(text) } else { format::parse(format, text) }
 }
 
 /// Outside text as a label value, borrowed where nothing had to change.

@@ -60,9 +60,7 @@ pub fn producer_stem(id: &str) -> String {
 
 fn is_version(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .split('.')
-            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+        && text.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]

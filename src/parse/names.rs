@@ -23,9 +23,8 @@ impl Names {
             return false;
         }
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        let owner = owners
-            .entry(metric.to_owned())
-            .or_insert_with(|| (producer_id.to_owned(), measure.to_owned()));
+        let owner =
+            owners.entry(metric.to_owned()).or_insert_with(|| (producer_id.to_owned(), measure.to_owned()));
         owner.0 == producer_id && owner.1 == measure
     }
 }

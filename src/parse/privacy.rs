@@ -11,13 +11,8 @@ use sha2::Sha256;
 use crate::config::Personal;
 
 /// AXP's measures that name a person (names, login, handle).
-pub const PERSONAL: [&str; 5] = [
-    "agentFirstName",
-    "agentLastName",
-    "agentDisplayName",
-    "agentLoginId",
-    "agentUserHandle",
-];
+pub const PERSONAL: [&str; 5] =
+    ["agentFirstName", "agentLastName", "agentDisplayName", "agentLoginId", "agentUserHandle"];
 
 /// Bytes of a hash that are shown: 16 hex digits tell 100,000 people apart with a chance
 /// of one in four billion for any collision.
@@ -42,17 +37,12 @@ impl std::fmt::Debug for Privacy {
 }
 
 impl Privacy {
-    /// A rule over the built-in personal measures and `more`; `key` is needed to hash.
+    /// A rule over the built-in personal measures and `measures`; `key` is needed to hash.
     ///
     /// Hashing without a key drops: nothing is shown that was not asked for.
-    pub fn new(mode: Personal, more: &[String], key: Option<&SecretString>) -> Self {
-        let hash =
-            key.and_then(|key| Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()).ok());
-        Self {
-            mode,
-            measures: more.to_vec(),
-            hash,
-        }
+    pub fn new(mode: Personal, measures: &[String], key: Option<&SecretString>) -> Self {
+        let hash = key.and_then(|key| Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()).ok());
+        Self { mode, measures: measures.to_vec(), hash }
     }
 
     /// True if the measure of this name names a person.
@@ -62,11 +52,7 @@ impl Privacy {
 
     /// What becomes of personal measures.
     pub fn mode(&self) -> Personal {
-        if self.mode == Personal::Hash && self.hash.is_none() {
-            Personal::Drop
-        } else {
-            self.mode
-        }
+        if self.mode == Personal::Hash && self.hash.is_none() { Personal::Drop } else { self.mode }
     }
 
     /// The first 16 hex digits of the HMAC-SHA-256
@@ -110,10 +96,7 @@ mod tests {
         // RFC 4231, test case 2.
         let key = SecretString::from("Jefe".to_owned());
         let privacy = Privacy::new(Personal::Hash, &[], Some(&key));
-        assert_eq!(
-            privacy.hash("what do ya want for nothing?"),
-            "5bdcc146bf60754e"
-        );
+        assert_eq!(privacy.hash("what do ya want for nothing?"), "5bdcc146bf60754e");
     }
 
     #[test]

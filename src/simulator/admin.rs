@@ -66,16 +66,13 @@ fn inject(site: &Site, call: &Call) -> Reply {
     };
     match site.inject(fault) {
         Ok(hit) => Reply::json(200, json!({ "hit": hit })),
-        Err(error @ FaultError::Field { .. }) => {
-            Reply::problem(400, "Bad Request", error.to_string())
-        }
+        Err(error @ FaultError::Field { .. }) => Reply::problem(400, "Bad Request", error.to_string()),
         Err(error @ FaultError::TooMany) => Reply::problem(409, "Conflict", error.to_string()),
     }
 }
 
 fn agent(done: Option<String>, nobody: &str) -> Result<Value, Reply> {
-    done.map(|id| json!({ "agentId": id }))
-        .ok_or_else(|| Reply::problem(409, "Conflict", nobody))
+    done.map(|id| json!({ "agentId": id })).ok_or_else(|| Reply::problem(409, "Conflict", nobody))
 }
 
 fn pause(site: &Site, paused: bool) -> Value {
@@ -88,8 +85,7 @@ fn body<T: DeserializeOwned + Default>(call: &Call) -> Result<T, Reply> {
     if call.body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(&call.body)
-        .map_err(|error| Reply::problem(400, "Bad Request", error.to_string()))
+    serde_json::from_slice(&call.body).map_err(|error| Reply::problem(400, "Bad Request", error.to_string()))
 }
 
 /// Everything there is to see.
@@ -113,11 +109,8 @@ fn state(site: &Site) -> Value {
         .into_iter()
         .map(|(operation, count)| (operation.as_str().to_owned(), count.into()))
         .collect();
-    let faults: Vec<Value> = site
-        .faults()
-        .waiting()
-        .filter_map(|fault| serde_json::to_value(fault).ok())
-        .collect();
+    let faults: Vec<Value> =
+        site.faults().waiting().filter_map(|fault| serde_json::to_value(fault).ok()).collect();
     let hub = site.hub();
     let sockets: Vec<Value> = hub
         .sockets()

@@ -80,9 +80,7 @@ impl Agenda {
         if *at_ms > now_ms {
             return None;
         }
-        self.entries
-            .pop()
-            .map(|Reverse((at_ms, _, due))| (at_ms, due))
+        self.entries.pop().map(|Reverse((at_ms, _, due))| (at_ms, due))
     }
 }
 

@@ -54,16 +54,13 @@ impl std::error::Error for Dropped {}
 /// Reads a request up to the limit.
 pub(super) async fn read(request: Request<Incoming>) -> Result<Call, Reply> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, BODY_BYTES_MAX)
-        .collect()
-        .await
-        .map_err(|_| {
-            Reply::problem(
-                413,
-                "Content Too Large",
-                format!("the body is cut short or longer than {BODY_BYTES_MAX} bytes"),
-            )
-        })?;
+    let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|_| {
+        Reply::problem(
+            413,
+            "Content Too Large",
+            format!("the body is cut short or longer than {BODY_BYTES_MAX} bytes"),
+        )
+    })?;
     Ok(Call {
         method: head.method,
         path: head.uri.path().to_owned(),
@@ -83,43 +80,24 @@ pub(super) async fn answer(site: &Arc<Site>, call: &Call) -> Result<Reply, Dropp
         Err(reply) => return Ok(reply),
     };
     site.count(route.operation);
-    tracing::trace!(
-        operation = route.operation.as_str(),
-        path = call.path,
-        "request"
-    );
+    tracing::trace!(operation = route.operation.as_str(), path = call.path, "request");
     let plan = site.faults().plan(route.operation);
     with_faults(plan, || perform(site, call, &route)).await
 }
 
 /// Carries out `perform` as far as the faults let it, and gives the answer they leave.
-pub(super) async fn with_faults(
-    plan: Plan,
-    perform: impl FnOnce() -> Reply,
-) -> Result<Reply, Dropped> {
+pub(super) async fn with_faults(plan: Plan, perform: impl FnOnce() -> Reply) -> Result<Reply, Dropped> {
     if !plan.delay.is_zero() {
         tokio::time::sleep(plan.delay).await;
     }
     match plan.instead {
-        Some(Fault::Answer {
-            status,
-            headers,
-            body,
-            perform: carry_out,
-            ..
-        }) => {
+        Some(Fault::Answer { status, headers, body, perform: carry_out, .. }) => {
             if carry_out {
                 perform();
             }
-            Ok(Reply {
-                status,
-                headers: headers.into_iter().collect(),
-                body: Body::Text(body),
-            })
+            Ok(Reply { status, headers: headers.into_iter().collect(), body: Body::Text(body) })
         }
-        Some(Fault::DropAnswer {
-            perform: carry_out, ..
-        }) => {
+        Some(Fault::DropAnswer { perform: carry_out, .. }) => {
             if carry_out {
                 perform();
             }
@@ -150,11 +128,7 @@ fn rewrite(document: &mut serde_json::Value, pointer: &str, value: Option<serde_
         (serde_json::Value::Object(parent), Some(value)) => drop(parent.insert(name, value)),
         (serde_json::Value::Object(parent), None) => drop(parent.remove(&name)),
         (serde_json::Value::Array(parent), value) => {
-            let Some(place) = name
-                .parse()
-                .ok()
-                .filter(|place: &usize| *place < parent.len())
-            else {
+            let Some(place) = name.parse().ok().filter(|place: &usize| *place < parent.len()) else {
                 return;
             };
             match (parent.get_mut(place), value) {
@@ -196,9 +170,7 @@ fn pass_gateway(site: &Site, call: &Call, account: &str) -> Result<Instant, Repl
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map_or("", |(_, token)| token.trim());
-    site.tokens()
-        .expiry(token, Instant::now())
-        .ok_or_else(|| Reply::unauthorized("Access-Token"))
+    site.tokens().expiry(token, Instant::now()).ok_or_else(|| Reply::unauthorized("Access-Token"))
 }
 
 /// Refuses another app key than the application's.
@@ -227,9 +199,7 @@ pub(super) fn header<'a>(call: &'a Call, name: &str) -> Option<&'a str> {
 
 /// A parameter of a query or form, the first if there are several.
 pub(super) fn parameter(form: &[u8], name: &str) -> Option<String> {
-    url::form_urlencoded::parse(form)
-        .find(|(found, _)| found == name)
-        .map(|(_, value)| value.into_owned())
+    url::form_urlencoded::parse(form).find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
 }
 
 #[cfg(test)]
@@ -245,10 +215,7 @@ mod tests {
         rewrite(&mut document, "/a/new", Some(json!("x")));
         rewrite(&mut document, "/list/0", None);
         rewrite(&mut document, "/no/such", Some(json!(1)));
-        assert_eq!(
-            document,
-            json!({ "a": { "b/c": null, "new": "x" }, "list": [2] })
-        );
+        assert_eq!(document, json!({ "a": { "b/c": null, "new": "x" }, "list": [2] }));
         rewrite(&mut document, "/a", None);
         assert_eq!(document, json!({ "list": [2] }));
     }

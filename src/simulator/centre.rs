@@ -47,16 +47,11 @@ impl Centre {
         let seconds = (WARM_UP_HANDLINGS * pace.handling_seconds)
             .min(WARM_UP_CONTACTS / pace.arrivals_per_second.max(0.001));
         let warm_up_ms = std::time::Duration::from_secs_f64(seconds).as_millis();
-        let mut floor = Floor::new(
-            options,
-            seed,
-            now_ms.saturating_sub(u64::try_from(warm_up_ms).unwrap_or(0)),
-        );
+        let mut floor =
+            Floor::new(options, seed, now_ms.saturating_sub(u64::try_from(warm_up_ms).unwrap_or(0)));
         floor.begin_day();
         floor.advance(now_ms);
-        let rows: Vec<Row> = Subject::all(&floor)
-            .map(|subject| Row::new(subject, &floor))
-            .collect();
+        let rows: Vec<Row> = Subject::all(&floor).map(|subject| Row::new(subject, &floor)).collect();
         let mut centre = Self {
             agent_rows: vec![Vec::new(); floor.agents.len()],
             queue_rows: vec![Vec::new(); floor.queues.len()],
@@ -65,12 +60,8 @@ impl Centre {
         };
         for (index, row) in centre.rows.iter().enumerate() {
             let list = match row.subject {
-                Subject::Agent(agent) | Subject::AgentOn(agent, _) => {
-                    centre.agent_rows.get_mut(agent)
-                }
-                Subject::Queue(queue) | Subject::QueueOn(queue, _) => {
-                    centre.queue_rows.get_mut(queue)
-                }
+                Subject::Agent(agent) | Subject::AgentOn(agent, _) => centre.agent_rows.get_mut(agent),
+                Subject::Queue(queue) | Subject::QueueOn(queue, _) => centre.queue_rows.get_mut(queue),
             };
             if let Some(list) = list {
                 list.push(index);
@@ -118,9 +109,7 @@ impl Centre {
 
     /// The rows of a producer that show.
     pub(super) fn shown(&self, producer: Producer) -> impl Iterator<Item = &Row> {
-        self.rows
-            .iter()
-            .filter(move |row| row.producer == producer && row.published.is_some())
+        self.rows.iter().filter(move |row| row.producer == producer && row.published.is_some())
     }
 
     fn force(
@@ -129,18 +118,10 @@ impl Centre {
         act: impl Fn(&mut Floor, usize) -> bool,
     ) -> Option<(String, Vec<Change>)> {
         let wanted: Vec<usize> = match agent_id {
-            Some(id) => self
-                .floor
-                .agents
-                .iter()
-                .position(|agent| agent.id == id)
-                .into_iter()
-                .collect(),
+            Some(id) => self.floor.agents.iter().position(|agent| agent.id == id).into_iter().collect(),
             None => (0..self.floor.agents.len()).collect(),
         };
-        let agent = wanted
-            .into_iter()
-            .find(|&agent| act(&mut self.floor, agent))?;
+        let agent = wanted.into_iter().find(|&agent| act(&mut self.floor, agent))?;
         let id = self.floor.agents.get(agent)?.id.clone();
         Some((id, self.publish()))
     }
@@ -170,10 +151,7 @@ impl Centre {
                     Some(fresh)
                 }
             };
-            changes.push(Change {
-                row: index,
-                measures,
-            });
+            changes.push(Change { row: index, measures });
             row.published = values;
         }
         changes

@@ -15,8 +15,7 @@ pub(super) const CHANNELS: usize = 4;
 
 impl Channel {
     /// All of them, in the order of [`Channel::index`].
-    pub(super) const ALL: [Self; CHANNELS] =
-        [Self::Voice, Self::Chat, Self::Email, Self::Messaging];
+    pub(super) const ALL: [Self; CHANNELS] = [Self::Voice, Self::Chat, Self::Email, Self::Messaging];
 
     /// The value of `channelId`.
     pub(super) const fn id(self) -> &'static str {

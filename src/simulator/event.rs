@@ -73,13 +73,7 @@ pub(super) fn text(
 pub(super) fn whole(account: &str, row: &Row, payload_type: PayloadType) -> Utf8Bytes {
     let names = row.producer.measures().iter().map(|measure| measure.name);
     let measures: Vec<_> = names.zip(row.published.iter().flatten().cloned()).collect();
-    text(
-        account,
-        row,
-        payload_type,
-        EventAction::Upsert,
-        Some(&measures),
-    )
+    text(account, row, payload_type, EventAction::Upsert, Some(&measures))
 }
 
 #[cfg(test)]
@@ -92,25 +86,12 @@ mod tests {
         let row = Row {
             subject: Subject::QueueOn(0, Channel::Email),
             producer: Producer::QueueByChannel,
-            keys: vec![
-                ("channelId", "Email".to_owned()),
-                ("queueId", "a\"b".to_owned()),
-            ],
+            keys: vec![("channelId", "Email".to_owned()), ("queueId", "a\"b".to_owned())],
             published: None,
         };
-        let measures = [
-            ("active", Value::Number(3)),
-            ("isDefaultQueue", Value::Word("true")),
-        ];
+        let measures = [("active", Value::Number(3)), ("isDefaultQueue", Value::Word("true"))];
         assert_eq!(
-            text(
-                "EZCLTR",
-                &row,
-                PayloadType::Live,
-                EventAction::Upsert,
-                Some(&measures)
-            )
-            .as_str(),
+            text("EZCLTR", &row, PayloadType::Live, EventAction::Upsert, Some(&measures)).as_str(),
             concat!(
                 r#"{"accountId":"EZCLTR","keys":{"channelId":"Email","queueId":"a\"b"},"eventAction":"UPSERT","#,
                 r#""eventSourceId":"IXCC_1.0.0","measureProducerId":"QueueByChannel_itd_1.0.0","#,

@@ -213,15 +213,8 @@ pub enum FaultError {
 impl fmt::Display for FaultError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Field {
-                field,
-                found,
-                right,
-            } => write!(formatter, "{field} is {found}, expected {right}"),
-            Self::TooMany => write!(
-                formatter,
-                "{FAULTS_MAX} faults wait already, clear them first"
-            ),
+            Self::Field { field, found, right } => write!(formatter, "{field} is {found}, expected {right}"),
+            Self::TooMany => write!(formatter, "{FAULTS_MAX} faults wait already, clear them first"),
         }
     }
 }
@@ -253,44 +246,30 @@ impl Fault {
     /// Names the field, what was found and what would be right.
     pub fn check(&self) -> Result<(), FaultError> {
         let refuse = |field, found: &dyn fmt::Display, right| {
-            Err(FaultError::Field {
-                field,
-                found: found.to_string(),
-                right,
-            })
+            Err(FaultError::Field { field, found: found.to_string(), right })
         };
         if let Some(id) = self.producer()
             && Producer::from_id(id).is_none()
         {
-            return refuse(
-                "producer",
-                &id,
-                "the id of a listed producer such as Queue_itd_1.0.0",
-            );
+            return refuse("producer", &id, "the id of a listed producer such as Queue_itd_1.0.0");
         }
         let seconds = |seconds: &f64| (0.0..=SECONDS_MAX).contains(seconds);
         match self {
             Self::Close { code, .. }
                 if !(1000..5000).contains(code) || matches!(code, 1004..=1006 | 1015) =>
             {
-                refuse(
-                    "code",
-                    code,
-                    "1000 to 4999 without 1004, 1005, 1006 and 1015",
-                )
+                refuse("code", code, "1000 to 4999 without 1004, 1005, 1006 and 1015")
             }
             Self::Close { reason, .. } if reason.len() > 123 => {
                 refuse("reason", &reason.len(), "at most 123 bytes")
             }
-            Self::Silence {
-                seconds: Some(span),
-                ..
-            }
+            Self::Silence { seconds: Some(span), .. }
             | Self::Delay { seconds: span, .. }
-            | Self::Snapshot {
-                seconds_per_row: span,
-                ..
-            } if !seconds(span) => refuse("seconds", span, "0 to 86400"),
+            | Self::Snapshot { seconds_per_row: span, .. }
+                if !seconds(span) =>
+            {
+                refuse("seconds", span, "0 to 86400")
+            }
             Self::Frame { text, hex, .. } if text.is_some() == hex.is_some() => {
                 refuse("frame", &"neither or both of text and hex", "one of them")
             }
@@ -305,15 +284,11 @@ impl Fault {
                     HeaderName::try_from(name.as_str()).is_err()
                         || HeaderValue::try_from(value.as_str()).is_err()
                 });
-                bad.map_or(Ok(()), |(name, _)| {
-                    refuse("headers", name, "legal names and values")
-                })
+                bad.map_or(Ok(()), |(name, _)| refuse("headers", name, "legal names and values"))
             }
-            Self::Rewrite { pointer, .. } if !pointer.starts_with('/') => refuse(
-                "pointer",
-                pointer,
-                "a JSON pointer such as /transport/pingInterval",
-            ),
+            Self::Rewrite { pointer, .. } if !pointer.starts_with('/') => {
+                refuse("pointer", pointer, "a JSON pointer such as /transport/pingInterval")
+            }
             _ => Ok(()),
         }
     }
@@ -364,9 +339,6 @@ pub(super) fn bytes(hex: &str) -> Option<Vec<u8>> {
     if !hex.is_ascii() || !hex.len().is_multiple_of(2) {
         return None;
     }
-    let digits = |at| {
-        hex.get(at..at + 2)
-            .and_then(|pair: &str| u8::from_str_radix(pair, 16).ok())
-    };
+    let digits = |at| hex.get(at..at + 2).and_then(|pair: &str| u8::from_str_radix(pair, 16).ok());
     (0..hex.len()).step_by(2).map(digits).collect()
 }

@@ -73,9 +73,8 @@ impl Faults {
         {
             plan.delay = Duration::from_secs_f64(seconds);
         }
-        plan.instead = self.take(|fault| {
-            mine(fault) && matches!(fault, Fault::Answer { .. } | Fault::DropAnswer { .. })
-        });
+        plan.instead = self
+            .take(|fault| mine(fault) && matches!(fault, Fault::Answer { .. } | Fault::DropAnswer { .. }));
         while let Some(Fault::Rewrite { pointer, value, .. }) = self.take(|fault| {
             let Fault::Rewrite { pointer, .. } = fault else {
                 return false;

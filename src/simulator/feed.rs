@@ -57,23 +57,10 @@ pub(super) async fn serve(site: Arc<Site>, stream: TcpStream, read: Vec<u8>, tar
         .max_message_size(Some(FRAME_BYTES_MAX))
         .max_frame_size(Some(FRAME_BYTES_MAX));
     let mut ws =
-        WebSocketStream::from_partially_read(Valve::new(stream), read, Role::Server, Some(config))
-            .await;
-    let fault = site.faults().take(|fault| {
-        matches!(
-            fault,
-            Fault::AcceptThenClose {
-                at: At::Upgrade,
-                ..
-            }
-        )
-    });
+        WebSocketStream::from_partially_read(Valve::new(stream), read, Role::Server, Some(config)).await;
+    let fault = site.faults().take(|fault| matches!(fault, Fault::AcceptThenClose { at: At::Upgrade, .. }));
     if let Some(Fault::AcceptThenClose { reset, .. }) = fault {
-        let ending = if reset {
-            Ending::Reset
-        } else {
-            close_with(1011, "closed on request")
-        };
+        let ending = if reset { Ending::Reset } else { close_with(1011, "closed on request") };
         return end(ws, ending).await;
     }
     let ending = match authenticate(&site, &mut ws, &target).await {
@@ -84,13 +71,8 @@ pub(super) async fn serve(site: Arc<Site>, stream: TcpStream, read: Vec<u8>, tar
                 "socket authenticated"
             );
             let joined = site.hub().join(producer, &target.subscription);
-            let _seat = Seat {
-                site: &site,
-                number: joined.number,
-            };
-            Session::new(&site, &mut ws, joined, &target, producer)
-                .run()
-                .await
+            let _seat = Seat { site: &site, number: joined.number };
+            Session::new(&site, &mut ws, joined, &target, producer).run().await
         }
         Err(ending) => Some(ending),
     };
@@ -110,9 +92,7 @@ async fn authenticate(site: &Site, ws: &mut Ws, target: &Target) -> Result<Produ
     if frame.get("event").and_then(Value::as_str) != Some("authentication") {
         return Err(close_with(1008, "authentication expected"));
     }
-    let refused = site
-        .faults()
-        .take(|fault| matches!(fault, Fault::RefuseAuthentication { .. }));
+    let refused = site.faults().take(|fault| matches!(fault, Fault::RefuseAuthentication { .. }));
     let verdict = match refused {
         Some(Fault::RefuseAuthentication { status, .. }) => Err(status),
         _ => check(site, &frame, target).map_err(|status| format!("CONNECTION_FAILED_{status}")),
@@ -122,14 +102,8 @@ async fn authenticate(site: &Site, ws: &mut Ws, target: &Target) -> Result<Produ
         Spelling::Real => false,
         Spelling::Mixed => site.rng().random_bool(0.5),
     };
-    let event = if documented {
-        "authenticationResponse"
-    } else {
-        "AUTHENTICATION_RESPONSE"
-    };
-    let status = verdict
-        .as_ref()
-        .map_or_else(String::as_str, |_| "CONNECTION_CONFIRMED");
+    let event = if documented { "authenticationResponse" } else { "AUTHENTICATION_RESPONSE" };
+    let status = verdict.as_ref().map_or_else(String::as_str, |_| "CONNECTION_CONFIRMED");
     let answer = json!({ "event": event, "status": status }).to_string();
     let sent = timeout(CLOSE_TIMEOUT, ws.send(Message::text(answer))).await;
     match (verdict, sent) {
@@ -151,19 +125,11 @@ async fn first_frame(ws: &mut Ws) -> Option<Utf8Bytes> {
 
 /// Checks an authentication frame; gives what the subscription is for, or AXP's word for what is wrong.
 fn check(site: &Site, frame: &Value, target: &Target) -> Result<Producer, &'static str> {
-    let field = |name| {
-        frame
-            .get(name)
-            .and_then(Value::as_str)
-            .ok_or("CONSTRAINT_VIOLATION")
-    };
+    let field = |name| frame.get(name).and_then(Value::as_str).ok_or("CONSTRAINT_VIOLATION");
     let (subscription, token) = (field("subscriptionId")?, field("token")?);
     let now = Instant::now();
     site.tokens().expiry(token, now).ok_or("INVALID_TOKEN")?;
-    let found = site
-        .subscriptions()
-        .get(subscription, now)
-        .filter(|found| found.id == target.subscription);
+    let found = site.subscriptions().get(subscription, now).filter(|found| found.id == target.subscription);
     match found {
         Some(found) if found.status == Status::Active => Ok(found.wanted.producer),
         _ => Err("UNKNOWN_SUBSCRIPTION"),
@@ -203,29 +169,10 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn new(
-        site: &'a Site,
-        ws: &'a mut Ws,
-        joined: Joined,
-        target: &'a Target,
-        producer: Producer,
-    ) -> Self {
-        let Joined {
-            snapshot,
-            events,
-            control,
-            ..
-        } = joined;
+    fn new(site: &'a Site, ws: &'a mut Ws, joined: Joined, target: &'a Target, producer: Producer) -> Self {
+        let Joined { snapshot, events, control, .. } = joined;
         let snapshot = Snapshot::new(site, producer, snapshot);
-        Self {
-            site,
-            ws,
-            target,
-            snapshot,
-            events,
-            control,
-            pinged: Instant::now(),
-        }
+        Self { site, ws, target, snapshot, events, control, pinged: Instant::now() }
     }
 
     /// Runs to the end; `None` if the client has gone.
@@ -291,16 +238,10 @@ impl<'a> Session<'a> {
         let now = Instant::now();
         let ping = self.pinged + self.site.options.ping_interval;
         if ping <= now {
-            self.site
-                .subscriptions()
-                .deactivate(|one| one.id == self.target.subscription);
+            self.site.subscriptions().deactivate(|one| one.id == self.target.subscription);
             return Err(close_with(1001, "no ping"));
         }
-        let expires = self
-            .site
-            .subscriptions()
-            .get(&self.target.subscription, now)
-            .map(|one| one.expires);
+        let expires = self.site.subscriptions().get(&self.target.subscription, now).map(|one| one.expires);
         match expires {
             Some(expires) if expires <= now => Err(close_with(1000, "subscription has expired")),
             Some(expires) => Ok(expires.min(ping)),
@@ -310,20 +251,14 @@ impl<'a> Session<'a> {
 }
 
 fn close_with(code: u16, reason: &str) -> Ending {
-    Ending::Close {
-        code,
-        reason: reason.to_owned(),
-    }
+    Ending::Close { code, reason: reason.to_owned() }
 }
 
 /// Ends a socket and its connection.
 async fn end(mut ws: Ws, ending: Ending) {
     match ending {
         Ending::Close { code, reason } => {
-            let frame = CloseFrame {
-                code: code.into(),
-                reason: reason.into(),
-            };
+            let frame = CloseFrame { code: code.into(), reason: reason.into() };
             // A client that does not answer is not waited for.
             let _ = timeout(CLOSE_TIMEOUT, async {
                 if ws.close(Some(frame)).await.is_ok() {

@@ -56,16 +56,9 @@ impl Floor {
     /// A floor at `now_ms` with everybody logged out and nobody waiting.
     pub(super) fn new(options: &CentreOptions, seed: u64, now_ms: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        let queues: Vec<Queue> = (0..options.queues)
-            .map(|number| Queue::new(number, &mut rng))
-            .collect();
-        let agents = (0..options.agents)
-            .map(|number| Agent::new(number, options.queues, &mut rng))
-            .collect();
-        let weight = queues
-            .iter()
-            .map(|queue| queue.weight * queue.channel_weight())
-            .sum();
+        let queues: Vec<Queue> = (0..options.queues).map(|number| Queue::new(number, &mut rng)).collect();
+        let agents = (0..options.agents).map(|number| Agent::new(number, options.queues, &mut rng)).collect();
+        let weight = queues.iter().map(|queue| queue.weight * queue.channel_weight()).sum();
         let mut floor = Self {
             rng,
             pace: Pace::new(options),
@@ -140,12 +133,7 @@ impl Floor {
         let next = worker
             .queues
             .iter()
-            .flat_map(|&queue| {
-                worker
-                    .channels
-                    .iter()
-                    .map(move |channel| (queue, channel.index()))
-            })
+            .flat_map(|&queue| worker.channels.iter().map(move |channel| (queue, channel.index())))
             .filter_map(|(queue, channel)| self.queues[queue].waiting[channel].first().copied())
             .min();
         match next {
@@ -177,8 +165,7 @@ impl Floor {
         let share = self.queues[queue].weight * channel.weight() / self.weight;
         let per_second = self.pace.arrivals_per_second * share * Pace::wave(self.now_ms);
         let wait_ms = pace::exponential_ms(&mut self.rng, 1.0 / per_second);
-        self.agenda
-            .enter(self.now_ms + wait_ms, Due::Arrival { queue, channel });
+        self.agenda.enter(self.now_ms + wait_ms, Due::Arrival { queue, channel });
     }
 
     /// A contact comes to a queue.
@@ -201,8 +188,7 @@ impl Floor {
         self.touch(Touched::QueueOn(queue, channel));
         let patience = (self.pace.handling_seconds * channel.patience()).max(10.0);
         let patience_ms = pace::exponential_ms(&mut self.rng, patience);
-        self.agenda
-            .enter(self.now_ms + patience_ms, Due::Impatience { contact: id });
+        self.agenda.enter(self.now_ms + patience_ms, Due::Impatience { contact: id });
         self.wait(id);
     }
 

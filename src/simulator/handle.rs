@@ -80,15 +80,8 @@ impl SimulatorHandle {
         };
         let hub = self.site.hub();
         let rows = hub.centre().shown(producer).map(|row| {
-            let keys = row
-                .keys
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone()))
-                .collect();
-            let names = producer
-                .measures()
-                .iter()
-                .map(|measure| measure.name.to_owned());
+            let keys = row.keys.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            let names = producer.measures().iter().map(|measure| measure.name.to_owned());
             let values = row.published.iter().flatten().map(ToString::to_string);
             (keys, names.zip(values).collect())
         });
@@ -98,9 +91,7 @@ impl SimulatorHandle {
     /// Sends any text to all sockets of a producer; gives how many there are.
     pub fn emit(&self, text: &str, producer_id: &str) -> usize {
         let message = Message::text(text);
-        self.site
-            .hub()
-            .send(|socket| socket.producer.id() == producer_id, &message)
+        self.site.hub().send(|socket| socket.producer.id() == producer_id, &message)
     }
 
     /// Requests so far by operation, those with 0 included.
@@ -116,10 +107,7 @@ impl SimulatorHandle {
         let hub = self.site.hub();
         all.into_iter()
             .map(|one| SubscriptionState {
-                sockets: hub
-                    .sockets()
-                    .filter(|socket| socket.subscription == one.id)
-                    .count(),
+                sockets: hub.sockets().filter(|socket| socket.subscription == one.id).count(),
                 subscription_id: one.id,
                 measure_producer_id: one.wanted.producer.id().to_owned(),
                 status: one.status,

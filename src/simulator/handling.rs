@@ -68,13 +68,7 @@ impl Floor {
         contact.phase = phase;
         contact.phase_since_ms = self.now_ms;
         contact.step += 1;
-        self.agenda.enter(
-            self.now_ms + span_ms,
-            Due::Phase {
-                contact: id,
-                step: contact.step,
-            },
-        );
+        self.agenda.enter(self.now_ms + span_ms, Due::Phase { contact: id, step: contact.step });
         let touched = Touched::QueueOn(contact.queue, contact.channel);
         if let Some(agent) = contact.agent {
             let channel = contact.channel;
@@ -176,8 +170,7 @@ impl Floor {
         self.touch(Touched::QueueOn(queue, channel));
         self.free_agent(id);
         let patience_ms = pace::exponential_ms(&mut self.rng, self.pace.handling_seconds);
-        self.agenda
-            .enter(self.now_ms + patience_ms, Due::Impatience { contact: id });
+        self.agenda.enter(self.now_ms + patience_ms, Due::Impatience { contact: id });
         self.wait(id);
     }
 
@@ -266,9 +259,8 @@ impl Floor {
         };
         let (queue, channel) = (contact.queue, contact.channel);
         let other = self.rng.random_range(0..self.queues.len());
-        let goes_on = self.rng.random_bool(0.06)
-            && other != queue
-            && self.queues[other].channels.contains(&channel);
+        let goes_on =
+            self.rng.random_bool(0.06) && other != queue && self.queues[other].channels.contains(&channel);
         if goes_on {
             self.write(id, |book, _| book.transferred_out += 1);
         }

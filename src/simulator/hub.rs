@@ -103,11 +103,7 @@ pub(super) struct Hub {
 impl Hub {
     /// A hub without sockets.
     pub(super) fn new(account: &str, centre: Centre, queue_events: usize, now_ms: u64) -> Self {
-        let resend = Resend {
-            last_ms: now_ms,
-            texts: vec![None; centre.rows().len()],
-            ..Resend::default()
-        };
+        let resend = Resend { last_ms: now_ms, texts: vec![None; centre.rows().len()], ..Resend::default() };
         Self {
             account: account.to_owned(),
             centre,
@@ -202,12 +198,7 @@ impl Hub {
             control: control_tx,
         };
         self.sockets.insert(self.joined, socket);
-        Joined {
-            number: self.joined,
-            snapshot,
-            events,
-            control,
-        }
+        Joined { number: self.joined, snapshot, events, control }
     }
 
     /// Forgets a socket.
@@ -238,13 +229,8 @@ impl Hub {
         for number in slow {
             if let Some(socket) = self.sockets.remove(&number) {
                 // Its session may also be ending by itself; then nobody hears this.
-                let ending = Ending::Close {
-                    code: 1008,
-                    reason: "too slow".to_owned(),
-                };
-                socket
-                    .control
-                    .send_modify(|control| control.ending = Some(ending));
+                let ending = Ending::Close { code: 1008, reason: "too slow".to_owned() };
+                socket.control.send_modify(|control| control.ending = Some(ending));
                 self.overruns += u64::from(!socket.events.is_closed());
             }
         }
@@ -253,15 +239,11 @@ impl Hub {
 
     fn control(&mut self, which: impl Fn(&Socket) -> bool, change: impl Fn(&mut Control)) -> usize {
         let chosen = self.sockets.values().filter(|socket| which(socket));
-        chosen
-            .map(|socket| socket.control.send_modify(&change))
-            .count()
+        chosen.map(|socket| socket.control.send_modify(&change)).count()
     }
 
     fn is_heard(&self, producer: Producer) -> bool {
-        self.sockets
-            .values()
-            .any(|socket| socket.producer == producer)
+        self.sockets.values().any(|socket| socket.producer == producer)
     }
 
     fn send_changes(&mut self, changes: &[Change]) {
@@ -277,28 +259,12 @@ impl Hub {
                 continue;
             }
             let text = if let Some(measures) = &change.measures {
-                event::text(
-                    &self.account,
-                    row,
-                    PayloadType::Live,
-                    EventAction::Upsert,
-                    Some(measures),
-                )
+                event::text(&self.account, row, PayloadType::Live, EventAction::Upsert, Some(measures))
             } else {
                 // What AXP sends along with a DELETE is not known: nothing and an empty object by turns.
                 self.deletes += 1;
-                let measures: Option<&[_]> = if self.deletes.is_multiple_of(2) {
-                    Some(&[])
-                } else {
-                    None
-                };
-                event::text(
-                    &self.account,
-                    row,
-                    PayloadType::Live,
-                    EventAction::Delete,
-                    measures,
-                )
+                let measures: Option<&[_]> = if self.deletes.is_multiple_of(2) { Some(&[]) } else { None };
+                event::text(&self.account, row, PayloadType::Live, EventAction::Delete, measures)
             };
             self.send(|socket| socket.producer == producer, &Message::Text(text));
         }
@@ -317,12 +283,7 @@ impl Hub {
         while self.resend.owed >= 1.0 && hidden < rows {
             let index = self.resend.next_row;
             self.resend.next_row = (index + 1) % rows;
-            let Some(row) = self
-                .centre
-                .rows()
-                .get(index)
-                .filter(|row| row.published.is_some())
-            else {
+            let Some(row) = self.centre.rows().get(index).filter(|row| row.published.is_some()) else {
                 hidden += 1;
                 continue;
             };
@@ -335,9 +296,8 @@ impl Hub {
             let Some(text) = self.resend.texts.get_mut(index) else {
                 continue;
             };
-            let text = text
-                .get_or_insert_with(|| event::whole(&self.account, row, PayloadType::Live))
-                .clone();
+            let text =
+                text.get_or_insert_with(|| event::whole(&self.account, row, PayloadType::Live)).clone();
             self.send(|socket| socket.producer == producer, &Message::Text(text));
         }
     }

@@ -48,21 +48,11 @@ pub struct Measure {
 
 impl Producer {
     /// All that the account lists, in the order of the list.
-    pub const ALL: [Self; 5] = [
-        Self::Agent,
-        Self::AgentByChannel,
-        Self::Queue,
-        Self::QueueByChannel,
-        Self::DialogDetail,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Agent, Self::AgentByChannel, Self::Queue, Self::QueueByChannel, Self::DialogDetail];
 
     /// The interval-to-date producers: those that have rows.
-    pub const REALTIME: [Self; 4] = [
-        Self::Agent,
-        Self::AgentByChannel,
-        Self::Queue,
-        Self::QueueByChannel,
-    ];
+    pub const REALTIME: [Self; 4] = [Self::Agent, Self::AgentByChannel, Self::Queue, Self::QueueByChannel];
 
     /// The producer of this id, as it is spelled in the list.
     #[must_use]
@@ -110,9 +100,7 @@ impl Producer {
             Self::Agent => "Work of each agent in the running interval",
             Self::AgentByChannel => "Work of each agent on each channel in the running interval",
             Self::Queue => "Contacts of each queue in the running interval",
-            Self::QueueByChannel => {
-                "Contacts of each queue on each channel in the running interval"
-            }
+            Self::QueueByChannel => "Contacts of each queue on each channel in the running interval",
             Self::DialogDetail => "Details of each finished contact",
         }
     }
@@ -178,53 +166,28 @@ impl Measure {
 }
 
 const fn string(name: &'static str, description: &'static str) -> Measure {
-    Measure {
-        name,
-        measure_type: MeasureType::String,
-        description,
-    }
+    Measure { name, measure_type: MeasureType::String, description }
 }
 
 const fn number(name: &'static str, description: &'static str) -> Measure {
-    Measure {
-        name,
-        measure_type: MeasureType::Number,
-        description,
-    }
+    Measure { name, measure_type: MeasureType::Number, description }
 }
 
 const fn duration(name: &'static str, description: &'static str) -> Measure {
-    Measure {
-        name,
-        measure_type: MeasureType::Duration,
-        description,
-    }
+    Measure { name, measure_type: MeasureType::Duration, description }
 }
 
 const fn since(name: &'static str, description: &'static str) -> Measure {
-    Measure {
-        name,
-        measure_type: MeasureType::TimeInState,
-        description,
-    }
+    Measure { name, measure_type: MeasureType::TimeInState, description }
 }
 
-const ABANDONED_FROM_ALERTING: Measure = number(
-    "abandonedFromAlerting",
-    "Contacts that left while an agent was being alerted",
-);
-const ABANDONED_FROM_QUEUE: Measure = number(
-    "abandonedFromQueue",
-    "Contacts that left while they waited in the queue",
-);
-const ACTIVE: Measure = number(
-    "active",
-    "Contacts that are being handled now, on hold or not",
-);
-const ACTIVE_DURATION: Measure = duration(
-    "activeDuration",
-    "Time agents and contacts were connected, without hold",
-);
+const ABANDONED_FROM_ALERTING: Measure =
+    number("abandonedFromAlerting", "Contacts that left while an agent was being alerted");
+const ABANDONED_FROM_QUEUE: Measure =
+    number("abandonedFromQueue", "Contacts that left while they waited in the queue");
+const ACTIVE: Measure = number("active", "Contacts that are being handled now, on hold or not");
+const ACTIVE_DURATION: Measure =
+    duration("activeDuration", "Time agents and contacts were connected, without hold");
 const ACW_DURATION: Measure = duration("acwDuration", "Time spent on wrap-up after contacts");
 const AGENT_ID: Measure = string("agentId", "Id of the agent");
 const ALERT_DURATION: Measure = duration("alertDuration", "Time contacts alerted at agents");
@@ -233,32 +196,21 @@ const COACHED: Measure = number("coached", "Contacts during which the agent was 
 const COACHED_DURATION: Measure = duration("coachedDuration", "Time agents were coached");
 const COACHING: Measure = number("coaching", "Coachings that were given");
 const COACHING_DURATION: Measure = duration("coachingDuration", "Time spent on coaching others");
-const COMPLETED: Measure = number(
-    "Completed",
-    "Contacts that were handled to the end, wrap-up included",
-);
+const COMPLETED: Measure = number("Completed", "Contacts that were handled to the end, wrap-up included");
 const HOLD: Measure = number("hold", "Times a contact was put on hold");
 const HOLD_DURATION: Measure = duration("holdDuration", "Time contacts were on hold");
 const IN_ACW: Measure = number("activeEngagementsInACW", "Contacts that are in wrap-up now");
-const IS_DEFAULT_QUEUE: Measure = string(
-    "isDefaultQueue",
-    "Whether contacts without a match come to this queue",
-);
+const IS_DEFAULT_QUEUE: Measure =
+    string("isDefaultQueue", "Whether contacts without a match come to this queue");
 const NOT_ANSWERED: Measure = number("notAnswered", "Alerts that an agent let pass");
 const OFFERED: Measure = number("Offered", "Contacts that were offered");
-const QUEUEING: Measure = number(
-    "contactsQueueing",
-    "Contacts that are not answered yet, alerting ones included",
-);
+const QUEUEING: Measure =
+    number("contactsQueueing", "Contacts that are not answered yet, alerting ones included");
 const QUEUE_NAME: Measure = string("queueName", "Name of the queue");
-const TRANSFER_IN: Measure = number(
-    "transferAcceptedFromQueue",
-    "Contacts answered that another queue had passed on",
-);
-const TRANSFER_OUT: Measure = number(
-    "transferInitiatedToQueue",
-    "Contacts that were passed on to another queue",
-);
+const TRANSFER_IN: Measure =
+    number("transferAcceptedFromQueue", "Contacts answered that another queue had passed on");
+const TRANSFER_OUT: Measure =
+    number("transferInitiatedToQueue", "Contacts that were passed on to another queue");
 const AGENTS_IN_ACW: Measure = number("activeAgentsInACW", "Agents who are in wrap-up now");
 
 static AGENT: &[Measure] = &[
@@ -272,16 +224,10 @@ static AGENT: &[Measure] = &[
     string("reasonCodeName", "Why the agent is not ready"),
     since("timeInState", "When the agent's state began"),
     since("timeLoggedIn", "When the agent logged in"),
-    since(
-        "timeActive",
-        "When the running contact was answered or taken off hold",
-    ),
+    since("timeActive", "When the running contact was answered or taken off hold"),
     since("timeOnHold", "When the running contact was put on hold"),
     since("timeInACW", "When the running wrap-up began"),
-    duration(
-        "idleTimeDuration",
-        "Time the agent was ready without a contact",
-    ),
+    duration("idleTimeDuration", "Time the agent was ready without a contact"),
     duration("agentLogonDuration", "Time the agent was logged in"),
     duration("totalTimeNotReady", "Time the agent was not ready"),
     OFFERED,
@@ -376,11 +322,7 @@ mod tests {
     #[test]
     fn no_producer_names_a_measure_twice_or_lets_it_end_in_count() {
         for producer in Producer::ALL {
-            let mut names: Vec<_> = producer
-                .measures()
-                .iter()
-                .map(|measure| measure.name)
-                .collect();
+            let mut names: Vec<_> = producer.measures().iter().map(|measure| measure.name).collect();
             assert!(names.iter().all(|name| !name.ends_with("Count")));
             names.sort_unstable();
             let all = names.len();

@@ -5,16 +5,15 @@
 use rand::{RngExt, rngs::StdRng};
 
 const FIRST: [&str; 32] = [
-    "Ada", "Amir", "Anna", "Ben", "Carla", "Chen", "Dana", "Elif", "Emil", "Fatima", "Felix",
-    "Grace", "Hugo", "Ines", "Ivan", "Jonas", "Kemal", "Lea", "Lucia", "Marek", "Mina", "Nadia",
-    "Noah", "Olga", "Pablo", "Priya", "Rosa", "Sami", "Tara", "Tom", "Yuki", "Zoë",
+    "Ada", "Amir", "Anna", "Ben", "Carla", "Chen", "Dana", "Elif", "Emil", "Fatima", "Felix", "Grace",
+    "Hugo", "Ines", "Ivan", "Jonas", "Kemal", "Lea", "Lucia", "Marek", "Mina", "Nadia", "Noah", "Olga",
+    "Pablo", "Priya", "Rosa", "Sami", "Tara", "Tom", "Yuki", "Zoë",
 ];
 
 const LAST: [&str; 32] = [
-    "Abel", "Adler", "Baker", "Bianchi", "Costa", "Demir", "Duarte", "Evans", "Fischer", "Garcia",
-    "Haas", "Ito", "Jansen", "Kaya", "Keller", "Kowalski", "Lang", "Lopez", "Mendes", "Moreau",
-    "Nowak", "O'Neill", "Olsen", "Patel", "Quinn", "Rossi", "Sato", "Schmidt", "Silva", "Tanaka",
-    "Weber", "Young",
+    "Abel", "Adler", "Baker", "Bianchi", "Costa", "Demir", "Duarte", "Evans", "Fischer", "Garcia", "Haas",
+    "Ito", "Jansen", "Kaya", "Keller", "Kowalski", "Lang", "Lopez", "Mendes", "Moreau", "Nowak", "O'Neill",
+    "Olsen", "Patel", "Quinn", "Rossi", "Sato", "Schmidt", "Silva", "Tanaka", "Weber", "Young",
 ];
 
 const QUEUES: [&str; 16] = [
@@ -37,17 +36,13 @@ const QUEUES: [&str; 16] = [
 ];
 
 /// Reasons for not being ready.
-pub(super) const REASONS: [&str; 6] =
-    ["Break", "Lunch", "Training", "Meeting", "Coaching", "Admin"];
+pub(super) const REASONS: [&str; 6] = ["Break", "Lunch", "Training", "Meeting", "Coaching", "Admin"];
 
 /// First name, last name and login of the agent with this number.
 pub(super) fn agent(number: usize) -> (String, String, String) {
     let first = FIRST.get(number % FIRST.len()).copied().unwrap_or("Agent");
     // Shifted by one for every round of first names, so that 1,024 people come before the first namesake.
-    let last = LAST
-        .get((number + number / FIRST.len()) % LAST.len())
-        .copied()
-        .unwrap_or("Agent");
+    let last = LAST.get((number + number / FIRST.len()) % LAST.len()).copied().unwrap_or("Agent");
     let login = format!("{first}.{last}.{number}@example.com")
         .to_lowercase()
         .replace(['\'', ' '], "")
@@ -57,10 +52,7 @@ pub(super) fn agent(number: usize) -> (String, String, String) {
 
 /// The name of the queue with this number; the first is the default queue.
 pub(super) fn queue(number: usize) -> String {
-    let name = QUEUES
-        .get(number % QUEUES.len())
-        .copied()
-        .unwrap_or("Queue");
+    let name = QUEUES.get(number % QUEUES.len()).copied().unwrap_or("Queue");
     match number / QUEUES.len() {
         0 => name.to_owned(),
         round => format!("{name} {}", round + 1),

@@ -28,62 +28,38 @@ pub(super) fn create(site: &Site, call: &Call, token_expires: Instant) -> Reply 
         Ok(wanted) => wanted,
         Err(violations) => return Reply::violations(&violations),
     };
-    let pending = match site
-        .faults()
-        .take(|fault| matches!(fault, Fault::Pending { .. }))
-    {
+    let pending = match site.faults().take(|fault| matches!(fault, Fault::Pending { .. })) {
         Some(Fault::Pending { polls, .. }) => polls.map_or(Pending::ForEver, Pending::Polls),
         _ => Pending::No,
     };
     let id = names::uuid(&mut site.rng());
     let max = site.options.subscriptions_max;
-    let created = site
-        .subscriptions()
-        .create(id, wanted, token_expires, pending, max);
+    let created = site.subscriptions().create(id, wanted, token_expires, pending, max);
     match created {
         Some(created) => Reply::json(201, show(site, &created)),
-        None => Reply::problem(
-            409,
-            "Conflict",
-            format!("the account has {max} subscriptions already"),
-        ),
+        None => Reply::problem(409, "Conflict", format!("the account has {max} subscriptions already")),
     }
 }
 
 /// Lists a page of them.
 pub(super) fn list(site: &Site, call: &Call) -> Reply {
-    let number =
-        |name, fallback: usize, max: usize| match api::parameter(call.query.as_bytes(), name) {
-            None => Ok(fallback),
-            Some(text) => match text.parse() {
-                Ok(number) if (1..=max).contains(&number) => Ok(number),
-                _ => Err(Reply::violations(&[(
-                    name,
-                    format!("must be between 1 and {max}, found {text:?}"),
-                )])),
-            },
-        };
-    let asked = (
-        number("pageNumber", 1, 1_000_000),
-        number("pageSize", PAGE_SIZE, PAGE_SIZE_MAX),
-    );
+    let number = |name, fallback: usize, max: usize| match api::parameter(call.query.as_bytes(), name) {
+        None => Ok(fallback),
+        Some(text) => match text.parse() {
+            Ok(number) if (1..=max).contains(&number) => Ok(number),
+            _ => Err(Reply::violations(&[(name, format!("must be between 1 and {max}, found {text:?}"))])),
+        },
+    };
+    let asked = (number("pageNumber", 1, 1_000_000), number("pageSize", PAGE_SIZE, PAGE_SIZE_MAX));
     let (page, length) = match asked {
         (Ok(page), Ok(length)) => (page, length),
         (Err(reply), _) | (_, Err(reply)) => return reply,
     };
     let all = site.subscriptions().all(Instant::now());
-    let shown: Vec<Value> = all
-        .iter()
-        .skip((page - 1) * length)
-        .take(length)
-        .map(|one| show(site, one))
-        .collect();
+    let shown: Vec<Value> =
+        all.iter().skip((page - 1) * length).take(length).map(|one| show(site, one)).collect();
     let link = |page: usize, there: bool| {
-        if there {
-            format!("{}?pageNumber={page}&pageSize={length}", call.path)
-        } else {
-            String::new()
-        }
+        if there { format!("{}?pageNumber={page}&pageSize={length}", call.path) } else { String::new() }
     };
     Reply::json(
         200,
@@ -98,19 +74,13 @@ pub(super) fn list(site: &Site, call: &Call) -> Reply {
 /// Reads one.
 pub(super) fn get(site: &Site, id: &str) -> Reply {
     let found = site.subscriptions().poll(id, Instant::now());
-    found.map_or_else(
-        || Reply::not_found("the subscription"),
-        |one| Reply::json(200, show(site, &one)),
-    )
+    found.map_or_else(|| Reply::not_found("the subscription"), |one| Reply::json(200, show(site, &one)))
 }
 
 /// Renews one for as long as the token lives.
 pub(super) fn renew(site: &Site, id: &str, token_expires: Instant) -> Reply {
     let renewed = site.subscriptions().renew(id, token_expires);
-    renewed.map_or_else(
-        || Reply::not_found("the subscription"),
-        |one| Reply::json(200, show(site, &one)),
-    )
+    renewed.map_or_else(|| Reply::not_found("the subscription"), |one| Reply::json(200, show(site, &one)))
 }
 
 /// Deletes one and closes its sockets.
@@ -118,27 +88,18 @@ pub(super) fn delete(site: &Site, id: &str) -> Reply {
     if !site.subscriptions().delete(id) {
         return Reply::not_found("the subscription");
     }
-    let ending = Ending::Close {
-        code: 1000,
-        reason: "subscription deleted".to_owned(),
-    };
+    let ending = Ending::Close { code: 1000, reason: "subscription deleted".to_owned() };
     site.hub().end(|socket| socket.subscription == id, &ending);
     Reply::empty(204)
 }
 
 fn show(site: &Site, subscription: &Subscription) -> Value {
-    let told = site
-        .faults()
-        .take(|fault| matches!(fault, Fault::Endpoint { .. }));
+    let told = site.faults().take(|fault| matches!(fault, Fault::Endpoint { .. }));
     let endpoint = match told {
         Some(Fault::Endpoint { endpoint, .. }) => endpoint,
         _ => Some(site.endpoint(&subscription.id)),
     };
-    subscription.json(
-        endpoint.as_deref(),
-        site.options.ping_interval,
-        Instant::now(),
-    )
+    subscription.json(endpoint.as_deref(), site.options.ping_interval, Instant::now())
 }
 
 /// What a create body asks for, or all that is wrong with it.
@@ -153,50 +114,26 @@ fn wanted(body: &[u8]) -> Result<Wanted, Vec<(&'static str, String)>> {
         }
         None => violations.push(("family", "must not be null".to_owned())),
     }
-    let events = body
-        .get("events")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
+    let events = body.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
     if !(1..=EVENTS_MAX).contains(&events.len()) || !events.iter().all(Value::is_string) {
         violations.push(("events", format!("must be 1 to {EVENTS_MAX} strings")));
     }
     let transport = body.get("transport").and_then(Value::as_object);
-    match transport
-        .and_then(|transport| transport.get("type"))
-        .and_then(Value::as_str)
-    {
+    match transport.and_then(|transport| transport.get("type")).and_then(Value::as_str) {
         Some("WEBSOCKET") => {}
-        other => violations.push((
-            "transport.type",
-            format!("must be WEBSOCKET here, found {other:?}"),
-        )),
+        other => violations.push(("transport.type", format!("must be WEBSOCKET here, found {other:?}"))),
     }
     if transport.is_some_and(|transport| transport.contains_key("endpoint")) {
-        violations.push((
-            "transport.endpoint",
-            "must be absent for WEBSOCKET".to_owned(),
-        ));
+        violations.push(("transport.endpoint", "must be absent for WEBSOCKET".to_owned()));
     }
-    let extensions = body
-        .get("extensions")
-        .and_then(Value::as_object)
-        .cloned()
-        .unwrap_or_default();
+    let extensions = body.get("extensions").and_then(Value::as_object).cloned().unwrap_or_default();
     if extensions.len() > EXTENSIONS_MAX || !extensions.values().all(Value::is_string) {
-        violations.push((
-            "extensions",
-            format!("must be at most {EXTENSIONS_MAX} strings"),
-        ));
+        violations.push(("extensions", format!("must be at most {EXTENSIONS_MAX} strings")));
     }
     let producer = extensions.get("measureProducerId").and_then(Value::as_str);
     match producer.map(|id| (id, Producer::from_id(id))) {
         Some((_, Some(producer))) if violations.is_empty() => {
-            return Ok(Wanted {
-                producer,
-                events,
-                extensions,
-            });
+            return Ok(Wanted { producer, events, extensions });
         }
         Some((_, Some(_))) => {}
         Some((id, None)) => {
@@ -205,10 +142,7 @@ fn wanted(body: &[u8]) -> Result<Wanted, Vec<(&'static str, String)>> {
                 format!("must be a listed measure producer, found {id:?}"),
             ));
         }
-        None => violations.push((
-            "extensions.measureProducerId",
-            "must not be null".to_owned(),
-        )),
+        None => violations.push(("extensions.measureProducerId", "must not be null".to_owned())),
     }
     Err(violations)
 }
@@ -225,9 +159,7 @@ mod tests {
         };
         assert_eq!(fields(json!([])), ["body"]);
         assert_eq!(
-            fields(
-                json!({ "transport": { "type": "WEBHOOK", "endpoint": "x" }, "extensions": { "a": 1 } })
-            ),
+            fields(json!({ "transport": { "type": "WEBHOOK", "endpoint": "x" }, "extensions": { "a": 1 } })),
             [
                 "family",
                 "events",

@@ -87,11 +87,7 @@ pub struct SimulatorOptions {
 
 impl Default for CentreOptions {
     fn default() -> Self {
-        Self {
-            agents: AGENTS,
-            queues: QUEUES,
-            events_per_second: RATE,
-        }
+        Self { agents: AGENTS, queues: QUEUES, events_per_second: RATE }
     }
 }
 
@@ -118,13 +114,7 @@ impl SimulatorOptions {
     /// # Errors
     /// Names the first option that is out of range, what was found and what would be right.
     pub fn check(&self) -> Result<(), OutOfRange> {
-        let refuse = |option, found: String, right: String| {
-            Err(OutOfRange {
-                option,
-                found,
-                right,
-            })
-        };
+        let refuse = |option, found: String, right: String| Err(OutOfRange { option, found, right });
         let centre = &self.centre;
         if !self.listen.ip().is_loopback() {
             return refuse(
@@ -134,18 +124,10 @@ impl SimulatorOptions {
             );
         }
         if !(1..=AGENTS_MAX).contains(&centre.agents) {
-            return refuse(
-                "agents",
-                centre.agents.to_string(),
-                format!("1 to {AGENTS_MAX}"),
-            );
+            return refuse("agents", centre.agents.to_string(), format!("1 to {AGENTS_MAX}"));
         }
         if !(1..=QUEUES_MAX).contains(&centre.queues) {
-            return refuse(
-                "queues",
-                centre.queues.to_string(),
-                format!("1 to {QUEUES_MAX}"),
-            );
+            return refuse("queues", centre.queues.to_string(), format!("1 to {QUEUES_MAX}"));
         }
         if !(0.0..=RATE_MAX).contains(&centre.events_per_second) {
             return refuse(
@@ -158,21 +140,13 @@ impl SimulatorOptions {
             return refuse("token-life", "0".to_owned(), "1 second or more".to_owned());
         }
         if self.ping_interval.is_zero() {
-            return refuse(
-                "ping-interval",
-                "0".to_owned(),
-                "1 second or more".to_owned(),
-            );
+            return refuse("ping-interval", "0".to_owned(), "1 second or more".to_owned());
         }
         if self.tick.is_zero() {
             return refuse("tick", "0".to_owned(), "1 millisecond or more".to_owned());
         }
         if self.socket_queue_events == 0 {
-            return refuse(
-                "socket-queue-events",
-                "0".to_owned(),
-                "1 or more".to_owned(),
-            );
+            return refuse("socket-queue-events", "0".to_owned(), "1 or more".to_owned());
         }
         Ok(())
     }
@@ -188,11 +162,7 @@ pub struct OutOfRange {
 
 impl std::fmt::Display for OutOfRange {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            formatter,
-            "{} is {}, expected {}",
-            self.option, self.found, self.right
-        )
+        write!(formatter, "{} is {}, expected {}", self.option, self.found, self.right)
     }
 }
 
@@ -245,11 +215,7 @@ pub struct SimulateArgs {
 impl From<CentreArgs> for SimulatorOptions {
     fn from(args: CentreArgs) -> Self {
         Self {
-            centre: CentreOptions {
-                agents: args.agents,
-                queues: args.queues,
-                events_per_second: args.rate,
-            },
+            centre: CentreOptions { agents: args.agents, queues: args.queues, events_per_second: args.rate },
             seed: args.seed,
             token_life: Duration::from_secs(args.token_life),
             ..Self::default()
@@ -286,14 +252,8 @@ mod tests {
         let library = SimulatorOptions::default();
         assert_eq!(options.listen, COMMAND_LISTEN);
         assert_eq!(options.centre, library.centre);
-        assert_eq!(
-            (options.seed, options.token_life),
-            (None, library.token_life)
-        );
-        assert_eq!(
-            (options.ping_interval, options.spelling),
-            (library.ping_interval, library.spelling)
-        );
+        assert_eq!((options.seed, options.token_life), (None, library.token_life));
+        assert_eq!((options.ping_interval, options.spelling), (library.ping_interval, library.spelling));
     }
 
     #[test]
@@ -303,18 +263,9 @@ mod tests {
             change(&mut options);
             options.check().unwrap_err().to_string()
         };
-        assert_eq!(
-            refused(|options| options.centre.agents = 0),
-            "agents is 0, expected 1 to 100000"
-        );
-        assert!(
-            refused(|options| options.centre.events_per_second = f64::NAN)
-                .starts_with("rate is NaN")
-        );
-        assert!(
-            refused(|options| options.listen = ([0, 0, 0, 0], 1).into())
-                .contains("a loopback address")
-        );
+        assert_eq!(refused(|options| options.centre.agents = 0), "agents is 0, expected 1 to 100000");
+        assert!(refused(|options| options.centre.events_per_second = f64::NAN).starts_with("rate is NaN"));
+        assert!(refused(|options| options.listen = ([0, 0, 0, 0], 1).into()).contains("a loopback address"));
         assert_eq!(SimulatorOptions::default().check(), Ok(()));
     }
 }

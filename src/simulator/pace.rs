@@ -45,15 +45,11 @@ impl Pace {
         let rate = options.events_per_second;
         let arrivals_max = agents * OCCUPANCY / HANDLING_MIN_SECONDS;
         let arrivals_per_second = (rate / EVENTS_PER_CONTACT).min(arrivals_max);
-        let handling_seconds = (agents * OCCUPANCY / arrivals_per_second)
-            .clamp(HANDLING_MIN_SECONDS, HANDLING_MAX_SECONDS);
+        let handling_seconds =
+            (agents * OCCUPANCY / arrivals_per_second).clamp(HANDLING_MIN_SECONDS, HANDLING_MAX_SECONDS);
         // Only what the agents cannot keep up with: at ordinary rates every LIVE event is a real change.
         let resends_per_second = (rate - arrivals_per_second * EVENTS_PER_CONTACT).max(0.0);
-        Self {
-            arrivals_per_second,
-            handling_seconds,
-            resends_per_second,
-        }
+        Self { arrivals_per_second, handling_seconds, resends_per_second }
     }
 
     /// Whether anything moves at all.
@@ -80,11 +76,7 @@ pub(super) fn around_ms(rng: &mut StdRng, mean_seconds: f64) -> u64 {
 }
 
 /// Seconds as whole milliseconds, at least 1.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to a range that fits"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a range that fits")]
 fn to_ms(seconds: f64) -> u64 {
     (seconds * 1_000.0).clamp(1.0, 1e12) as u64
 }
@@ -103,11 +95,7 @@ mod tests {
     #[test]
     fn a_rate_beyond_what_the_agents_can_do_is_made_up_by_sending_rows_again() {
         let pace = |events_per_second| {
-            Pace::new(&CentreOptions {
-                events_per_second,
-                agents: 50,
-                ..CentreOptions::default()
-            })
+            Pace::new(&CentreOptions { events_per_second, agents: 50, ..CentreOptions::default() })
         };
         assert!(pace(20.0).resends_per_second.abs() < 1e-9);
         assert!(pace(50_000.0).resends_per_second > 49_000.0);

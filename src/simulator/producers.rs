@@ -21,11 +21,7 @@ pub(super) fn list(query: &str) -> Reply {
     }
     let listed: Vec<Value> = Producer::ALL
         .into_iter()
-        .filter(|producer| {
-            wanted
-                .as_deref()
-                .is_none_or(|wanted| wanted == producer.processor_type())
-        })
+        .filter(|producer| wanted.as_deref().is_none_or(|wanted| wanted == producer.processor_type()))
         .map(|producer| show(producer, LISTED_MEASURES_MAX))
         .collect();
     Reply::json(200, listed.into())

@@ -28,32 +28,19 @@ pub(super) enum Body {
 impl Reply {
     /// A JSON answer.
     pub(super) fn json(status: u16, body: Value) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Body::Json(body),
-        }
+        Self { status, headers: Vec::new(), body: Body::Json(body) }
     }
 
     /// An answer without a body.
     pub(super) fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Body::Empty,
-        }
+        Self { status, headers: Vec::new(), body: Body::Empty }
     }
 
     /// An `application/problem+json` answer.
     pub(super) fn problem(status: u16, title: &str, detail: impl Into<String>) -> Self {
         let detail: String = detail.into();
-        let body =
-            json!({ "type": "about:blank", "title": title, "status": status, "detail": detail });
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Body::Problem(body),
-        }
+        let body = json!({ "type": "about:blank", "title": title, "status": status, "detail": detail });
+        Self { status, headers: Vec::new(), body: Body::Problem(body) }
     }
 
     /// The problem of a request that breaks constraints, one violation a field.
@@ -62,11 +49,7 @@ impl Reply {
             .iter()
             .map(|(field, message)| json!({ "field": field, "message": message, "code": "CONSTRAINT_VIOLATION" }))
             .collect();
-        let mut reply = Self::problem(
-            400,
-            "Constraint Violation",
-            "The request breaks constraints",
-        );
+        let mut reply = Self::problem(400, "Constraint Violation", "The request breaks constraints");
         if let Body::Problem(Value::Object(body)) = &mut reply.body {
             body.insert("violations".to_owned(), listed.into());
         }
@@ -75,13 +58,8 @@ impl Reply {
 
     /// The gateway's answer to an account id that cannot be one. Its `status` is a string, as AXP's is.
     pub(super) fn invalid_account() -> Self {
-        let body =
-            json!({ "title": "Bad Request", "status": "400", "detail": "Invalid AccountID" });
-        Self {
-            status: 400,
-            headers: Vec::new(),
-            body: Body::Problem(body),
-        }
+        let body = json!({ "title": "Bad Request", "status": "400", "detail": "Invalid AccountID" });
+        Self { status: 400, headers: Vec::new(), body: Body::Problem(body) }
     }
 
     /// The gateway's 401, for `Appkey` or `Access-Token`.
@@ -92,11 +70,7 @@ impl Reply {
 
     /// 403.
     pub(super) fn forbidden() -> Self {
-        Self::problem(
-            403,
-            "Forbidden",
-            "The user and/or accountId does not have permission to do this",
-        )
+        Self::problem(403, "Forbidden", "The user and/or accountId does not have permission to do this")
     }
 
     /// 404.
@@ -113,10 +87,7 @@ impl Reply {
 
     /// Keycloak's errors.
     pub(super) fn oauth_error(status: u16, error: &str, description: &str) -> Self {
-        Self::json(
-            status,
-            json!({ "error": error, "error_description": description }),
-        )
+        Self::json(status, json!({ "error": error, "error_description": description }))
     }
 
     /// The bytes. A header that is none is left out; a status that is none becomes 500.
@@ -124,24 +95,17 @@ impl Reply {
         let (content_type, bytes) = match self.body {
             Body::Empty => (None, Bytes::new()),
             Body::Json(body) => (Some("application/json"), Bytes::from(body.to_string())),
-            Body::Problem(body) => (
-                Some("application/problem+json"),
-                Bytes::from(body.to_string()),
-            ),
+            Body::Problem(body) => (Some("application/problem+json"), Bytes::from(body.to_string())),
             Body::Text(text) => (None, Bytes::from(text)),
         };
         let mut response = Response::new(Full::new(bytes));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         if let Some(content_type) = content_type {
-            response
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         for (name, value) in self.headers {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 response.headers_mut().insert(name, value);
             }
         }

@@ -31,63 +31,27 @@ impl<'a> Route<'a> {
         let place = place(&parts).ok_or_else(|| Reply::not_found(path))?;
         let found = place.operations.iter().find(|(wanted, _)| wanted == method);
         let Some((_, operation)) = found else {
-            let allowed: Vec<&str> = place
-                .operations
-                .iter()
-                .map(|(method, _)| method.as_str())
-                .collect();
+            let allowed: Vec<&str> = place.operations.iter().map(|(method, _)| method.as_str()).collect();
             return Err(Reply::method_not_allowed(&allowed.join(", ")));
         };
-        Ok(Self {
-            operation: *operation,
-            account: place.account,
-            id: place.id,
-            locale: place.locale,
-        })
+        Ok(Self { operation: *operation, account: place.account, id: place.id, locale: place.locale })
     }
 }
 
 fn place<'a>(parts: &[&'a str]) -> Option<Place<'a>> {
     let (account, operations, id): (_, &'static [(Method, Operation)], _) = match parts {
-        [
-            "api",
-            "auth",
-            "v1",
-            account,
-            "protocol",
-            "openid-connect",
-            "token",
-        ] => (account, &[(Method::POST, Operation::Token)], ""),
-        [
-            "api",
-            "notification",
-            "v1",
-            "accounts",
-            account,
-            "subscriptions",
-        ] => {
-            let operations = &[
-                (Method::POST, Operation::Create),
-                (Method::GET, Operation::List),
-            ];
+        ["api", "auth", "v1", account, "protocol", "openid-connect", "token"] => {
+            (account, &[(Method::POST, Operation::Token)], "")
+        }
+        ["api", "notification", "v1", "accounts", account, "subscriptions"] => {
+            let operations = &[(Method::POST, Operation::Create), (Method::GET, Operation::List)];
             (account, operations, "")
         }
-        [
-            "api",
-            "notification",
-            "v1",
-            "accounts",
-            account,
-            "subscriptions",
-            id,
-        ] => match id.split_once(':') {
+        ["api", "notification", "v1", "accounts", account, "subscriptions", id] => match id.split_once(':') {
             Some((id, "renew")) => (account, &[(Method::POST, Operation::Renew)], id),
             Some(_) => return None,
             None => {
-                let operations = &[
-                    (Method::GET, Operation::Get),
-                    (Method::DELETE, Operation::Delete),
-                ];
+                let operations = &[(Method::GET, Operation::Get), (Method::DELETE, Operation::Delete)];
                 (account, operations, id)
             }
         },
@@ -105,12 +69,7 @@ fn place<'a>(parts: &[&'a str]) -> Option<Place<'a>> {
         }
         _ => return None,
     };
-    Some(Place {
-        account,
-        operations,
-        id,
-        locale: "",
-    })
+    Some(Place { account, operations, id, locale: "" })
 }
 
 /// The same for what follows `measure-producers`.
@@ -122,12 +81,7 @@ fn producer_place<'a>(account: &'a str, rest: &[&'a str]) -> Option<Place<'a>> {
         [id, "dictionaries", locale] => (&[(Method::GET, Operation::Dictionary)], *id, *locale),
         _ => return None,
     };
-    Some(Place {
-        account,
-        operations,
-        id,
-        locale,
-    })
+    Some(Place { account, operations, id, locale })
 }
 
 #[cfg(test)]
@@ -139,16 +93,10 @@ mod tests {
         let base = "/api/notification/v1/accounts/EZCLTR/subscriptions";
         let renew = format!("{base}/abc:renew");
         let found = Route::of(&Method::POST, &renew).unwrap();
-        assert_eq!(
-            (found.operation, found.account, found.id),
-            (Operation::Renew, "EZCLTR", "abc")
-        );
+        assert_eq!((found.operation, found.account, found.id), (Operation::Renew, "EZCLTR", "abc"));
         let refused = Route::of(&Method::PUT, base).unwrap_err();
         assert_eq!(refused.status, 405);
-        assert_eq!(
-            refused.headers,
-            [("allow".to_owned(), "POST, GET".to_owned())]
-        );
+        assert_eq!(refused.headers, [("allow".to_owned(), "POST, GET".to_owned())]);
         assert_eq!(Route::of(&Method::GET, "/").unwrap_err().status, 404);
     }
 }

@@ -71,17 +71,11 @@ impl Subject {
     /// Every subject of a floor; agents first, then queues.
     pub(super) fn all(floor: &Floor) -> impl Iterator<Item = Self> {
         let agents = floor.agents.iter().enumerate().flat_map(|(index, agent)| {
-            let parts = agent
-                .channels
-                .iter()
-                .map(move |&channel| Self::AgentOn(index, channel));
+            let parts = agent.channels.iter().map(move |&channel| Self::AgentOn(index, channel));
             std::iter::once(Self::Agent(index)).chain(parts)
         });
         let queues = floor.queues.iter().enumerate().flat_map(|(index, queue)| {
-            let parts = queue
-                .channels
-                .iter()
-                .map(move |&channel| Self::QueueOn(index, channel));
+            let parts = queue.channels.iter().map(move |&channel| Self::QueueOn(index, channel));
             std::iter::once(Self::Queue(index)).chain(parts)
         });
         agents.chain(queues)
@@ -100,20 +94,8 @@ impl Subject {
 impl Row {
     /// A row that does not show yet.
     pub(super) fn new(subject: Subject, floor: &Floor) -> Self {
-        let agent = |index: usize| {
-            floor
-                .agents
-                .get(index)
-                .map(|agent| agent.id.clone())
-                .unwrap_or_default()
-        };
-        let queue = |index: usize| {
-            floor
-                .queues
-                .get(index)
-                .map(|queue| queue.id.clone())
-                .unwrap_or_default()
-        };
+        let agent = |index: usize| floor.agents.get(index).map(|agent| agent.id.clone()).unwrap_or_default();
+        let queue = |index: usize| floor.queues.get(index).map(|queue| queue.id.clone()).unwrap_or_default();
         let values = match subject {
             Subject::Agent(index) => vec![agent(index)],
             Subject::AgentOn(index, channel) => vec![agent(index), channel.id().to_owned()],
@@ -122,12 +104,7 @@ impl Row {
         };
         let producer = subject.producer();
         let keys = producer.keys().iter().copied().zip(values).collect();
-        Self {
-            subject,
-            producer,
-            keys,
-            published: None,
-        }
+        Self { subject, producer, keys, published: None }
     }
 
     /// The row's values now, `None` if it does not show.
@@ -135,51 +112,26 @@ impl Row {
         let source = match self.subject {
             Subject::Agent(index) => {
                 let agent = floor.agents.get(index)?;
-                Source {
-                    agent: Some(agent),
-                    queue: None,
-                    book: agent.books.iter().sum(),
-                }
+                Source { agent: Some(agent), queue: None, book: agent.books.iter().sum() }
             }
             Subject::AgentOn(index, channel) => {
                 let agent = floor.agents.get(index)?;
-                Source {
-                    agent: Some(agent),
-                    queue: None,
-                    book: *agent.books.get(channel.index())?,
-                }
+                Source { agent: Some(agent), queue: None, book: *agent.books.get(channel.index())? }
             }
             Subject::Queue(index) => {
                 let queue = floor.queues.get(index)?;
-                Source {
-                    agent: None,
-                    queue: Some((index, &queue.name)),
-                    book: queue.books.iter().sum(),
-                }
+                Source { agent: None, queue: Some((index, &queue.name)), book: queue.books.iter().sum() }
             }
             Subject::QueueOn(index, channel) => {
                 let queue = floor.queues.get(index)?;
                 let book = *queue.books.get(channel.index())?;
-                Source {
-                    agent: None,
-                    queue: Some((index, &queue.name)),
-                    book,
-                }
+                Source { agent: None, queue: Some((index, &queue.name)), book }
             }
         };
-        if source
-            .agent
-            .is_some_and(|agent| agent.presence == Presence::LoggedOut)
-        {
+        if source.agent.is_some_and(|agent| agent.presence == Presence::LoggedOut) {
             return None;
         }
-        Some(
-            self.producer
-                .measures()
-                .iter()
-                .map(|measure| source.value(measure.name))
-                .collect(),
-        )
+        Some(self.producer.measures().iter().map(|measure| source.value(measure.name)).collect())
     }
 }
 
@@ -193,10 +145,7 @@ struct Source<'a> {
 impl Source<'_> {
     fn value(&self, measure: &str) -> Value {
         self.count(measure)
-            .or_else(|| {
-                self.duration_ms(measure)
-                    .map(|span_ms| Value::Number(span_ms / 1_000))
-            })
+            .or_else(|| self.duration_ms(measure).map(|span_ms| Value::Number(span_ms / 1_000)))
             .or_else(|| self.agent.and_then(|agent| agent_value(agent, measure)))
             .or_else(|| self.queue.and_then(|queue| queue_value(queue, measure)))
             .unwrap_or(Value::Word("N/A"))

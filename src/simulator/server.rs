@@ -48,11 +48,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 type Slot = Arc<Mutex<Option<(OnUpgrade, Target)>>>;
 
 /// Serves until `shutdown` resolves and everything has ended.
-pub(super) async fn run(
-    site: Arc<Site>,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()>,
-) {
+pub(super) async fn run(site: Arc<Site>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     let mut tasks = JoinSet::new();
     tasks.spawn(move_centre(Arc::clone(&site)));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -83,17 +79,8 @@ pub(super) async fn run(
     }
     drop(listener);
     site.shutdown.send_replace(true);
-    site.hub().end(
-        |_| true,
-        &Ending::Close {
-            code: 1001,
-            reason: "server is going away".to_owned(),
-        },
-    );
-    let drained = timeout(DRAIN_TIMEOUT, async {
-        while tasks.join_next().await.is_some() {}
-    })
-    .await;
+    site.hub().end(|_| true, &Ending::Close { code: 1001, reason: "server is going away".to_owned() });
+    let drained = timeout(DRAIN_TIMEOUT, async { while tasks.join_next().await.is_some() {} }).await;
     if drained.is_err() {
         tasks.shutdown().await;
     }
@@ -113,15 +100,8 @@ async fn accept(
 
 /// Closes a connection as soon as it is accepted, if a fault says so.
 fn refuse_on_request(site: &Site, stream: TcpStream) -> Option<TcpStream> {
-    let fault = site.faults().take(|fault| {
-        matches!(
-            fault,
-            Fault::AcceptThenClose {
-                at: At::Connection,
-                ..
-            }
-        )
-    });
+    let fault =
+        site.faults().take(|fault| matches!(fault, Fault::AcceptThenClose { at: At::Connection, .. }));
     match fault {
         Some(Fault::AcceptThenClose { reset, .. }) => {
             if reset {
@@ -150,11 +130,7 @@ async fn move_centre(site: Arc<Site>) {
 /// Resolves when the simulator ends.
 async fn shutting_down(site: &Site) {
     // The sender lives in the site, so waiting cannot fail.
-    let _ = site
-        .shutdown
-        .subscribe()
-        .wait_for(|shutdown| *shutdown)
-        .await;
+    let _ = site.shutdown.subscribe().wait_for(|shutdown| *shutdown).await;
 }
 
 /// Serves one connection: requests, then maybe a websocket.
@@ -207,24 +183,15 @@ async fn answer(
 }
 
 /// Answers the request for a websocket.
-async fn upgrade(
-    site: &Site,
-    slot: &Slot,
-    mut request: Request<Incoming>,
-) -> Result<Reply, Dropped> {
+async fn upgrade(site: &Site, slot: &Slot, mut request: Request<Incoming>) -> Result<Reply, Dropped> {
     site.count(Operation::Upgrade);
     let on_upgrade = hyper::upgrade::on(&mut request);
     let handshake = shake_hands(site, &request);
     let target = handshake.as_ref().ok().map(|(target, _)| target.clone());
     let plan = site.faults().plan(Operation::Upgrade);
-    let reply = api::with_faults(plan, || {
-        handshake.map_or_else(|reply| reply, |(_, reply)| reply)
-    })
-    .await?;
+    let reply = api::with_faults(plan, || handshake.map_or_else(|reply| reply, |(_, reply)| reply)).await?;
     if let (101, Some(target)) = (reply.status, target) {
-        slot.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replace((on_upgrade, target));
+        slot.lock().unwrap_or_else(PoisonError::into_inner).replace((on_upgrade, target));
     }
     Ok(reply)
 }
@@ -233,34 +200,19 @@ async fn upgrade(
 /// [RFC 6455 section 4.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2).
 fn shake_hands(site: &Site, request: &Request<Incoming>) -> Result<(Target, Reply), Reply> {
     let path = request.uri().path();
-    let place = path
-        .strip_prefix("/ws/notification/v1/analytics/realtime/")
-        .and_then(|rest| rest.split_once('/'));
+    let place =
+        path.strip_prefix("/ws/notification/v1/analytics/realtime/").and_then(|rest| rest.split_once('/'));
     let Some((account, subscription)) = place else {
         return Err(Reply::not_found(path));
     };
     api::check_account(site, account)?;
-    let header = |name| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let asks = header(UPGRADE).eq_ignore_ascii_case("websocket")
-        && header(CONNECTION)
-            .split(',')
-            .any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
+        && header(CONNECTION).split(',').any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
     let key = header(SEC_WEBSOCKET_KEY);
     if !asks || key.is_empty() || header(SEC_WEBSOCKET_VERSION) != "13" {
-        let mut reply = Reply::problem(
-            426,
-            "Upgrade Required",
-            "expected a websocket of version 13",
-        );
-        reply
-            .headers
-            .push(("sec-websocket-version".to_owned(), "13".to_owned()));
+        let mut reply = Reply::problem(426, "Upgrade Required", "expected a websocket of version 13");
+        reply.headers.push(("sec-websocket-version".to_owned(), "13".to_owned()));
         return Err(reply);
     }
     let mut reply = Reply::empty(101);
@@ -271,10 +223,5 @@ fn shake_hands(site: &Site, request: &Request<Incoming>) -> Result<(Target, Repl
     ] {
         reply.headers.push((name.to_owned(), value));
     }
-    Ok((
-        Target {
-            subscription: subscription.to_owned(),
-        },
-        reply,
-    ))
+    Ok((Target { subscription: subscription.to_owned() }, reply))
 }

@@ -49,10 +49,7 @@ impl Floor {
         worker.logged_in_ms = self.now_ms;
         worker.enter(Presence::Ready, self.now_ms);
         self.touch(Touched::Agent(agent));
-        self.expect(agent, BETWEEN_BREAKS, |agent, login| Due::Break {
-            agent,
-            login,
-        });
+        self.expect(agent, BETWEEN_BREAKS, |agent, login| Due::Break { agent, login });
         self.expect(agent, STAY, |agent, login| Due::LogOut { agent, login });
         self.take_next(agent);
         true
@@ -94,10 +91,7 @@ impl Floor {
         } else if worker.is_idle() {
             self.begin_break(agent);
         }
-        self.expect(agent, BETWEEN_BREAKS, |agent, login| Due::Break {
-            agent,
-            login,
-        });
+        self.expect(agent, BETWEEN_BREAKS, |agent, login| Due::Break { agent, login });
     }
 
     /// A break is over.
@@ -133,10 +127,7 @@ impl Floor {
 
     fn begin_break(&mut self, agent: usize) {
         self.list_idle(agent, false);
-        let reason = names::REASONS
-            .choose(&mut self.rng)
-            .copied()
-            .unwrap_or("Break");
+        let reason = names::REASONS.choose(&mut self.rng).copied().unwrap_or("Break");
         self.agents[agent].enter(Presence::NotReady(reason), self.now_ms);
         self.touch(Touched::Agent(agent));
         self.expect(agent, BREAK, |agent, login| Due::BreakOver { agent, login });
@@ -157,7 +148,6 @@ impl Floor {
             return;
         }
         let wait_ms = pace::around_ms(&mut self.rng, handlings * self.pace.handling_seconds);
-        self.agenda
-            .enter(self.now_ms + wait_ms, due(agent, self.agents[agent].login));
+        self.agenda.enter(self.now_ms + wait_ms, due(agent, self.agents[agent].login));
     }
 }

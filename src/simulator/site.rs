@@ -78,12 +78,7 @@ impl Site {
         let now_ms = stamp::epoch_ms(started.0);
         let credentials = Credentials::default();
         let centre = Centre::new(&options.centre, seed, now_ms);
-        let hub = Hub::new(
-            &credentials.account_id,
-            centre,
-            options.socket_queue_events,
-            now_ms,
-        );
+        let hub = Hub::new(&credentials.account_id, centre, options.socket_queue_events, now_ms);
         Self {
             options,
             credentials,
@@ -133,56 +128,36 @@ impl Site {
     /// Requests so far, operations never asked for included.
     pub(super) fn counts(&self) -> BTreeMap<Operation, u64> {
         let counts = lock(&self.counts);
-        Operation::ALL
-            .into_iter()
-            .map(|one| (one, counts.get(&one).copied().unwrap_or(0)))
-            .collect()
+        Operation::ALL.into_iter().map(|one| (one, counts.get(&one).copied().unwrap_or(0))).collect()
     }
 
     /// The endpoint of a subscription.
     pub(super) fn endpoint(&self, subscription: &str) -> String {
         let account = &self.credentials.account_id;
-        format!(
-            "ws://{}/ws/notification/v1/analytics/realtime/{account}/{subscription}",
-            self.address
-        )
+        format!("ws://{}/ws/notification/v1/analytics/realtime/{account}/{subscription}", self.address)
     }
 
     /// Acts on a fault or lets it wait; gives the number of sockets or subscriptions it hit.
     pub(super) fn inject(&self, fault: Fault) -> Result<usize, FaultError> {
         fault.check()?;
         let producer = fault.producer().map(str::to_owned);
-        let of = |socket: &Socket| {
-            producer
-                .as_deref()
-                .is_none_or(|id| id == socket.producer.id())
-        };
+        let of = |socket: &Socket| producer.as_deref().is_none_or(|id| id == socket.producer.id());
         Ok(match fault {
-            Fault::Close { code, reason, .. } => {
-                self.hub().end(of, &Ending::Close { code, reason })
-            }
+            Fault::Close { code, reason, .. } => self.hub().end(of, &Ending::Close { code, reason }),
             Fault::Reset { .. } => self.hub().end(of, &Ending::Reset),
             Fault::Silence { seconds, .. } => {
-                let until =
-                    |seconds| Silence::Until(Instant::now() + Duration::from_secs_f64(seconds));
-                self.hub()
-                    .silence(of, seconds.map_or(Silence::ForEver, until))
+                let until = |seconds| Silence::Until(Instant::now() + Duration::from_secs_f64(seconds));
+                self.hub().silence(of, seconds.map_or(Silence::ForEver, until))
             }
-            Fault::Frame {
-                text, hex, binary, ..
-            } => {
-                let payload = text
-                    .map(String::into_bytes)
-                    .or_else(|| fault::bytes(&hex.unwrap_or_default()));
+            Fault::Frame { text, hex, binary, .. } => {
+                let payload = text.map(String::into_bytes).or_else(|| fault::bytes(&hex.unwrap_or_default()));
                 let opcode = OpCode::Data(if binary { Data::Binary } else { Data::Text });
                 let frame = Frame::message(payload.unwrap_or_default(), opcode, true);
                 self.hub().send(of, &Message::Frame(frame))
             }
             Fault::Expire { close, .. } => {
                 let chosen = |id: &str| producer.as_deref().is_none_or(|producer| id == producer);
-                let hit = self
-                    .subscriptions()
-                    .deactivate(|one| chosen(one.wanted.producer.id()));
+                let hit = self.subscriptions().deactivate(|one| chosen(one.wanted.producer.id()));
                 if close {
                     let reason = "subscription is not active".to_owned();
                     self.hub().end(of, &Ending::Close { code: 1000, reason });

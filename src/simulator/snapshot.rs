@@ -27,28 +27,16 @@ impl Snapshot {
     /// The snapshot of a socket of `producer`, as the oldest fault that fits wants it.
     pub(super) fn new(site: &Site, producer: Producer, mut rows: Vec<Utf8Bytes>) -> Self {
         let fault = site.faults().take(|fault| {
-            matches!(fault, Fault::Snapshot { .. })
-                && fault.producer().is_none_or(|id| id == producer.id())
+            matches!(fault, Fault::Snapshot { .. }) && fault.producer().is_none_or(|id| id == producer.id())
         });
         let mut pause = Duration::ZERO;
         let mut close = false;
-        if let Some(Fault::Snapshot {
-            rows: rows_max,
-            seconds_per_row,
-            then_close,
-            ..
-        }) = fault
-        {
+        if let Some(Fault::Snapshot { rows: rows_max, seconds_per_row, then_close, .. }) = fault {
             rows.truncate(rows_max.unwrap_or(usize::MAX));
             pause = Duration::from_secs_f64(seconds_per_row);
             close = then_close;
         }
-        Self {
-            rows: rows.into_iter(),
-            pause,
-            next_at: Instant::now() + pause,
-            then_close: close,
-        }
+        Self { rows: rows.into_iter(), pause, next_at: Instant::now() + pause, then_close: close }
     }
 
     /// Adds the next events of the session to `batch`, snapshot first. False at the end of the session. Nothing is lost
@@ -59,11 +47,7 @@ impl Snapshot {
         batch: &mut Vec<Message>,
     ) -> bool {
         if self.rows.len() > 0 {
-            let rows = if self.pause.is_zero() {
-                BATCH_EVENTS
-            } else {
-                1
-            };
+            let rows = if self.pause.is_zero() { BATCH_EVENTS } else { 1 };
             sleep_until(self.next_at).await;
             self.next_at = Instant::now() + self.pause;
             batch.extend(self.rows.by_ref().take(rows).map(Message::Text));

@@ -84,12 +84,7 @@ impl Subscription {
     }
 
     /// The subscription as the Notification API shows it.
-    pub(super) fn json(
-        &self,
-        endpoint: Option<&str>,
-        ping_interval: Duration,
-        now: Instant,
-    ) -> Value {
+    pub(super) fn json(&self, endpoint: Option<&str>, ping_interval: Duration, now: Instant) -> Value {
         let left = self.left(now);
         let mut transport = json!({
             "type": "WEBSOCKET",
@@ -124,21 +119,14 @@ impl Subscriptions {
         max: usize,
     ) -> Option<Subscription> {
         if self.by_number.len() >= max {
-            let oldest = self
-                .by_number
-                .iter()
-                .find(|(_, one)| one.status == Status::Inactive);
+            let oldest = self.by_number.iter().find(|(_, one)| one.status == Status::Inactive);
             let number = *oldest?.0;
             self.by_number.remove(&number);
         }
         let subscription = Subscription {
             id,
             wanted,
-            status: if pending == Pending::No {
-                Status::Active
-            } else {
-                Status::Pending
-            },
+            status: if pending == Pending::No { Status::Active } else { Status::Pending },
             created: SystemTime::now(),
             expires,
             pending,
@@ -186,11 +174,7 @@ impl Subscriptions {
 
     /// Removes it.
     pub(super) fn delete(&mut self, id: &str) -> bool {
-        let number = self
-            .by_number
-            .iter()
-            .find(|(_, one)| one.id == id)
-            .map(|(number, _)| *number);
+        let number = self.by_number.iter().find(|(_, one)| one.id == id).map(|(number, _)| *number);
         number.is_some_and(|number| self.by_number.remove(&number).is_some())
     }
 
@@ -214,11 +198,7 @@ mod tests {
     use super::*;
 
     fn wanted() -> Wanted {
-        Wanted {
-            producer: Producer::Queue,
-            events: vec!["ALL".into()],
-            extensions: Map::new(),
-        }
+        Wanted { producer: Producer::Queue, events: vec!["ALL".into()], extensions: Map::new() }
     }
 
     #[test]
@@ -228,10 +208,7 @@ mod tests {
         all.create("a".to_owned(), wanted(), expires, Pending::Polls(1), 9);
         all.create("b".to_owned(), wanted(), expires, Pending::ForEver, 9);
         let mut poll = |id| all.poll(id, now).unwrap().status;
-        assert_eq!(
-            [poll("a"), poll("a"), poll("a")],
-            [Status::Pending, Status::Active, Status::Active]
-        );
+        assert_eq!([poll("a"), poll("a"), poll("a")], [Status::Pending, Status::Active, Status::Active]);
         assert!((0..9).all(|_| poll("b") == Status::Pending));
     }
 
@@ -251,19 +228,10 @@ mod tests {
     fn an_inactive_one_makes_room_and_an_active_one_does_not() {
         let (mut all, now) = (Subscriptions::default(), Instant::now());
         let later = now + Duration::from_secs(10);
-        assert!(
-            all.create("a".to_owned(), wanted(), later, Pending::No, 1)
-                .is_some()
-        );
-        assert!(
-            all.create("b".to_owned(), wanted(), later, Pending::No, 1)
-                .is_none()
-        );
+        assert!(all.create("a".to_owned(), wanted(), later, Pending::No, 1).is_some());
+        assert!(all.create("b".to_owned(), wanted(), later, Pending::No, 1).is_none());
         all.deactivate(|one| one.id == "a");
-        assert!(
-            all.create("b".to_owned(), wanted(), later, Pending::No, 1)
-                .is_some()
-        );
+        assert!(all.create("b".to_owned(), wanted(), later, Pending::No, 1).is_some());
         assert_eq!(all.all(now).len(), 1);
     }
 }

@@ -50,11 +50,7 @@ impl Answer {
 /// Small and quick, and without rows sent again.
 fn options() -> SimulatorOptions {
     SimulatorOptions {
-        centre: CentreOptions {
-            agents: 40,
-            queues: 3,
-            events_per_second: 60.0,
-        },
+        centre: CentreOptions { agents: 40, queues: 3, events_per_second: 60.0 },
         seed: Some(1),
         tick: Duration::from_millis(5),
         ..SimulatorOptions::default()
@@ -69,29 +65,16 @@ impl Bench {
     async fn with(options: SimulatorOptions) -> Self {
         let simulator = Simulator::bind(options).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let (handle, address, known) = (
-            simulator.handle(),
-            simulator.local_addr(),
-            simulator.credentials(),
-        );
+        let (handle, address, known) = (simulator.handle(), simulator.local_addr(), simulator.credentials());
         let task = tokio::spawn(simulator.run(async {
             let _ = stopped.await;
         }));
-        Self {
-            handle,
-            address,
-            known,
-            stop: Some(stop),
-            task: Some(task),
-        }
+        Self { handle, address, known, stop: Some(stop), task: Some(task) }
     }
 
     async fn stop(&mut self) {
         let _ = self.stop.take().unwrap().send(());
-        timeout(PATIENCE, self.task.take().unwrap())
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(PATIENCE, self.task.take().unwrap()).await.unwrap().unwrap();
     }
 
     /// One request on a connection of its own; `None` if it was closed without an answer.
@@ -103,10 +86,7 @@ impl Bench {
         body: &str,
     ) -> Option<Answer> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let mut text = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n",
-            self.address
-        );
+        let mut text = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
         for (name, value) in headers {
             write!(text, "{name}: {value}\r\n").unwrap();
         }
@@ -120,41 +100,21 @@ impl Bench {
         let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Some(Answer {
-            status,
-            head: head.to_lowercase(),
-            body: body.to_owned(),
-        })
+        Some(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
     }
 
-    async fn request(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> Answer {
+    async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         self.try_request(method, path, headers, body).await.unwrap()
     }
 
     async fn ask_token(&self, form: &str, app_key: &str) -> Answer {
-        let path = format!(
-            "/api/auth/v1/{}/protocol/openid-connect/token",
-            self.known.account_id
-        );
-        let headers = [
-            ("appkey", app_key),
-            ("content-type", "application/x-www-form-urlencoded"),
-        ];
+        let path = format!("/api/auth/v1/{}/protocol/openid-connect/token", self.known.account_id);
+        let headers = [("appkey", app_key), ("content-type", "application/x-www-form-urlencoded")];
         self.request("POST", &path, &headers, form).await
     }
 
     fn form(&self) -> String {
-        let Credentials {
-            client_id,
-            client_secret,
-            ..
-        } = &self.known;
+        let Credentials { client_id, client_secret, .. } = &self.known;
         format!("grant_type=client_credentials&client_id={client_id}&client_secret={client_secret}")
     }
 
@@ -166,20 +126,11 @@ impl Bench {
 
     async fn api(&self, method: &str, path: &str, token: &str, body: &str) -> Answer {
         let bearer = format!("Bearer {token}");
-        self.request(
-            method,
-            path,
-            &[("appkey", &self.known.app_key), ("authorization", &bearer)],
-            body,
-        )
-        .await
+        self.request(method, path, &[("appkey", &self.known.app_key), ("authorization", &bearer)], body).await
     }
 
     fn subscriptions(&self) -> String {
-        format!(
-            "/api/notification/v1/accounts/{}/subscriptions",
-            self.known.account_id
-        )
+        format!("/api/notification/v1/accounts/{}/subscriptions", self.known.account_id)
     }
 
     async fn create(&self, token: &str, producer: &str) -> Answer {
@@ -187,8 +138,7 @@ impl Bench {
             "family": "ANALYTICS", "events": ["ALL"], "transport": { "type": "WEBSOCKET" },
             "extensions": { "measureProducerId": producer },
         });
-        self.api("POST", &self.subscriptions(), token, &body.to_string())
-            .await
+        self.api("POST", &self.subscriptions(), token, &body.to_string()).await
     }
 
     /// A token, a subscription, and its id.
@@ -196,29 +146,17 @@ impl Bench {
         let token = self.token().await;
         let answer = self.create(&token, producer).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
-        (
-            token,
-            answer.json()["subscriptionId"].as_str().unwrap().to_owned(),
-        )
+        (token, answer.json()["subscriptionId"].as_str().unwrap().to_owned())
     }
 
     fn endpoint(&self, subscription: &str) -> String {
         let account = &self.known.account_id;
-        format!(
-            "ws://{}/ws/notification/v1/analytics/realtime/{account}/{subscription}",
-            self.address
-        )
+        format!("ws://{}/ws/notification/v1/analytics/realtime/{account}/{subscription}", self.address)
     }
 
-    async fn connect(
-        &self,
-        endpoint: &str,
-    ) -> Result<Client, tokio_tungstenite::tungstenite::Error> {
+    async fn connect(&self, endpoint: &str) -> Result<Client, tokio_tungstenite::tungstenite::Error> {
         let stream = TcpStream::connect(self.address).await.unwrap();
-        timeout(PATIENCE, client_async(endpoint, stream))
-            .await
-            .unwrap()
-            .map(|(client, _)| client)
+        timeout(PATIENCE, client_async(endpoint, stream)).await.unwrap().map(|(client, _)| client)
     }
 
     /// A socket that has authenticated.
@@ -231,15 +169,10 @@ impl Bench {
 
     async fn authenticate(&self, token: &str, subscription: &str) -> (Client, String) {
         let mut client = self.connect(&self.endpoint(subscription)).await.unwrap();
-        let frame =
-            json!({ "event": "authentication", "subscriptionId": subscription, "token": token });
+        let frame = json!({ "event": "authentication", "subscriptionId": subscription, "token": token });
         client.send(Message::text(frame.to_string())).await.unwrap();
         let answer = next_json(&mut client).await;
-        let event = answer["event"]
-            .as_str()
-            .unwrap()
-            .replace('_', "")
-            .to_lowercase();
+        let event = answer["event"].as_str().unwrap().replace('_', "").to_lowercase();
         assert_eq!(event, "authenticationresponse");
         (client, answer["status"].as_str().unwrap().to_owned())
     }
@@ -256,10 +189,7 @@ impl Bench {
 }
 
 async fn next(client: &mut Client) -> Option<Message> {
-    timeout(PATIENCE, client.next())
-        .await
-        .expect("a frame or the end")
-        .and_then(Result::ok)
+    timeout(PATIENCE, client.next()).await.expect("a frame or the end").and_then(Result::ok)
 }
 
 async fn next_json(client: &mut Client) -> Value {

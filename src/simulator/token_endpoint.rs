@@ -26,27 +26,15 @@ pub(super) fn answer(site: &Site, call: &Call, account: &str) -> Reply {
     }
     let known = &site.credentials;
     if form("client_id") != known.client_id || form("client_secret") != known.client_secret {
-        return Reply::oauth_error(
-            401,
-            "invalid_client",
-            "Invalid client or Invalid client credentials",
-        );
+        return Reply::oauth_error(401, "invalid_client", "Invalid client or Invalid client credentials");
     }
     match form("grant_type").as_str() {
         "client_credentials" => {}
         "refresh_token" => {
-            return Reply::oauth_error(
-                400,
-                "invalid_grant",
-                "Session doesn't have required client",
-            );
+            return Reply::oauth_error(400, "invalid_grant", "Session doesn't have required client");
         }
         "" => {
-            return Reply::oauth_error(
-                400,
-                "invalid_request",
-                "Missing form parameter: grant_type",
-            );
+            return Reply::oauth_error(400, "invalid_request", "Missing form parameter: grant_type");
         }
         _ => return Reply::oauth_error(400, "unsupported_grant_type", "Unsupported grant_type"),
     }
@@ -64,9 +52,7 @@ pub(super) fn answer(site: &Site, call: &Call, account: &str) -> Reply {
             "scope": "email profile",
         }),
     );
-    reply
-        .headers
-        .push(("cache-control".to_owned(), "no-store".to_owned()));
+    reply.headers.push(("cache-control".to_owned(), "no-store".to_owned()));
     reply
 }
 

@@ -43,23 +43,12 @@ impl Tokens {
 /// A new token. It looks like a JWT and means nothing.
 pub(super) fn invent(rng: &mut StdRng) -> String {
     // {"alg":"RS256","typ":"JWT"}, as every real one begins.
-    format!(
-        "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.{}.{}",
-        noise(rng, 320),
-        noise(rng, 342)
-    )
+    format!("eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.{}.{}", noise(rng, 320), noise(rng, 342))
 }
 
 fn noise(rng: &mut StdRng, letters: usize) -> String {
     (0..letters)
-        .map(|_| {
-            char::from(
-                BASE64URL
-                    .get(rng.random_range(0..64))
-                    .copied()
-                    .unwrap_or(b'A'),
-            )
-        })
+        .map(|_| char::from(BASE64URL.get(rng.random_range(0..64)).copied().unwrap_or(b'A')))
         .collect()
 }
 
@@ -71,8 +60,7 @@ mod tests {
 
     #[test]
     fn a_token_is_known_until_it_expires_is_revoked_or_is_one_of_too_many() {
-        let (mut tokens, mut rng, now) =
-            (Tokens::default(), StdRng::seed_from_u64(1), Instant::now());
+        let (mut tokens, mut rng, now) = (Tokens::default(), StdRng::seed_from_u64(1), Instant::now());
         let life = Duration::from_secs(10);
         let first = invent(&mut rng);
         tokens.issue(&first, life, now);

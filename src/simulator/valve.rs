@@ -21,10 +21,7 @@ pub(super) struct Valve<S> {
 impl<S> Valve<S> {
     /// A stream with an open valve.
     pub(super) fn new(stream: S) -> Self {
-        Self {
-            stream,
-            shut: false,
-        }
+        Self { stream, shut: false }
     }
 
     /// Shuts or opens the valve.

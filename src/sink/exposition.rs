@@ -78,18 +78,10 @@ fn families<'t>(tables: &'t [RwLockReadGuard<'_, Table>]) -> Vec<Family<'t>> {
     let mut families = Vec::new();
     for table in tables.iter().map(|table| &**table) {
         for column in table.columns().iter().filter(|column| column.present > 0) {
-            families.push(Family {
-                metric: column.spec.metric.clone(),
-                table,
-                column: Some(column),
-            });
+            families.push(Family { metric: column.spec.metric.clone(), table, column: Some(column) });
         }
         if table.infos() > 0 {
-            families.push(Family {
-                metric: format!("axp_{}_info", table.stem()),
-                table,
-                column: None,
-            });
+            families.push(Family { metric: format!("axp_{}_info", table.stem()), table, column: None });
         }
     }
     families.sort_unstable_by(|a, b| a.metric.cmp(&b.metric));
@@ -105,17 +97,11 @@ impl Family<'_> {
     }
 
     fn render_info(&self, out: &mut Vec<u8>, format: Format) {
-        let help = format!(
-            "Texts of {} that are no labels of all its series",
-            self.table.producer_id()
-        );
+        let help = format!("Texts of {} that are no labels of all its series", self.table.producer_id());
         let (name, kind) = match format {
             Format::Text => (&*self.metric, "gauge"),
             // The family of an info metric is named without the suffix of its sample.
-            Format::OpenMetrics => (
-                self.metric.strip_suffix("_info").unwrap_or(&self.metric),
-                "info",
-            ),
+            Format::OpenMetrics => (self.metric.strip_suffix("_info").unwrap_or(&self.metric), "info"),
         };
         write_head(out, name, kind, &help, format);
         for (_, row) in self.table.shown().filter(|(_, row)| row.info_texts > 0) {
@@ -145,30 +131,15 @@ impl Family<'_> {
     }
 
     /// One sample for each state: 1 for the current one, 0 for the others.
-    fn render_states(
-        &self,
-        out: &mut Vec<u8>,
-        column: &Column,
-        text: &str,
-        state_at: usize,
-        current: f64,
-    ) {
+    fn render_states(&self, out: &mut Vec<u8>, column: &Column, text: &str, state_at: usize, current: f64) {
         let (before, after) = text.split_at_checked(state_at).unwrap_or((text, ""));
         let mut states: Vec<(usize, &String)> = column.states.iter().enumerate().collect();
         states.sort_unstable_by_key(|(_, pair)| *pair);
         for (index, pair) in states {
             out.extend_from_slice(self.metric.as_bytes());
             out.push(b'{');
-            let parts = [
-                before.trim_end_matches(','),
-                pair,
-                after.trim_start_matches(','),
-            ];
-            for (position, part) in parts
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .enumerate()
-            {
+            let parts = [before.trim_end_matches(','), pair, after.trim_start_matches(',')];
+            for (position, part) in parts.into_iter().filter(|part| !part.is_empty()).enumerate() {
                 if position > 0 {
                     out.push(b',');
                 }
@@ -204,19 +175,12 @@ fn write_head(out: &mut Vec<u8>, name: &str, kind: &str, help: &str, format: For
     };
     let help = help.replace('\\', "\\\\").replace('\n', "\\n");
     // OpenMetrics escapes quotes in help, the text format does not.
-    let help = if format == Format::OpenMetrics {
-        help.replace('"', "\\\"")
-    } else {
-        help
-    };
+    let help = if format == Format::OpenMetrics { help.replace('"', "\\\"") } else { help };
     line(out, ["HELP", name, &help]);
     line(out, ["TYPE", name, kind]);
     if format == Format::OpenMetrics {
         for unit in ["seconds", "ratio"] {
-            if name
-                .strip_suffix(unit)
-                .is_some_and(|rest| rest.ends_with('_'))
-            {
+            if name.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')) {
                 line(out, ["UNIT", name, unit]);
             }
         }
@@ -230,9 +194,7 @@ fn append_as_text(out: &mut Vec<u8>, openmetrics: &str) {
     for line in openmetrics.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
             help = rest.split_once(' ');
-        } else if let Some((name, kind)) = line
-            .strip_prefix("# TYPE ")
-            .and_then(|rest| rest.split_once(' '))
+        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' '))
         {
             let (suffix, kind) = match kind {
                 "counter" => ("_total", "counter"),

@@ -33,10 +33,9 @@ impl std::fmt::Display for Error {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Open(path, _) => write!(formatter, "open {} for lines", path.display()),
-            Self::Unsupported(target) => write!(
-                formatter,
-                "write lines to {target}: not available in this version"
-            ),
+            Self::Unsupported(target) => {
+                write!(formatter, "write lines to {target}: not available in this version")
+            }
         }
     }
 }
@@ -78,12 +77,7 @@ impl Sink {
             target => return Err(Error::Unsupported(target)),
         };
         metrics.up.set(1);
-        Ok(Self {
-            name: config.name.clone(),
-            writer,
-            flush_interval: config.flush_interval.get(),
-            metrics,
-        })
+        Ok(Self { name: config.name.clone(), writer, flush_interval: config.flush_interval.get(), metrics })
     }
 
     /// Writes what comes until the queue ends.
@@ -161,12 +155,7 @@ mod tests {
     use crate::telemetry::Telemetry;
 
     fn config(path: &Path) -> Influx {
-        Influx {
-            name: "main".to_owned(),
-            target: Target::File,
-            path: path.to_owned(),
-            ..Influx::default()
-        }
+        Influx { name: "main".to_owned(), target: Target::File, path: path.to_owned(), ..Influx::default() }
     }
 
     #[tokio::test]
@@ -181,19 +170,9 @@ mod tests {
             sender.send(b"b x=1 1\n");
             drop(sender);
             sink.run(receiver).await;
-            assert_eq!(
-                (
-                    metrics.written.get(),
-                    metrics.dropped.get(),
-                    metrics.up.get()
-                ),
-                (2, 0, 1)
-            );
+            assert_eq!((metrics.written.get(), metrics.dropped.get(), metrics.up.get()), (2, 0, 1));
         }
-        assert_eq!(
-            std::fs::read_to_string(&path).unwrap(),
-            "a x=1 1\nb x=1 1\n".repeat(2)
-        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a x=1 1\nb x=1 1\n".repeat(2));
         assert_eq!(
             std::fs::metadata(&path).unwrap().permissions().mode() & 0o137,
             0,
@@ -215,19 +194,10 @@ mod tests {
     async fn a_full_disk_costs_the_lines_and_nothing_else() {
         let metrics = Telemetry::new(1).sink("main");
         let (sender, receiver) = queue::lines(1, metrics.dropped.clone());
-        let sink = Sink::open(&config(Path::new("/dev/full")), metrics.clone())
-            .await
-            .unwrap();
+        let sink = Sink::open(&config(Path::new("/dev/full")), metrics.clone()).await.unwrap();
         sender.send(b"a x=1 1\n");
         drop(sender);
         sink.run(receiver).await;
-        assert_eq!(
-            (
-                metrics.written.get(),
-                metrics.dropped.get(),
-                metrics.up.get()
-            ),
-            (0, 1, 0)
-        );
+        assert_eq!((metrics.written.get(), metrics.dropped.get(), metrics.up.get()), (0, 1, 0));
     }
 }

@@ -73,8 +73,7 @@ mod tests {
 
     fn line(labels: &Labels, fields: &[(&str, Field<'_>)]) -> Option<String> {
         let mut out = Vec::new();
-        write(&mut out, "stem", labels, fields.iter().copied(), 7)
-            .then(|| String::from_utf8(out).unwrap())
+        write(&mut out, "stem", labels, fields.iter().copied(), 7).then(|| String::from_utf8(out).unwrap())
     }
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
@@ -88,11 +87,8 @@ mod tests {
     #[test]
     fn a_line_has_sorted_tags_and_fields_in_order() {
         let labels = labels(&[("b", "2 3"), ("a", "1,=")]);
-        let fields = [
-            ("n", Field::Number(2.0)),
-            ("t", Field::Text("say \"hi\"")),
-            ("f", Field::Boolean(false)),
-        ];
+        let fields =
+            [("n", Field::Number(2.0)), ("t", Field::Text("say \"hi\"")), ("f", Field::Boolean(false))];
         assert_eq!(
             line(&labels, &fields).unwrap(),
             "stem,a=1\\,\\=,b=2\\ 3 n=2,t=\"say \\\"hi\\\"\",f=false 7\n"

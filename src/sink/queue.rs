@@ -49,22 +49,9 @@ pub struct LineReceiver {
 /// A queue whose receiver takes `batch_bytes` and more without waiting for others;
 /// `dropped` counts the lines that found it full.
 pub fn lines(batch_bytes: usize, dropped: Counter) -> (LineSender, LineReceiver) {
-    let waiting = Mutex::new(Waiting {
-        senders: 1,
-        ..Waiting::default()
-    });
-    let shared = Arc::new(Shared {
-        waiting,
-        changed: Notify::new(),
-        batch_bytes,
-    });
-    (
-        LineSender {
-            shared: Arc::clone(&shared),
-            dropped,
-        },
-        LineReceiver { shared },
-    )
+    let waiting = Mutex::new(Waiting { senders: 1, ..Waiting::default() });
+    let shared = Arc::new(Shared { waiting, changed: Notify::new(), batch_bytes });
+    (LineSender { shared: Arc::clone(&shared), dropped }, LineReceiver { shared })
 }
 
 impl LineSender {
@@ -90,10 +77,7 @@ impl LineSender {
 impl Clone for LineSender {
     fn clone(&self) -> Self {
         self.shared.lock().senders += 1;
-        Self {
-            shared: Arc::clone(&self.shared),
-            dropped: self.dropped.clone(),
-        }
+        Self { shared: Arc::clone(&self.shared), dropped: self.dropped.clone() }
     }
 }
 
@@ -146,9 +130,7 @@ impl LineReceiver {
 
     /// A view for the metrics, which outlives neither end.
     pub fn gauge(&self) -> QueueGauge {
-        QueueGauge {
-            shared: Arc::clone(&self.shared),
-        }
+        QueueGauge { shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -179,10 +161,7 @@ mod tests {
         other.send(b"b\n");
         let mut batch = Batch::default();
         assert!(receiver.receive(&mut batch, LONG).await);
-        assert_eq!(
-            (batch.bytes.as_slice(), batch.lines),
-            (b"a\nb\n".as_slice(), 2)
-        );
+        assert_eq!((batch.bytes.as_slice(), batch.lines), (b"a\nb\n".as_slice(), 2));
         drop(sender);
         other.send(b"c\n");
         drop(other);

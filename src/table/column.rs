@@ -43,12 +43,7 @@ pub struct Column {
 impl Column {
     /// A column without a value in any row.
     pub const fn new(spec: ColumnSpec, slot: Slot) -> Self {
-        Self {
-            spec,
-            slot,
-            states: Vec::new(),
-            present: 0,
-        }
+        Self { spec, slot, states: Vec::new(), present: 0 }
     }
 
     /// Series that one present value costs.

@@ -15,10 +15,7 @@ pub struct Places {
 impl Places {
     /// `limit` places, none taken.
     pub const fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            taken: AtomicUsize::new(0),
-        }
+        Self { limit, taken: AtomicUsize::new(0) }
     }
 
     /// How many there are.
@@ -45,9 +42,7 @@ impl Places {
     pub fn give_back(&self, count: usize) {
         let _ = self
             .taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
-                Some(taken.saturating_sub(count))
-            });
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| Some(taken.saturating_sub(count)));
     }
 }
 

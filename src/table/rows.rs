@@ -8,6 +8,8 @@
 //! Nothing here blocks, reads a clock or does I/O. Bounds: series and rows by the shared
 //! [`Places`]; past them the new is refused and the old goes on.
 
+mod placing;
+
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -15,7 +17,6 @@ use std::sync::Arc;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::config::Kind;
-use crate::label::labels::Labels;
 use crate::reject::{ReadingReject, RowReject};
 use crate::table::column::{Column, ColumnSpec, Slot};
 use crate::table::places::Places;
@@ -44,10 +45,7 @@ impl Limits {
     /// `limits.series` places for series, and as many for rows: a shown row has at least
     /// one series, and those not shown must not grow without bound either.
     pub fn new(series: usize) -> Self {
-        Self {
-            series: Arc::new(Places::new(series)),
-            rows: Arc::new(Places::new(series)),
-        }
+        Self { series: Arc::new(Places::new(series)), rows: Arc::new(Places::new(series)) }
     }
 }
 
@@ -131,53 +129,11 @@ impl Table {
             self.cells.resize(self.rows.len() * self.stride, f64::NAN);
             self.rows.len() - 1
         };
-        let Self {
-            by_identity,
-            rows,
-            hasher,
-            ..
-        } = self;
+        let Self { by_identity, rows, hasher, .. } = self;
         by_identity.insert_unique(hasher.hash_one(identity), id, |id| {
-            hasher.hash_one(
-                rows.get(*id)
-                    .and_then(Option::as_ref)
-                    .map_or("", |row| &*row.identity),
-            )
+            hasher.hash_one(rows.get(*id).and_then(Option::as_ref).map_or("", |row| &*row.identity))
         });
         Ok(id)
-    }
-
-    /// Gives a row its labels, or hides it for the reason why it has none.
-    ///
-    /// # Errors
-    /// That reason, or [`RowReject::LabelCollision`] where another row has the labels;
-    /// the row then waits for its place. A hidden row keeps its values.
-    pub fn place(&mut self, id: RowId, labels: Result<Labels, RowReject>) -> Result<(), RowReject> {
-        self.unplace(id);
-        let Some(row) = self.rows.get_mut(id).and_then(Option::as_mut) else {
-            return Ok(());
-        };
-        match labels {
-            Ok(labels) => row.set_labels(labels),
-            Err(reject) => {
-                row.set_labels(Labels::new());
-                row.standing = if reject == RowReject::Relabel {
-                    Standing::Dropped
-                } else {
-                    Standing::Refused
-                };
-                return Err(reject);
-            }
-        }
-        let text = Arc::clone(&row.text);
-        if self.shown.contains_key(&text) {
-            row.standing = Standing::Waiting;
-            self.waiting.entry(text).or_default().push(id);
-            return Err(RowReject::LabelCollision);
-        }
-        self.shown.insert(text, id);
-        self.show(id);
-        Ok(())
     }
 
     /// Removes a row, its values and its places; the next in line for its labels is shown.
@@ -199,9 +155,7 @@ impl Table {
 
     /// Removes every row that `goes`; returns how many went.
     pub fn retire_where(&mut self, goes: impl Fn(&Row) -> bool) -> usize {
-        let ids: Vec<RowId> = (0..self.rows.len())
-            .filter(|id| self.row(*id).is_some_and(&goes))
-            .collect();
+        let ids: Vec<RowId> = (0..self.rows.len()).filter(|id| self.row(*id).is_some_and(&goes)).collect();
         for id in &ids {
             self.retire(*id);
         }
@@ -228,10 +182,7 @@ impl Table {
         let (old, new) = (self.stride, self.stride + STRIDE_STEP);
         let mut cells = vec![f64::NAN; self.rows.len() * new];
         if old > 0 {
-            for (to, from) in cells
-                .chunks_exact_mut(new)
-                .zip(self.cells.chunks_exact(old))
-            {
+            for (to, from) in cells.chunks_exact_mut(new).zip(self.cells.chunks_exact(old)) {
                 to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
             }
         }
@@ -244,11 +195,7 @@ impl Table {
     ///
     /// # Errors
     /// [`ReadingReject::SeriesLimit`] where there is no place for them.
-    pub fn learn_states(
-        &mut self,
-        column: ColumnId,
-        states: &[Box<str>],
-    ) -> Result<(), ReadingReject> {
+    pub fn learn_states(&mut self, column: ColumnId, states: &[Box<str>]) -> Result<(), ReadingReject> {
         let Some(column) = self.columns.get_mut(column as usize) else {
             return Ok(());
         };
@@ -267,12 +214,7 @@ impl Table {
     /// # Errors
     /// [`ReadingReject::SeriesLimit`] where the series is new and there is no place for
     /// it, [`ReadingReject::LabelCollision`] for a state in a row that has a `state` label.
-    pub fn set_cell(
-        &mut self,
-        id: RowId,
-        column: ColumnId,
-        value: f64,
-    ) -> Result<(), ReadingReject> {
+    pub fn set_cell(&mut self, id: RowId, column: ColumnId, value: f64) -> Result<(), ReadingReject> {
         let Some(Some(row)) = self.rows.get(id) else {
             return Ok(());
         };
@@ -307,18 +249,8 @@ impl Table {
     /// [`ReadingReject::SeriesLimit`] where it would begin an info series and there is no
     /// place for it, [`ReadingReject::LabelCollision`] where the row has a label of this
     /// name with another value.
-    pub fn set_text(
-        &mut self,
-        id: RowId,
-        column: ColumnId,
-        text: &str,
-    ) -> Result<bool, ReadingReject> {
-        let Some(Column {
-            spec,
-            slot: Slot::Text(slot),
-            ..
-        }) = self.columns.get_mut(column as usize)
-        else {
+    pub fn set_text(&mut self, id: RowId, column: ColumnId, text: &str) -> Result<bool, ReadingReject> {
+        let Some(Column { spec, slot: Slot::Text(slot), .. }) = self.columns.get_mut(column as usize) else {
             return Ok(false);
         };
         let Some(Some(row)) = self.rows.get_mut(id) else {
@@ -327,8 +259,7 @@ impl Table {
         if row.text_at(*slot) == Some(text) {
             return Ok(false);
         }
-        if !spec.promoted && row.labels.contains(&spec.field) && row.labels.get(&spec.field) != text
-        {
+        if !spec.promoted && row.labels.contains(&spec.field) && row.labels.get(&spec.field) != text {
             return Err(ReadingReject::LabelCollision);
         }
         if row.texts.len() <= *slot {
@@ -373,10 +304,7 @@ impl Table {
                 false
             }
             Slot::Text(slot) => {
-                let was = row
-                    .texts
-                    .get_mut(slot)
-                    .is_some_and(|text| text.take().is_some());
+                let was = row.texts.get_mut(slot).is_some_and(|text| text.take().is_some());
                 if was && !column.spec.promoted {
                     row.info_texts -= 1;
                     if row.info_texts == 0 && row.standing == Standing::Shown {
@@ -397,106 +325,6 @@ impl Table {
         }
     }
 
-    /// Takes places for all of a row's values; what finds none is removed.
-    fn show(&mut self, id: RowId) {
-        let Some(Some(row)) = self.rows.get_mut(id) else {
-            return;
-        };
-        row.standing = Standing::Shown;
-        let has_state_label = row.labels.contains(STATE_LABEL);
-        for column in &mut self.columns {
-            let Slot::Cell(slot) = column.slot else {
-                continue;
-            };
-            let Some(cell) = self
-                .cells
-                .get_mut(id * self.stride + slot)
-                .filter(|cell| !cell.is_nan())
-            else {
-                continue;
-            };
-            let collides = column.spec.kind == Kind::State && has_state_label;
-            if !collides && self.limits.series.take(column.weight()) {
-                self.series += column.weight();
-                column.present += 1;
-            } else {
-                *cell = f64::NAN;
-            }
-        }
-        if row.info_texts > 0 {
-            if self.limits.series.take(1) {
-                self.series += 1;
-                self.infos += 1;
-            } else {
-                row.info_texts = 0;
-                for column in self.columns.iter().filter(|column| !column.spec.promoted) {
-                    if let Slot::Text(slot) = column.slot
-                        && let Some(text) = row.texts.get_mut(slot)
-                    {
-                        *text = None;
-                    }
-                }
-            }
-        }
-        row.rebuild_info(&self.columns);
-    }
-
-    /// Takes a row out of what is shown or waits; shows the next one with its labels.
-    fn unplace(&mut self, id: RowId) {
-        let Some(Some(row)) = self.rows.get_mut(id) else {
-            return;
-        };
-        let text = Arc::clone(&row.text);
-        match std::mem::replace(&mut row.standing, Standing::Dropped) {
-            Standing::Dropped | Standing::Refused => {}
-            Standing::Waiting => {
-                if let Some(line) = self.waiting.get_mut(&text) {
-                    line.retain(|other| *other != id);
-                    if line.is_empty() {
-                        self.waiting.remove(&text);
-                    }
-                }
-            }
-            Standing::Shown => {
-                self.hide(id);
-                self.shown.remove(&text);
-                let Some(line) = self.waiting.get_mut(&text) else {
-                    return;
-                };
-                let next = (!line.is_empty()).then(|| line.remove(0));
-                if line.is_empty() {
-                    self.waiting.remove(&text);
-                }
-                if let Some(next) = next {
-                    self.shown.insert(text, next);
-                    self.show(next);
-                }
-            }
-        }
-    }
-
-    /// Gives back the places of a row that was shown.
-    fn hide(&mut self, id: RowId) {
-        let Some(Some(row)) = self.rows.get(id) else {
-            return;
-        };
-        let mut places = usize::from(row.info_texts > 0);
-        self.infos -= places;
-        for column in &mut self.columns {
-            if let Slot::Cell(slot) = column.slot
-                && self
-                    .cells
-                    .get(id * self.stride + slot)
-                    .is_some_and(|cell| !cell.is_nan())
-            {
-                places += column.weight();
-                column.present -= 1;
-            }
-        }
-        self.series -= places;
-        self.limits.series.give_back(places);
-    }
-
     /// The columns, in the order in which they came.
     pub fn columns(&self) -> &[Column] {
         &self.columns
@@ -504,17 +332,12 @@ impl Table {
 
     /// A cell of a row; NaN where it is absent.
     pub fn cell(&self, id: RowId, slot: usize) -> f64 {
-        self.cells
-            .get(id * self.stride + slot)
-            .copied()
-            .unwrap_or(f64::NAN)
+        self.cells.get(id * self.stride + slot).copied().unwrap_or(f64::NAN)
     }
 
     /// The rows shown, in the order of their label text.
     pub fn shown(&self) -> impl Iterator<Item = (RowId, &Row)> {
-        self.shown
-            .values()
-            .filter_map(|id| Some((*id, self.row(*id)?)))
+        self.shown.values().filter_map(|id| Some((*id, self.row(*id)?)))
     }
 
     /// Rows held, shown or not.
@@ -552,186 +375,4 @@ impl Drop for Table {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn spec(kind: Kind, name: &str) -> ColumnSpec {
-        ColumnSpec {
-            metric: format!("axp_t_{name}"),
-            field: name.to_owned(),
-            help: String::new(),
-            kind,
-            promoted: false,
-        }
-    }
-
-    fn labels(pairs: &[(&str, &str)]) -> Labels {
-        let mut labels = Labels::new();
-        for (name, value) in pairs {
-            labels.set(name, *value);
-        }
-        labels
-    }
-
-    fn table(series: usize) -> Table {
-        Table::new("T_1", "t", Limits::new(series))
-    }
-
-    fn row(table: &mut Table, name: &str) -> RowId {
-        let id = table.insert(name).unwrap();
-        table.place(id, Ok(labels(&[("a", name)]))).unwrap();
-        id
-    }
-
-    #[test]
-    fn a_retired_row_gives_its_places_back() {
-        let mut table = table(2);
-        let column = table.add_column(spec(Kind::Number, "n"));
-        let (one, two) = (row(&mut table, "1"), row(&mut table, "2"));
-        assert_eq!(table.insert("3"), Err(RowReject::RowLimit));
-        table.set_cell(one, column, 1.0).unwrap();
-        table.set_cell(two, column, 2.0).unwrap();
-        table.retire(one);
-        assert_eq!(table.find("1"), None);
-        let three = row(&mut table, "3");
-        assert!(
-            table.cell(three, 0).is_nan(),
-            "a new row in an old place starts empty"
-        );
-        table.set_cell(three, column, 3.0).unwrap();
-        assert_eq!((table.series(), table.rows_held()), (2, 2));
-    }
-
-    #[test]
-    fn new_series_past_the_limit_are_refused_and_old_ones_go_on() {
-        let mut table = table(2);
-        let columns = [
-            table.add_column(spec(Kind::Number, "a")),
-            table.add_column(spec(Kind::Number, "b")),
-            table.add_column(spec(Kind::Number, "c")),
-        ];
-        let id = row(&mut table, "1");
-        table.set_cell(id, columns[0], 1.0).unwrap();
-        table.set_cell(id, columns[1], 1.0).unwrap();
-        assert_eq!(
-            table.set_cell(id, columns[2], 1.0),
-            Err(ReadingReject::SeriesLimit)
-        );
-        assert_eq!(table.set_cell(id, columns[0], 2.0), Ok(()));
-        table.clear(id, columns[1]);
-        assert_eq!(table.set_cell(id, columns[2], 1.0), Ok(()));
-    }
-
-    #[test]
-    fn each_state_is_a_series() {
-        let mut table = table(5);
-        let column = table.add_column(spec(Kind::State, "s"));
-        let states: Vec<Box<str>> = vec!["A".into(), "B".into(), "C".into()];
-        table.learn_states(column, &states[..1]).unwrap();
-        let (one, two) = (row(&mut table, "1"), row(&mut table, "2"));
-        table.set_cell(one, column, 0.0).unwrap();
-        table.set_cell(two, column, 0.0).unwrap();
-        table.learn_states(column, &states[..2]).unwrap();
-        assert_eq!(table.series(), 4);
-        assert_eq!(
-            table.learn_states(column, &states),
-            Err(ReadingReject::SeriesLimit)
-        );
-        table.retire(two);
-        table.learn_states(column, &states).unwrap();
-        assert_eq!(table.series(), 3);
-    }
-
-    #[test]
-    fn of_two_rows_with_equal_labels_the_first_is_shown_until_it_goes() {
-        let mut table = table(10);
-        let column = table.add_column(spec(Kind::Number, "n"));
-        let one = table.insert("1").unwrap();
-        let two = table.insert("2").unwrap();
-        assert_eq!(table.place(one, Ok(labels(&[("a", "x")]))), Ok(()));
-        assert_eq!(
-            table.place(two, Ok(labels(&[("a", "x")]))),
-            Err(RowReject::LabelCollision)
-        );
-        table.set_cell(one, column, 1.0).unwrap();
-        table.set_cell(two, column, 2.0).unwrap();
-        assert_eq!(table.shown().map(|(id, _)| id).collect::<Vec<_>>(), [one]);
-        assert_eq!(table.series(), 1);
-        table.retire(one);
-        assert_eq!(table.shown().map(|(id, _)| id).collect::<Vec<_>>(), [two]);
-        assert_eq!(table.series(), 1);
-    }
-
-    #[test]
-    fn a_label_of_the_row_is_never_doubled() {
-        let mut table = table(10);
-        let state = table.add_column(spec(Kind::State, "s"));
-        let text = table.add_column(spec(Kind::Text, "agent_id"));
-        table.learn_states(state, &["A".into()]).unwrap();
-        let id = table.insert("1").unwrap();
-        table
-            .place(id, Ok(labels(&[("agent_id", "7"), ("state", "x")])))
-            .unwrap();
-        assert_eq!(
-            table.set_cell(id, state, 0.0),
-            Err(ReadingReject::LabelCollision)
-        );
-        assert_eq!(
-            table.set_text(id, text, "8"),
-            Err(ReadingReject::LabelCollision)
-        );
-        assert_eq!(table.set_text(id, text, "7"), Ok(true));
-        table.rebuild_info(id);
-        assert_eq!(table.row(id).unwrap().info, r#"agent_id="7",state="x""#);
-    }
-
-    proptest! {
-        /// Whatever is done, the counts equal what a recount gives.
-        #[test]
-        fn the_counts_are_those_of_a_recount(actions in prop::collection::vec((0u8..7, 0usize..4, 0u32..4), 1..80), limit in 1usize..12) {
-            let mut table = table(limit);
-            let shared = table.limits.clone();
-            for kind in [Kind::Number, Kind::Number, Kind::State, Kind::Text] {
-                table.add_column(spec(kind, "x"));
-            }
-            let states: Vec<Box<str>> = vec!["A".into(), "B".into(), "C".into()];
-            for (action, row, column) in actions {
-                let identity = row.to_string();
-                // Rows 0 and 1 share their labels.
-                let own = labels(&[("a", if row < 2 { "same" } else { &identity })]);
-                let id = table.find(&identity);
-                match (action, id) {
-                    (0, Some(id)) => table.retire(id),
-                    (1, Some(id)) => { table.clear(id, column); }
-                    (2, Some(id)) => { let _ = table.place(id, if column > 0 { Ok(own) } else { Err(RowReject::Relabel) }); }
-                    (3, _) => { let _ = table.learn_states(2, &states[..column.min(3) as usize]); }
-                    (_, Some(id)) if column == 3 => { let _ = table.set_text(id, 3, &action.to_string()); }
-                    (_, Some(id)) => { let _ = table.set_cell(id, column, f64::from(action % 3)); }
-                    (_, None) => if let Ok(id) = table.insert(&identity) { let _ = table.place(id, Ok(own)); },
-                }
-                let mut series = 0;
-                for (id, row) in table.shown() {
-                    series += usize::from(row.texts.iter().any(Option::is_some));
-                    for column in table.columns() {
-                        if let Slot::Cell(slot) = column.slot && !table.cell(id, slot).is_nan() {
-                            series += column.weight();
-                        }
-                    }
-                }
-                prop_assert_eq!(table.series(), series);
-                prop_assert_eq!(shared.series.taken(), series);
-                prop_assert!(series <= limit);
-                prop_assert_eq!(shared.rows.taken(), table.rows_held());
-                let mut texts: Vec<_> = table.shown().map(|(_, row)| Arc::clone(&row.text)).collect();
-                let before = texts.len();
-                texts.dedup();
-                prop_assert_eq!(texts.len(), before);
-            }
-            drop(table);
-            prop_assert_eq!(shared.series.taken(), 0);
-            prop_assert_eq!(shared.rows.taken(), 0);
-        }
-    }
-}
+mod tests;

@@ -82,9 +82,7 @@ impl Snapshot {
 
     /// When [`Self::tick`] may have something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.last_initializing
-            .filter(|_| self.open)
-            .map(|last| last + self.quiet)
+        self.last_initializing.filter(|_| self.open).map(|last| last + self.quiet)
     }
 
     fn close(&mut self) -> bool {

@@ -27,53 +27,25 @@ impl Collector for ProcessCollector {
         };
         let stat = process.stat().ok();
         let stat = stat.as_ref();
-        let descriptors = process
-            .fd_count()
-            .ok()
-            .and_then(|count| u32::try_from(count).ok());
+        let descriptors = process.fd_count().ok().and_then(|count| u32::try_from(count).ok());
         let descriptors_max =
-            process
-                .limits()
-                .ok()
-                .and_then(|limits| match limits.max_open_files.soft_limit {
-                    LimitValue::Value(value) => Some(value),
-                    LimitValue::Unlimited => None,
-                });
-        gauge(
-            "process_open_fds",
-            "Open file descriptors",
-            descriptors.map(f64::from),
-        )?;
-        gauge(
-            "process_max_fds",
-            "Most file descriptors that may be open",
-            descriptors_max.map(float),
-        )?;
-        gauge(
-            "process_virtual_memory_bytes",
-            "Virtual memory",
-            stat.map(|stat| float(stat.vsize)),
-        )?;
+            process.limits().ok().and_then(|limits| match limits.max_open_files.soft_limit {
+                LimitValue::Value(value) => Some(value),
+                LimitValue::Unlimited => None,
+            });
+        gauge("process_open_fds", "Open file descriptors", descriptors.map(f64::from))?;
+        gauge("process_max_fds", "Most file descriptors that may be open", descriptors_max.map(float))?;
+        gauge("process_virtual_memory_bytes", "Virtual memory", stat.map(|stat| float(stat.vsize)))?;
         let resident = stat.map(|stat| float(stat.rss_bytes().get()));
         gauge("process_resident_memory_bytes", "Memory in use", resident)?;
-        let threads =
-            stat.map(|stat| f64::from(i32::try_from(stat.num_threads).unwrap_or(i32::MAX)));
+        let threads = stat.map(|stat| f64::from(i32::try_from(stat.num_threads).unwrap_or(i32::MAX)));
         gauge("process_threads", "Threads", threads)?;
-        gauge(
-            "process_start_time_seconds",
-            "When the process started",
-            stat.and_then(started),
-        )?;
+        gauge("process_start_time_seconds", "When the process started", stat.and_then(started))?;
         let Some(stat) = stat else { return Ok(()) };
         let ticks = float(procfs::ticks_per_second());
         let cpu = ConstCounter::new(float(stat.utime + stat.stime) / ticks);
         let help = "Processor time used, by user and system together";
-        cpu.encode(encoder.encode_descriptor(
-            "process_cpu_seconds",
-            help,
-            None,
-            cpu.metric_type(),
-        )?)
+        cpu.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, cpu.metric_type())?)
     }
 }
 
@@ -82,10 +54,7 @@ fn started(stat: &procfs::process::Stat) -> Option<f64> {
     Some(float(boot) + float(stat.starttime) / float(procfs::ticks_per_second()))
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "amounts of a process are far below 2^53"
-)]
+#[expect(clippy::cast_precision_loss, reason = "amounts of a process are far below 2^53")]
 fn float(value: u64) -> f64 {
     value as f64
 }

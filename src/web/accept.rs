@@ -28,13 +28,7 @@ fn read(element: &str) -> Option<(Format, f64)> {
     for (name, value) in parts.filter_map(|part| part.split_once('=')) {
         match name.trim().to_ascii_lowercase().as_str() {
             "version" => version = Some(value.trim().trim_matches('"')),
-            "q" => {
-                quality = value
-                    .trim()
-                    .parse::<f64>()
-                    .ok()
-                    .filter(|q| (0.0..=1.0).contains(q))?
-            }
+            "q" => quality = value.trim().parse::<f64>().ok().filter(|q| (0.0..=1.0).contains(q))?,
             _ => {}
         }
     }
@@ -64,10 +58,7 @@ mod tests {
             ("application/openmetrics-text", OpenMetrics),
             ("application/openmetrics-text; version=1.0.0", OpenMetrics),
             ("application/openmetrics-text;version=2.0.0", Text),
-            (
-                "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.9",
-                Text,
-            ),
+            ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.9", Text),
             ("application/openmetrics-text;q=0,text/plain;q=0.1", Text),
             (
                 "text/plain;q=0.3, application/openmetrics-text;q=x, ;;, application/openmetrics-text;q=0.4",

@@ -35,12 +35,7 @@ impl Site {
         telemetry: Arc<Telemetry>,
         queues: Vec<(telemetry::Sink, QueueGauge)>,
     ) -> Self {
-        Self {
-            metrics_path,
-            feeds,
-            telemetry,
-            queues,
-        }
+        Self { metrics_path, feeds, telemetry, queues }
     }
 
     /// Answers one request; HEAD is answered like GET, the server leaves the body out.
@@ -52,13 +47,8 @@ impl Site {
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut response = plain(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "only GET and HEAD\n".to_owned(),
-            );
-            response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return Ok(response);
         }
         Ok(match request.uri().path() {
@@ -74,19 +64,15 @@ impl Site {
                 let rendered = tokio::task::spawn_blocking(move || self.render(format)).await;
                 match rendered {
                     Ok(body) => respond(StatusCode::OK, format.content_type(), body),
-                    Err(_) => plain(
-                        StatusCode::INTERNAL_SERVER_ERROR,
-                        "rendering failed\n".to_owned(),
-                    ),
+                    Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "rendering failed\n".to_owned()),
                 }
             }
             "/-/healthy" => plain(StatusCode::OK, "healthy\n".to_owned()),
             "/-/ready" => self.ready(),
             "/" => respond(StatusCode::OK, HTML, self.landing_page().into_bytes()),
-            _ => plain(
-                StatusCode::NOT_FOUND,
-                format!("nothing here; metrics are at {}\n", self.metrics_path),
-            ),
+            _ => {
+                plain(StatusCode::NOT_FOUND, format!("nothing here; metrics are at {}\n", self.metrics_path))
+            }
         })
     }
 
@@ -94,27 +80,17 @@ impl Site {
     pub fn render(&self, format: Format) -> Vec<u8> {
         let started = Instant::now();
         self.telemetry.scrapes(format.label()).inc();
-        let tables: Vec<_> = self
-            .feeds
-            .list()
-            .iter()
-            .map(|feed| Arc::clone(feed.table()))
-            .collect();
+        let tables: Vec<_> = self.feeds.list().iter().map(|feed| Arc::clone(feed.table())).collect();
         for table in &tables {
             let table = crate::pipeline::read_table(table);
-            self.telemetry
-                .set_held(table.producer_id(), table.rows_held(), table.series());
+            self.telemetry.set_held(table.producer_id(), table.rows_held(), table.series());
         }
         for (metrics, gauge) in &self.queues {
-            metrics
-                .queue_bytes
-                .set(i64::try_from(gauge.bytes()).unwrap_or(i64::MAX));
+            metrics.queue_bytes.set(i64::try_from(gauge.bytes()).unwrap_or(i64::MAX));
         }
         let mut body = Vec::new();
         exposition::render(&mut body, &tables, self.telemetry.registry(), format);
-        self.telemetry
-            .scrape_duration()
-            .observe(started.elapsed().as_secs_f64());
+        self.telemetry.scrape_duration().observe(started.elapsed().as_secs_f64());
         body
     }
 
@@ -125,19 +101,12 @@ impl Site {
                 let body = format!("waiting for the first snapshot of {}\n", waiting.join(", "));
                 plain(StatusCode::SERVICE_UNAVAILABLE, body)
             }
-            None => plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "waiting for the list of producers\n".to_owned(),
-            ),
+            None => plain(StatusCode::SERVICE_UNAVAILABLE, "waiting for the list of producers\n".to_owned()),
         }
     }
 
     fn landing_page(&self) -> String {
-        let path = self
-            .metrics_path
-            .replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('"', "&quot;");
+        let path = self.metrics_path.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
         format!(
             "<!doctype html><html lang=en><meta charset=utf-8><title>axp-exporter</title>\
              <h1>axp-exporter {}</h1><p>Avaya Experience Platform realtime measures.</p>\

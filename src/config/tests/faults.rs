@@ -5,10 +5,7 @@ use super::*;
 #[test]
 fn syntax_errors_are_one_line_with_line_and_column() {
     for (text, expected) in [
-        (
-            "[axp]\nclient_id = abc\n",
-            "config.toml: line 2, column 13: invalid string, expected `\"`, `'`",
-        ),
+        ("[axp]\nclient_id = abc\n", "config.toml: line 2, column 13: invalid string, expected `\"`, `'`"),
         (
             "[axp]\nlocale = \"a\"\nlocale = \"b\"\n",
             "config.toml: line 3, column 1: duplicate key `locale` in table `axp`",
@@ -21,10 +18,7 @@ fn syntax_errors_are_one_line_with_line_and_column() {
 #[test]
 fn unknown_keys_name_the_nearest_known_one() {
     assert_problems(&[
-        (
-            "client_idd = \"x\"",
-            "config.toml: axp.client_idd: unknown key; did you mean client_id?",
-        ),
+        ("client_idd = \"x\"", "config.toml: axp.client_idd: unknown key; did you mean client_id?"),
         ("[lgo]", "config.toml: lgo: unknown key; did you mean log?"),
         (
             "[[producer]]\nid = \"a\"\nalow = []",
@@ -42,10 +36,7 @@ fn unknown_keys_name_the_nearest_known_one() {
             "[[relabel]]\ntarget_label = \"a\"\nregexp = \"x\"",
             "config.toml: relabel[0].regexp: unknown key; did you mean regex?",
         ),
-        (
-            "\"a\\nb\" = 1",
-            "config.toml: axp.a\\nb: unknown key; did you mean locale?",
-        ),
+        ("\"a\\nb\" = 1", "config.toml: axp.a\\nb: unknown key; did you mean locale?"),
     ]);
 }
 
@@ -70,18 +61,9 @@ fn wrong_types_say_what_was_found_and_what_would_be_right() {
             "config.toml: axp.ping_interval: found \"30\", expected a duration such as \"250ms\", \
              \"30s\", \"5m\" or \"1h30m\"",
         ),
-        (
-            "dictionary = \"true\"",
-            "config.toml: axp.dictionary: found \"true\", expected true or false",
-        ),
-        (
-            "locale = 5",
-            "config.toml: axp.locale: found 5, expected text in quotes",
-        ),
-        (
-            "ca_file = 5",
-            "config.toml: axp.ca_file: found 5, expected text in quotes",
-        ),
+        ("dictionary = \"true\"", "config.toml: axp.dictionary: found \"true\", expected true or false"),
+        ("locale = 5", "config.toml: axp.locale: found 5, expected text in quotes"),
+        ("ca_file = 5", "config.toml: axp.ca_file: found 5, expected text in quotes"),
         (
             "endpoint_hosts = \"a\"",
             "config.toml: axp.endpoint_hosts: found \"a\", expected a list of texts such as [\"a\", \"b\"]",
@@ -91,10 +73,7 @@ fn wrong_types_say_what_was_found_and_what_would_be_right() {
             "config.toml: log.level: found \"loud\", expected one of \"error\", \"warn\", \"info\", \
              \"debug\", \"trace\"",
         ),
-        (
-            "[log]\nformat = 1",
-            "config.toml: log.format: found 1, expected one of \"text\", \"json\"",
-        ),
+        ("[log]\nformat = 1", "config.toml: log.format: found 1, expected one of \"text\", \"json\""),
         (
             "[privacy]\npersonal = \"\"",
             "config.toml: privacy.personal: found nothing, expected one of \"drop\", \"keep\", \"hash\"",
@@ -114,10 +93,7 @@ fn wrong_types_say_what_was_found_and_what_would_be_right() {
 #[test]
 fn tables_and_lists_of_tables_are_not_mixed_up() {
     assert_problems(&[
-        (
-            "[[log]]\nlevel = \"debug\"",
-            "config.toml: log: found a list, expected a table, [log]",
-        ),
+        ("[[log]]\nlevel = \"debug\"", "config.toml: log: found a list, expected a table, [log]"),
         (
             "[producer]\nid = \"a\"",
             "config.toml: producer: found a table, expected a list of tables, [[producer]]",
@@ -129,15 +105,9 @@ fn tables_and_lists_of_tables_are_not_mixed_up() {
         ),
     ]);
     let text = format!("influx = [5, {{ name = \"main\", target = \"stdout\" }}]\n{ACCOUNT}");
-    assert_eq!(
-        problems(&text),
-        "config.toml: influx[0]: found a number, expected a table, [[influx]]"
-    );
+    assert_eq!(problems(&text), "config.toml: influx[0]: found a number, expected a table, [[influx]]");
     let text = format!("log = 5\n{ACCOUNT}");
-    assert_eq!(
-        problems(&text),
-        "config.toml: log: found a number, expected a table, [log]"
-    );
+    assert_eq!(problems(&text), "config.toml: log: found a number, expected a table, [log]");
 }
 
 #[test]

@@ -65,18 +65,9 @@ fn an_account_can_come_from_the_environment_alone() {
 fn unknown_variables_are_problems_that_name_the_nearest_known_one() {
     let folder = Folder::new();
     for (name, expected) in [
-        (
-            "AXP_EXPORTER_AXP__CLIENT_IDD",
-            "unknown variable; did you mean AXP_EXPORTER_AXP__CLIENT_ID?",
-        ),
-        (
-            "AXP_EXPORTER_LOG_LEVEL",
-            "unknown variable; did you mean AXP_EXPORTER_LOG__LEVEL?",
-        ),
-        (
-            "AXP_EXPORTER_LOG__level",
-            "unknown variable; did you mean AXP_EXPORTER_LOG__LEVEL?",
-        ),
+        ("AXP_EXPORTER_AXP__CLIENT_IDD", "unknown variable; did you mean AXP_EXPORTER_AXP__CLIENT_ID?"),
+        ("AXP_EXPORTER_LOG_LEVEL", "unknown variable; did you mean AXP_EXPORTER_LOG__LEVEL?"),
+        ("AXP_EXPORTER_LOG__level", "unknown variable; did you mean AXP_EXPORTER_LOG__LEVEL?"),
     ] {
         let expected = format!("environment variable {name}: {expected}");
         assert_eq!(folder.problems(ACCOUNT, &[(name, "x")]), expected);
@@ -98,11 +89,7 @@ fn the_variables_that_kubernetes_sets_for_a_service_are_not_ours() {
 fn problems_of_a_variable_name_the_variable() {
     let folder = Folder::new();
     for (name, value, expected) in [
-        (
-            "AXP_EXPORTER_AXP__DICTIONARY",
-            "yes",
-            "axp.dictionary: found \"yes\", expected true or false",
-        ),
+        ("AXP_EXPORTER_AXP__DICTIONARY", "yes", "axp.dictionary: found \"yes\", expected true or false"),
         (
             "AXP_EXPORTER_LIMITS__SERIES",
             "many",
@@ -165,25 +152,13 @@ fn a_file_that_is_no_configuration_is_one_problem() {
     folder.write("binary.toml", [0xff, 0xfe], 0o600);
     for (name, expected) in [
         ("none.toml", "no such file"),
-        (
-            "huge.toml",
-            "found more than 1 MiB, expected a readable TOML file",
-        ),
-        (
-            "binary.toml",
-            "found a file that is not UTF-8, expected a readable TOML file",
-        ),
-        (
-            "",
-            "found a file that is not readable, expected a readable TOML file",
-        ),
+        ("huge.toml", "found more than 1 MiB, expected a readable TOML file"),
+        ("binary.toml", "found a file that is not UTF-8, expected a readable TOML file"),
+        ("", "found a file that is not readable, expected a readable TOML file"),
     ] {
         let path = folder.path(name);
         let problems = Config::validate_offline(&path, no_env()).unwrap_err();
-        assert_eq!(
-            problems.to_string(),
-            format!("{}: {expected}", path.display())
-        );
+        assert_eq!(problems.to_string(), format!("{}: {expected}", path.display()));
         assert_eq!(problems.is_missing_file(), name == "none.toml");
     }
 }
@@ -192,12 +167,7 @@ fn a_file_that_is_no_configuration_is_one_problem() {
 fn commands_that_need_no_account_load_without_one() {
     let path = std::path::Path::new("config.toml");
     assert!(Config::from_text(Account::Optional, path, "", no_env()).is_ok());
-    let problems = Config::from_text(
-        Account::Optional,
-        path,
-        "[axp]\naccount_id = \"x\"",
-        no_env(),
-    );
+    let problems = Config::from_text(Account::Optional, path, "[axp]\naccount_id = \"x\"", no_env());
     assert_eq!(
         problems.unwrap_err().to_string(),
         "config.toml: axp.account_id: found \"x\", expected the account's six letters, such as ABCDEF"
@@ -208,15 +178,8 @@ fn commands_that_need_no_account_load_without_one() {
 fn a_measure_rule_may_leave_its_kind_open() {
     let text = "[[producer]]\nid = \"a\"\n[[producer.measure]]\nname = \"b\"\nkind = \"\"\n\
                 [[producer.measure]]\nname = \"c\"\nkind = \"state\"\n";
-    let config = Folder::new()
-        .load(&format!("{ACCOUNT}{text}"), &[])
-        .unwrap()
-        .config;
-    let kinds: Vec<_> = config.producer[0]
-        .measure
-        .iter()
-        .map(|rule| rule.kind)
-        .collect();
+    let config = Folder::new().load(&format!("{ACCOUNT}{text}"), &[]).unwrap().config;
+    let kinds: Vec<_> = config.producer[0].measure.iter().map(|rule| rule.kind).collect();
     assert_eq!(kinds, [None, Some(Kind::State)]);
 }
 

@@ -61,10 +61,7 @@ fn a_renamed_producer_may_share_the_stem_of_its_id() {
 
 #[test]
 fn measure_rules_fit_their_kind() {
-    let states = (0..33)
-        .map(|number| format!("\"S{number}\""))
-        .collect::<Vec<_>>()
-        .join(",");
+    let states = (0..33).map(|number| format!("\"S{number}\"")).collect::<Vec<_>>().join(",");
     let too_many = format!("kind = \"state\"\nstates = [{states}]");
     for (rule, expected) in [
         (
@@ -75,14 +72,8 @@ fn measure_rules_fit_their_kind() {
             "unit = \"ratio\"\nkind = \"duration\"",
             "unit: found \"ratio\" with kind = \"duration\", expected kind = \"number\" beside it",
         ),
-        (
-            "unit = \"ratio\"",
-            "unit: found \"ratio\" without a kind, expected kind = \"number\" beside it",
-        ),
-        (
-            "unit = \"h\"",
-            "unit: found \"h\", expected one of \"s\", \"ms\", \"ratio\"",
-        ),
+        ("unit = \"ratio\"", "unit: found \"ratio\" without a kind, expected kind = \"number\" beside it"),
+        ("unit = \"h\"", "unit: found \"h\", expected one of \"s\", \"ms\", \"ratio\""),
         (
             "format = \"percent\"\nkind = \"text\"",
             "format: found \"percent\" with kind = \"text\", expected kind = \"number\" or \"duration\" beside it",
@@ -91,30 +82,16 @@ fn measure_rules_fit_their_kind() {
             "rename = \"1a\"",
             "rename: found \"1a\", expected lower-case letters, digits and _, not a digit in front",
         ),
-        (
-            "help = \"a\\nb\"",
-            "help: found \"a\\nb\", expected text on one line",
-        ),
-        (
-            "states = [\"A\"]",
-            "states: found states without a kind, expected kind = \"state\" beside them",
-        ),
-        (
-            too_many.as_str(),
-            "states: found 33 states, expected at most 32",
-        ),
+        ("help = \"a\\nb\"", "help: found \"a\\nb\", expected text on one line"),
+        ("states = [\"A\"]", "states: found states without a kind, expected kind = \"state\" beside them"),
+        (too_many.as_str(), "states: found 33 states, expected at most 32"),
         (
             "kind = \"state\"\nstates = [\"A\", \"A\"]",
             "states[1]: found \"A\", expected a state such as \"READY\", each once",
         ),
-        (
-            "kind = \"state\"\nstates = [\"\"]",
-            "states[0]: found nothing, expected a state such as \"READY\"",
-        ),
+        ("kind = \"state\"\nstates = [\"\"]", "states[0]: found nothing, expected a state such as \"READY\""),
     ] {
-        let text = format!(
-            "{ACCOUNT}[[producer]]\nid = \"a\"\n[[producer.measure]]\nname = \"b\"\n{rule}"
-        );
+        let text = format!("{ACCOUNT}[[producer]]\nid = \"a\"\n[[producer.measure]]\nname = \"b\"\n{rule}");
         assert_eq!(
             problems(&text),
             format!("config.toml: producer \"a\" measure \"b\" {expected}"),

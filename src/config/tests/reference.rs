@@ -27,11 +27,7 @@ fn with_blocks() -> String {
         Some(rest) if rest.starts_with(|first: char| first != ' ') => rest,
         _ => line,
     };
-    REFERENCE
-        .lines()
-        .map(switched_on)
-        .collect::<Vec<_>>()
-        .join("\n")
+    REFERENCE.lines().map(switched_on).collect::<Vec<_>>().join("\n")
 }
 
 /// Every value by its dotted key, lists of tables without indexes.
@@ -66,12 +62,7 @@ fn text_of(value: &Value) -> String {
     let number = value.to_i128().map(|number| number.to_string());
     let number = number.or_else(|| value.to_u128().map(|number| number.to_string()));
     let bool = value.to_bool().map(|bool| bool.to_string());
-    value
-        .as_str()
-        .map(str::to_owned)
-        .or(number)
-        .or(bool)
-        .unwrap()
+    value.as_str().map(str::to_owned).or(number).or(bool).unwrap()
 }
 
 #[test]
@@ -84,10 +75,7 @@ fn the_reference_as_shipped_is_the_defaults() {
 fn the_reference_has_every_key_and_no_other() {
     let reference: Dict = Toml::from_str(&with_blocks()).unwrap();
     let (reference, defaults) = (leaves(&reference), leaves(&default_tree()));
-    assert_eq!(
-        reference.keys().collect::<Vec<_>>(),
-        defaults.keys().collect::<Vec<_>>()
-    );
+    assert_eq!(reference.keys().collect::<Vec<_>>(), defaults.keys().collect::<Vec<_>>());
 }
 
 #[test]
@@ -123,8 +111,6 @@ fn the_blocks_switched_on_load_with_an_account() {
         .replace("client_id = \"\"", "client_id = \"client\"")
         .replace("client_secret = \"\"", "client_secret = \"x\"")
         .replace("app_key = \"\"", "app_key = \"x\"");
-    let loaded = folder
-        .load(&text, &[])
-        .unwrap_or_else(|problems| panic!("{problems}"));
+    let loaded = folder.load(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.config.producer[0].stem(), "queue_itd");
 }

@@ -9,21 +9,12 @@ use super::*;
 const EXPECTED: &str = "expected a file with the secret that its owner alone may open (mode 0600)";
 
 fn client_secret(loaded: &Loaded) -> String {
-    loaded
-        .secrets
-        .client_secret
-        .read()
-        .unwrap()
-        .expose_secret()
-        .to_owned()
+    loaded.secrets.client_secret.read().unwrap().expose_secret().to_owned()
 }
 
 /// An account whose client's secret stands in a file.
 fn with_file(name: &str) -> String {
-    ACCOUNT.replace(
-        "client_secret = \"canary-client-secret\"",
-        &format!("client_secret_file = \"{name}\""),
-    )
+    ACCOUNT.replace("client_secret = \"canary-client-secret\"", &format!("client_secret_file = \"{name}\""))
 }
 
 #[test]
@@ -44,10 +35,7 @@ fn a_secret_is_read_from_its_file_anew_each_time() {
 fn the_credentials_directory_comes_before_the_folder_of_the_file() {
     let (folder, credentials) = (Folder::new(), Folder::new());
     folder.write("secret", "beside", 0o600);
-    let env = [(
-        "CREDENTIALS_DIRECTORY",
-        credentials.0.path().to_str().unwrap(),
-    )];
+    let env = [("CREDENTIALS_DIRECTORY", credentials.0.path().to_str().unwrap())];
     let loaded = folder.load(&with_file("secret"), &env).unwrap();
     assert_eq!(client_secret(&loaded), "beside");
     credentials.write("secret", "credential", 0o444);
@@ -60,15 +48,8 @@ fn only_files_in_the_credentials_directory_may_be_open_to_others() {
     let inside = credentials.write("inside", "x", 0o444);
     let outside = folder.write("outside", "x", 0o640);
     std::os::unix::fs::symlink(&outside, credentials.path("link")).unwrap();
-    let env = [(
-        "CREDENTIALS_DIRECTORY",
-        credentials.0.path().to_str().unwrap(),
-    )];
-    assert!(
-        folder
-            .load(&with_file(inside.to_str().unwrap()), &env)
-            .is_ok()
-    );
+    let env = [("CREDENTIALS_DIRECTORY", credentials.0.path().to_str().unwrap())];
+    assert!(folder.load(&with_file(inside.to_str().unwrap()), &env).is_ok());
     assert!(folder.load(&with_file("link"), &env).is_err());
 }
 
@@ -112,26 +93,12 @@ fn hashing_needs_its_key() {
     let folder = Folder::new();
     folder.write("key", "0123456789abcdef0123456789abcdef", 0o600);
     folder.write("open", "x", 0o644);
-    let text =
-        |file: &str| format!("{ACCOUNT}[privacy]\npersonal = \"hash\"\nhash_key_file = \"{file}\"");
-    assert!(
-        folder
-            .load(&text("key"), &[])
-            .unwrap()
-            .secrets
-            .hash_key
-            .is_set()
-    );
+    let text = |file: &str| format!("{ACCOUNT}[privacy]\npersonal = \"hash\"\nhash_key_file = \"{file}\"");
+    assert!(folder.load(&text("key"), &[]).unwrap().secrets.hash_key.is_set());
     for (file, expected) in [
-        (
-            "",
-            "found nothing, expected a file with the key for personal = \"hash\"".to_owned(),
-        ),
+        ("", "found nothing, expected a file with the key for personal = \"hash\"".to_owned()),
         ("none", format!("found \"none\", no such file, {EXPECTED}")),
-        (
-            "open",
-            format!("found \"open\", open to others, mode 0644, {EXPECTED}"),
-        ),
+        ("open", format!("found \"open\", open to others, mode 0644, {EXPECTED}")),
     ] {
         let expected = format!("config.toml: privacy.hash_key_file: {expected}");
         assert_eq!(folder.problems(&text(file), &[]), expected);
@@ -159,20 +126,10 @@ fn no_secret_shows_in_what_is_printed() {
         "{ACCOUNT}[[influx]]\nname = \"a\"\ntarget = \"stdout\"\ntoken = \"canary-token\"\npassword = \"canary-password\""
     );
     let loaded = Folder::new().load(&text, &[]).unwrap();
-    let printed = format!(
-        "{loaded:?} {loaded:#?} {}",
-        serde_json::to_string(&loaded.config).unwrap()
-    );
+    let printed = format!("{loaded:?} {loaded:#?} {}", serde_json::to_string(&loaded.config).unwrap());
     assert!(!printed.contains("canary"), "{printed}");
     assert_eq!(client_secret(&loaded), "canary-client-secret");
-    assert_eq!(
-        loaded.secrets.influx[0]
-            .token
-            .read()
-            .unwrap()
-            .expose_secret(),
-        "canary-token"
-    );
+    assert_eq!(loaded.secrets.influx[0].token.read().unwrap().expose_secret(), "canary-token");
 }
 
 #[test]
@@ -202,27 +159,20 @@ fn no_problem_shows_what_stands_under_a_secrets_key() {
     ] {
         let problems = folder.problems(text, &[]);
         assert_eq!(problems.lines().next(), Some(expected));
-        assert!(
-            !problems.contains("canary") && !problems.contains("4711"),
-            "{problems}"
-        );
+        assert!(!problems.contains("canary") && !problems.contains("4711"), "{problems}");
     }
 }
 
 #[test]
 fn a_secret_that_could_not_be_read_is_not_missing_too() {
     let text = ACCOUNT.replace("\"canary-client-secret\"", "4711");
-    let expected =
-        "config.toml: axp.client_secret: found a number (not shown), expected text in quotes";
+    let expected = "config.toml: axp.client_secret: found a number (not shown), expected text in quotes";
     assert_eq!(problems(&text), expected);
 }
 
 #[test]
 fn a_secret_that_is_not_configured_cannot_be_read() {
-    assert!(matches!(
-        SecretSource::Unset.read(),
-        Err(SecretError::Unset)
-    ));
+    assert!(matches!(SecretSource::Unset.read(), Err(SecretError::Unset)));
 }
 
 #[test]
@@ -236,9 +186,6 @@ fn no_syntax_error_shows_a_secret() {
         "client_secret = \"canary\"\nclient_secret = \"canary\"",
     ] {
         let problems = problems(&format!("[axp]\n{line}\n"));
-        assert!(
-            !problems.contains("canary") && problems.lines().count() == 1,
-            "{problems}"
-        );
+        assert!(!problems.contains("canary") && problems.lines().count() == 1, "{problems}");
     }
 }

@@ -16,16 +16,8 @@ fn the_account_is_checked() {
             "ABCDE1",
             "axp.account_id: found \"ABCDE1\", expected the account's six letters, such as ABCDEF",
         ),
-        (
-            "CLIENT_ID",
-            "",
-            "axp.client_id: found nothing, expected the id of the account's API client",
-        ),
-        (
-            "LOCALE",
-            "",
-            "axp.locale: found nothing, expected a language tag such as \"en\" or \"de-DE\"",
-        ),
+        ("CLIENT_ID", "", "axp.client_id: found nothing, expected the id of the account's API client"),
+        ("LOCALE", "", "axp.locale: found nothing, expected a language tag such as \"en\" or \"de-DE\""),
         (
             "LOCALE",
             "en us",
@@ -53,14 +45,8 @@ fn addresses_are_https_unless_they_stay_on_this_machine() {
         assert!(folder.load(&text, &[]).is_ok(), "{good}");
     }
     for (bad, expected) in [
-        (
-            "",
-            "found nothing, expected an address such as https://host.example",
-        ),
-        (
-            "api.example",
-            "found \"api.example\", expected an address such as https://host.example",
-        ),
+        ("", "found nothing, expected an address such as https://host.example"),
+        ("api.example", "found \"api.example\", expected an address such as https://host.example"),
         (
             "wss://api.example",
             "found \"wss://api.example\", expected an address such as https://host.example",
@@ -87,10 +73,7 @@ fn addresses_are_https_unless_they_stay_on_this_machine() {
         ),
     ] {
         let text = format!("{ACCOUNT}api_url = \"{bad}\"");
-        assert_eq!(
-            folder.problems(&text, &[]),
-            format!("config.toml: axp.api_url: {expected}")
-        );
+        assert_eq!(folder.problems(&text, &[]), format!("config.toml: axp.api_url: {expected}"));
     }
     assert_problems(&[(
         "token_url = \"http://api.example\"",
@@ -101,9 +84,8 @@ fn addresses_are_https_unless_they_stay_on_this_machine() {
 #[test]
 fn endpoint_hosts_are_names_or_domains() {
     let folder = Folder::new();
-    let text = format!(
-        "{ACCOUNT}endpoint_hosts = [\"a.example\", \"*.b.example\", \"localhost\", \"127.0.0.1\"]"
-    );
+    let text =
+        format!("{ACCOUNT}endpoint_hosts = [\"a.example\", \"*.b.example\", \"localhost\", \"127.0.0.1\"]");
     assert!(folder.load(&text, &[]).is_ok());
     for bad in [
         "",
@@ -117,11 +99,7 @@ fn endpoint_hosts_are_names_or_domains() {
         ".a.example",
         "a b",
     ] {
-        let found = if bad.is_empty() {
-            "nothing".to_owned()
-        } else {
-            format!("\"{bad}\"")
-        };
+        let found = if bad.is_empty() { "nothing".to_owned() } else { format!("\"{bad}\"") };
         let expected = format!(
             "config.toml: axp.endpoint_hosts[1]: found {found}, expected a host name, or \"*.\" and a domain such as \"*.avayacloud.com\""
         );
@@ -136,9 +114,7 @@ fn a_ca_file_must_hold_a_certificate() {
     let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     folder.write("ca.pem", pem, 0o644);
     folder.write("key.pem", "-----BEGIN PRIVATE KEY-----", 0o644);
-    let loaded = folder
-        .load(&format!("{ACCOUNT}ca_file = \"ca.pem\""), &[])
-        .unwrap();
+    let loaded = folder.load(&format!("{ACCOUNT}ca_file = \"ca.pem\""), &[]).unwrap();
     assert_eq!(loaded.ca_file, Some(folder.path("ca.pem")));
     for (bad, found) in [
         ("none.pem", "\"none.pem\", no such file"),
@@ -146,9 +122,8 @@ fn a_ca_file_must_hold_a_certificate() {
         (".", "\".\", not a regular file"),
     ] {
         let text = format!("{ACCOUNT}ca_file = \"{bad}\"");
-        let expected = format!(
-            "config.toml: axp.ca_file: found {found}, expected a file with PEM certificates"
-        );
+        let expected =
+            format!("config.toml: axp.ca_file: found {found}, expected a file with PEM certificates");
         assert_eq!(folder.problems(&text, &[]), expected);
     }
 }
@@ -156,14 +131,8 @@ fn a_ca_file_must_hold_a_certificate() {
 #[test]
 fn numbers_have_bounds() {
     assert_problems(&[
-        (
-            "ping_interval = \"0s\"",
-            "config.toml: axp.ping_interval: found \"0s\", expected \"1s\" to \"5m\"",
-        ),
-        (
-            "ping_interval = \"6m\"",
-            "config.toml: axp.ping_interval: found \"6m\", expected \"1s\" to \"5m\"",
-        ),
+        ("ping_interval = \"0s\"", "config.toml: axp.ping_interval: found \"0s\", expected \"1s\" to \"5m\""),
+        ("ping_interval = \"6m\"", "config.toml: axp.ping_interval: found \"6m\", expected \"1s\" to \"5m\""),
         (
             "stale_after = \"999ms\"",
             "config.toml: axp.stale_after: found \"999ms\", expected \"1s\" to \"24h\"",
@@ -172,10 +141,7 @@ fn numbers_have_bounds() {
             "snapshot_quiet = \"49ms\"",
             "config.toml: axp.snapshot_quiet: found \"49ms\", expected \"50ms\" to \"10m\"",
         ),
-        (
-            "[limits]\nseries = 0",
-            "config.toml: limits.series: found 0, expected at least 1",
-        ),
+        ("[limits]\nseries = 0", "config.toml: limits.series: found 0, expected at least 1"),
         (
             "[limits]\nframe_bytes = \"0\"",
             "config.toml: limits.frame_bytes: found \"0\", expected \"1KiB\" to \"256MiB\"",
@@ -200,54 +166,27 @@ fn relabel_rules_must_compile() {
 
 #[test]
 fn the_server_needs_an_address_and_a_free_path() {
-    for good in [
-        "0.0.0.0:9955",
-        "[::]:0",
-        "localhost:9955",
-        "metrics.example:1",
-    ] {
+    for good in ["0.0.0.0:9955", "[::]:0", "localhost:9955", "metrics.example:1"] {
         let text = format!("{ACCOUNT}[web]\nlisten = \"{good}\"");
         assert!(Folder::new().load(&text, &[]).is_ok(), "{good}");
     }
-    for bad in [
-        "9955",
-        ":9955",
-        "localhost",
-        "::1:9955",
-        "localhost:70000",
-        "a b:1",
-        "http://localhost:1",
-    ] {
+    for bad in ["9955", ":9955", "localhost", "::1:9955", "localhost:70000", "a b:1", "http://localhost:1"] {
         let text = format!("{ACCOUNT}[web]\nlisten = \"{bad}\"");
-        let expected = format!(
-            "config.toml: web.listen: found \"{bad}\", expected host:port such as 127.0.0.1:9955"
-        );
+        let expected =
+            format!("config.toml: web.listen: found \"{bad}\", expected host:port such as 127.0.0.1:9955");
         assert_eq!(problems(&text), expected);
     }
     for (bad, expected) in [
         ("metrics", "a path such as /metrics"),
         ("/a b", "a path such as /metrics"),
         ("/a?b", "a path such as /metrics"),
-        (
-            "/",
-            "a path that the server does not use itself, such as /metrics",
-        ),
-        (
-            "/-/healthy",
-            "a path that the server does not use itself, such as /metrics",
-        ),
-        (
-            "/-/reload",
-            "a path that the server does not use itself, such as /metrics",
-        ),
-        (
-            "/api/v1/status",
-            "a path that the server does not use itself, such as /metrics",
-        ),
+        ("/", "a path that the server does not use itself, such as /metrics"),
+        ("/-/healthy", "a path that the server does not use itself, such as /metrics"),
+        ("/-/reload", "a path that the server does not use itself, such as /metrics"),
+        ("/api/v1/status", "a path that the server does not use itself, such as /metrics"),
     ] {
         let text = format!("{ACCOUNT}[web]\nmetrics_path = \"{bad}\"");
-        let expected =
-            format!("config.toml: web.metrics_path: found \"{bad}\", expected {expected}");
+        let expected = format!("config.toml: web.metrics_path: found \"{bad}\", expected {expected}");
         assert_eq!(problems(&text), expected);
     }
 }

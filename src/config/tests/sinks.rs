@@ -31,9 +31,7 @@ fn influx_destinations_do_not_get_into_each_others_way() {
             "config.toml: influx \"a\" path: found \"/tmp\", a folder, expected the path of a file",
         ),
         (
-            &format!(
-                "{file}\"x.lp\"\n[[influx]]\nname = \"b\"\ntarget = \"file\"\npath = \"x.lp\""
-            ),
+            &format!("{file}\"x.lp\"\n[[influx]]\nname = \"b\"\ntarget = \"file\"\npath = \"x.lp\""),
             "config.toml: influx \"b\" path: found \"x.lp\" again, expected a file of its own",
         ),
         (

@@ -129,13 +129,7 @@ mod tests {
     fn an_unknown_action_is_answered_with_the_known_ones() {
         let err = serde_json::from_str::<Action>(r#""rename""#).unwrap_err();
         let message = err.to_string();
-        for part in [
-            "\"rename\"",
-            "replace",
-            "keepequal",
-            "labelkeep",
-            "uppercase",
-        ] {
+        for part in ["\"rename\"", "replace", "keepequal", "labelkeep", "uppercase"] {
             assert!(message.contains(part), "{message}");
         }
     }

@@ -25,8 +25,8 @@ const COMPILED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The names that may stand in `[[:name:]]`.
 const POSIX_CLASSES: [&str; 14] = [
-    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
-    "space", "upper", "word", "xdigit",
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
+    "upper", "word", "xdigit",
 ];
 
 /// Compiles `pattern` so that it must match the whole text and `.` matches a newline too; the
@@ -41,10 +41,7 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
 }
 
 fn build(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(pattern)
-        .size_limit(COMPILED_BYTES_MAX)
-        .build()
-        .map_err(|err| describe(&err))
+    RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).build().map_err(|err| describe(&err))
 }
 
 /// One line out of the crate's drawing of the pattern with the message below it.
@@ -56,9 +53,7 @@ fn describe(err: &regex::Error) -> String {
         );
     }
     let drawing = err.to_string();
-    let message = drawing
-        .rsplit_once("error: ")
-        .map_or(drawing.as_str(), |(_, message)| message);
+    let message = drawing.rsplit_once("error: ").map_or(drawing.as_str(), |(_, message)| message);
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.contains("look-around") || line.contains("backreferences") {
         format!("does not parse: {line}, as in RE2; match the whole value with groups instead")
@@ -76,10 +71,7 @@ struct Rewriter<'a> {
 
 impl<'a> Rewriter<'a> {
     fn rewrite(pattern: &'a str) -> Result<String, String> {
-        let mut rewriter = Self {
-            rest: pattern.chars(),
-            out: String::with_capacity(pattern.len()),
-        };
+        let mut rewriter = Self { rest: pattern.chars(), out: String::with_capacity(pattern.len()) };
         while let Some(character) = rewriter.rest.next() {
             match character {
                 '\\' if rewriter.take("Q") => rewriter.quoted(),
@@ -195,8 +187,8 @@ impl<'a> Rewriter<'a> {
     /// `\d` and its like, and `\pL`, which start no range.
     fn perl_class(&mut self) -> bool {
         let mut ahead = self.rest.clone();
-        let is_class = ahead.next() == Some('\\')
-            && ahead.next().is_some_and(|kind| "dDsSwWpP".contains(kind));
+        let is_class =
+            ahead.next() == Some('\\') && ahead.next().is_some_and(|kind| "dDsSwWpP".contains(kind));
         if is_class {
             self.rest.next();
             self.escape();

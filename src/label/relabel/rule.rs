@@ -64,12 +64,7 @@ pub struct RuleError {
 
 impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            index,
-            key,
-            value,
-            message,
-        } = self;
+        let Self { index, key, value, message } = self;
         write!(f, "relabel[{index}].{key} {value:?} {message}")
     }
 }
@@ -97,11 +92,7 @@ impl RelabelRule {
             ));
         }
         if self.action == Action::LabelMap && !Template::parse(&self.replacement).can_be_name() {
-            problems.push((
-                "replacement",
-                self.replacement.clone(),
-                NOT_A_NAME_TEMPLATE.to_owned(),
-            ));
+            problems.push(("replacement", self.replacement.clone(), NOT_A_NAME_TEMPLATE.to_owned()));
         }
         self.check_unused(&mut problems);
         problems
@@ -110,11 +101,7 @@ impl RelabelRule {
     fn check_target(&self, problems: &mut Vec<Problem>) {
         let target = &self.target_label;
         let message = match self.action {
-            Action::Keep
-            | Action::Drop
-            | Action::LabelMap
-            | Action::LabelDrop
-            | Action::LabelKeep => return,
+            Action::Keep | Action::Drop | Action::LabelMap | Action::LabelDrop | Action::LabelKeep => return,
             action if target.is_empty() => {
                 format!("is missing; action {action} needs the name of a label")
             }
@@ -131,43 +118,19 @@ impl RelabelRule {
         let allowed: &[&str] = match self.action {
             Action::LabelDrop | Action::LabelKeep => &["regex"],
             Action::KeepEqual | Action::DropEqual => &["source_labels", "target_label"],
-            Action::Lowercase | Action::Uppercase => &[
-                "source_labels",
-                "separator",
-                "regex",
-                "modulus",
-                "target_label",
-            ],
+            Action::Lowercase | Action::Uppercase => {
+                &["source_labels", "separator", "regex", "modulus", "target_label"]
+            }
             _ => return,
         };
         let default = Self::default();
         let keys = [
-            (
-                "source_labels",
-                self.source_labels != default.source_labels,
-                self.source_labels.join(","),
-            ),
-            (
-                "separator",
-                self.separator != default.separator,
-                self.separator.clone(),
-            ),
+            ("source_labels", self.source_labels != default.source_labels, self.source_labels.join(",")),
+            ("separator", self.separator != default.separator, self.separator.clone()),
             ("regex", self.regex != default.regex, self.regex.clone()),
-            (
-                "modulus",
-                self.modulus != default.modulus,
-                self.modulus.to_string(),
-            ),
-            (
-                "target_label",
-                self.target_label != default.target_label,
-                self.target_label.clone(),
-            ),
-            (
-                "replacement",
-                self.replacement != default.replacement,
-                self.replacement.clone(),
-            ),
+            ("modulus", self.modulus != default.modulus, self.modulus.to_string()),
+            ("target_label", self.target_label != default.target_label, self.target_label.clone()),
+            ("replacement", self.replacement != default.replacement, self.replacement.clone()),
         ];
         for (key, is_set, value) in keys {
             if is_set && !allowed.contains(&key) {
@@ -178,8 +141,7 @@ impl RelabelRule {
     }
 }
 
-const NOT_A_NAME: &str =
-    "is not a label name; use letters, digits and \"_\", with no digit in front";
+const NOT_A_NAME: &str = "is not a label name; use letters, digits and \"_\", with no digit in front";
 
 const NOT_A_NAME_TEMPLATE: &str = "cannot be a label name; use letters, digits and \"_\", with \
      no digit in front, and references such as ${1}";
@@ -193,11 +155,7 @@ mod tests {
     }
 
     fn rule(action: Action, target_label: &str) -> RelabelRule {
-        RelabelRule {
-            action,
-            target_label: target_label.to_owned(),
-            ..RelabelRule::default()
-        }
+        RelabelRule { action, target_label: target_label.to_owned(), ..RelabelRule::default() }
     }
 
     #[test]
@@ -207,14 +165,8 @@ mod tests {
             text,
             r#"{"source_labels":[],"separator":";","regex":"(.*)","modulus":0,"target_label":"","replacement":"$1","action":"replace"}"#
         );
-        assert_eq!(
-            serde_json::from_str::<RelabelRule>(&text).unwrap(),
-            RelabelRule::default()
-        );
-        assert_eq!(
-            serde_json::from_str::<RelabelRule>("{}").unwrap(),
-            RelabelRule::default()
-        );
+        assert_eq!(serde_json::from_str::<RelabelRule>(&text).unwrap(), RelabelRule::default());
+        assert_eq!(serde_json::from_str::<RelabelRule>("{}").unwrap(), RelabelRule::default());
     }
 
     #[test]
@@ -228,11 +180,7 @@ mod tests {
         for action in Action::ALL {
             let needs_target = !matches!(
                 action,
-                Action::Keep
-                    | Action::Drop
-                    | Action::LabelMap
-                    | Action::LabelDrop
-                    | Action::LabelKeep
+                Action::Keep | Action::Drop | Action::LabelMap | Action::LabelDrop | Action::LabelKeep
             );
             let found = keys(&rule(action, ""));
             assert_eq!(found.contains(&"target_label"), needs_target, "{action}");
@@ -244,12 +192,7 @@ mod tests {
         assert_eq!(keys(&rule(Action::Replace, "q_${1}")), [""; 0]);
         assert_eq!(keys(&rule(Action::Replace, "0${1}")), ["target_label"]);
         assert_eq!(keys(&rule(Action::Replace, "a-b")), ["target_label"]);
-        for action in [
-            Action::Lowercase,
-            Action::Uppercase,
-            Action::KeepEqual,
-            Action::DropEqual,
-        ] {
+        for action in [Action::Lowercase, Action::Uppercase, Action::KeepEqual, Action::DropEqual] {
             assert_eq!(keys(&rule(action, "${1}")), ["target_label"], "{action}");
             assert_eq!(keys(&rule(action, "plain")), [""; 0], "{action}");
         }

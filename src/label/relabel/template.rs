@@ -17,10 +17,7 @@ use regex::{Captures, Regex};
 /// The name at the start of a reference. Go asks `unicode.IsLetter` and `unicode.IsDigit`; the
 /// methods of `char` are wider: `$1²` must be group 1 and a `²`.
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
-    #[expect(
-        clippy::expect_used,
-        reason = "a constant pattern; every test here runs it"
-    )]
+    #[expect(clippy::expect_used, reason = "a constant pattern; every test here runs it")]
     Regex::new(r"^[\p{L}\p{Nd}_]+").expect("the pattern of names compiles")
 });
 
@@ -105,8 +102,8 @@ impl Template {
 impl Part {
     /// A number is a number only without a leading zero, and only when it is ASCII.
     fn reference(name: &str) -> Self {
-        let is_number = name.bytes().all(|byte| byte.is_ascii_digit())
-            && (name == "0" || !name.starts_with('0'));
+        let is_number =
+            name.bytes().all(|byte| byte.is_ascii_digit()) && (name == "0" || !name.starts_with('0'));
         match name.parse() {
             Ok(number) if is_number => Self::Number(number),
             _ => Self::Name(name.to_owned()),
@@ -122,11 +119,7 @@ fn split_reference(text: &str) -> Option<(&str, &str)> {
     };
     let name = NAME.find(inner)?;
     let (name, rest) = inner.split_at_checked(name.end())?;
-    if is_braced {
-        Some((name, rest.strip_prefix('}')?))
-    } else {
-        Some((name, rest))
-    }
+    if is_braced { Some((name, rest.strip_prefix('}')?)) } else { Some((name, rest)) }
 }
 
 #[cfg(test)]
@@ -224,8 +217,8 @@ mod tests {
             assert!(Template::parse(good).can_be_name(), "{good}");
         }
         for bad in [
-            "", "-queue", "${", "$", "${}", "a${", "-a${1}b-", "0${1}", "$$", "a$$b", "a b", "ä",
-            "$1é", "a.b", "${ä}",
+            "", "-queue", "${", "$", "${}", "a${", "-a${1}b-", "0${1}", "$$", "a$$b", "a b", "ä", "$1é",
+            "a.b", "${ä}",
         ] {
             assert!(!Template::parse(bad).can_be_name(), "{bad}");
         }

@@ -7,45 +7,23 @@ use crate::label::labels::is_valid_name;
 
 /// Values that have gone wrong somewhere before, and ordinary ones.
 fn value() -> impl Strategy<Value = String> {
-    let fixed = [
-        "1e400",
-        "{\"a\":[]}",
-        "null",
-        "true",
-        "\"N/A\"",
-        "\"\"",
-        "\"\\ud800\"",
-    ];
+    let fixed = ["1e400", "{\"a\":[]}", "null", "true", "\"N/A\"", "\"\"", "\"\\ud800\""];
     prop_oneof![
         prop::sample::select(fixed.to_vec()).prop_map(str::to_owned),
         "-?[0-9]{1,18}(\\.[0-9]{1,3})?".prop_map(|number| format!("\"{number}\"")),
-        "\\PC{0,8}|[\"\\\\\n\r\t,= {}#]{0,6}"
-            .prop_map(|text| serde_json::to_string(&text).unwrap()),
+        "\\PC{0,8}|[\"\\\\\n\r\t,= {}#]{0,6}".prop_map(|text| serde_json::to_string(&text).unwrap()),
     ]
 }
 
 fn name() -> impl Strategy<Value = String> {
-    let fixed = [
-        "agentState",
-        "activeDuration",
-        "timeInState",
-        "agentFirstName",
-        "queueName",
-        "info",
-        "state",
-    ];
-    prop_oneof![
-        prop::sample::select(fixed.to_vec()).prop_map(str::to_owned),
-        "[a-zA-Z_.é\"\\\\]{0,3}",
-    ]
-    .prop_map(|name| serde_json::to_string(&name).unwrap())
+    let fixed =
+        ["agentState", "activeDuration", "timeInState", "agentFirstName", "queueName", "info", "state"];
+    prop_oneof![prop::sample::select(fixed.to_vec()).prop_map(str::to_owned), "[a-zA-Z_.é\"\\\\]{0,3}",]
+        .prop_map(|name| serde_json::to_string(&name).unwrap())
 }
 
 fn object(pairs: Vec<(String, String)>) -> String {
-    let pairs: Vec<String> = pairs
-        .into_iter()
-        .map(|(name, value)| format!("{name}:{value}"))
-        .collect();
+    let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}:{value}")).collect();
     format!("{{{}}}", pairs.join(","))
 }
 
@@ -77,18 +55,8 @@ fn read_sample(line: &str) -> (String, Vec<(String, String)>) {
         rest = &after[end..];
         rest = rest.strip_prefix('}').unwrap_or(rest);
     }
-    assert!(
-        rest.strip_prefix(' ')
-            .unwrap()
-            .parse::<f64>()
-            .unwrap()
-            .is_finite(),
-        "{line}"
-    );
-    assert!(
-        labels.is_sorted_by(|a, b| a.0 < b.0),
-        "{line}: sorted, none twice"
-    );
+    assert!(rest.strip_prefix(' ').unwrap().parse::<f64>().unwrap().is_finite(), "{line}");
+    assert!(labels.is_sorted_by(|a, b| a.0 < b.0), "{line}: sorted, none twice");
     (name.to_owned(), labels)
 }
 
@@ -143,10 +111,7 @@ proptest! {
 #[test]
 fn every_reading_of_an_event_that_was_read_has_one_outcome() {
     let mut bench = Bench::new();
-    bench.live(
-        "q",
-        r#"{"a":"1","b":"x","a":"2","agentFirstName":"Ada","c":null,"d":{}}"#,
-    );
+    bench.live("q", r#"{"a":"1","b":"x","a":"2","agentFirstName":"Ada","c":null,"d":{}}"#);
     bench.live("q", r#"{"a":"x","b":"y","e":"N/A"}"#);
     assert_eq!(bench.count("readings_total"), 9);
 }

@@ -30,10 +30,7 @@ pub(super) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
-            producer: Producer {
-                id: "Queue_itd_1.0.0".to_owned(),
-                ..Producer::default()
-            },
+            producer: Producer { id: "Queue_itd_1.0.0".to_owned(), ..Producer::default() },
             rules: Vec::new(),
             privacy: Privacy::new(Personal::Drop, &[], None),
             names: Arc::default(),
@@ -55,11 +52,8 @@ impl Setup {
     pub(super) fn build(self) -> Bench {
         let telemetry = Telemetry::new(self.limits.series.limit());
         let measures = Measures::new(self.producer, self.privacy, self.names, 1024);
-        let table: SharedTable = Arc::new(RwLock::new(Table::new(
-            measures.producer_id(),
-            measures.stem(),
-            self.limits,
-        )));
+        let table: SharedTable =
+            Arc::new(RwLock::new(Table::new(measures.producer_id(), measures.stem(), self.limits)));
         let (sender, receiver) = queue::lines(1, Counter::default());
         let mut pipeline = Pipeline::new(PipelineParts {
             metrics: telemetry.pipeline(measures.producer_id()),
@@ -67,22 +61,13 @@ impl Setup {
             rules: Arc::new(Rules::compile(&self.rules).unwrap()),
             account_id: "EZCLTR".to_owned(),
             table: Arc::clone(&table),
-            outputs: vec![LineOutput {
-                sender,
-                on_delete: self.on_delete,
-            }],
+            outputs: vec![LineOutput { sender, on_delete: self.on_delete }],
             snapshot_quiet: QUIET,
             stale_after: STALE,
             label_value_bytes: 1024,
         });
         pipeline.session_opened();
-        Bench {
-            pipeline,
-            telemetry,
-            now: Instant::now(),
-            table,
-            receiver,
-        }
+        Bench { pipeline, telemetry, now: Instant::now(), table, receiver }
     }
 }
 
@@ -92,10 +77,7 @@ impl Bench {
     }
 
     pub(super) fn apply(&mut self, frame: &str) -> Result<(), EventReject> {
-        let now = Moment {
-            instant: self.now,
-            unix_ns: START_NS,
-        };
+        let now = Moment { instant: self.now, unix_ns: START_NS };
         self.pipeline.apply(frame, now)
     }
 
@@ -106,13 +88,11 @@ impl Bench {
 
     /// Sends a LIVE event of a queue; panics if it is refused.
     pub(super) fn live(&mut self, queue: &str, measures: &str) {
-        self.apply(&event("LIVE", "UPSERT", queue, measures))
-            .unwrap();
+        self.apply(&event("LIVE", "UPSERT", queue, measures)).unwrap();
     }
 
     pub(super) fn initializing(&mut self, queue: &str, measures: &str) {
-        self.apply(&event("INITIALIZING", "UPSERT", queue, measures))
-            .unwrap();
+        self.apply(&event("INITIALIZING", "UPSERT", queue, measures)).unwrap();
     }
 
     pub(super) fn delete(&mut self, queue: &str) {
@@ -128,24 +108,12 @@ impl Bench {
     pub(super) fn samples(&self) -> Vec<String> {
         let samples = |format| {
             let mut out = Vec::new();
-            exposition::render(
-                &mut out,
-                std::slice::from_ref(&self.table),
-                &Registry::default(),
-                format,
-            );
+            exposition::render(&mut out, std::slice::from_ref(&self.table), &Registry::default(), format);
             let text = String::from_utf8(out).unwrap();
-            text.lines()
-                .filter(|line| !line.starts_with('#'))
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
+            text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
         };
         let text = samples(Format::Text);
-        assert_eq!(
-            text,
-            samples(Format::OpenMetrics),
-            "both formats show the same"
-        );
+        assert_eq!(text, samples(Format::OpenMetrics), "both formats show the same");
         text
     }
 
@@ -164,10 +132,7 @@ impl Bench {
     pub(super) fn lines(&mut self) -> String {
         let mut batch = Batch::default();
         if self.receiver.waiting().1 > 0 {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .build()
-                .unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             assert!(runtime.block_on(self.receiver.receive(&mut batch, Duration::ZERO)));
         }
         String::from_utf8(batch.bytes).unwrap()
@@ -178,22 +143,14 @@ impl Bench {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, self.telemetry.registry()).unwrap();
         let prefix = format!("axp_exporter_{series}");
-        let found: Vec<&str> = text
-            .lines()
-            .filter(|line| line.starts_with(&prefix))
-            .collect();
+        let found: Vec<&str> = text.lines().filter(|line| line.starts_with(&prefix)).collect();
         assert!(!found.is_empty(), "no {series} in\n{text}");
-        found
-            .iter()
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
-            .sum()
+        found.iter().map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 
     /// Rows retired for a cause.
     pub(super) fn retired(&self, cause: &str) -> u64 {
-        self.count(&format!(
-            r#"rows_retired_total{{measure_producer_id="Queue_itd_1.0.0",cause="{cause}"}}"#
-        ))
+        self.count(&format!(r#"rows_retired_total{{measure_producer_id="Queue_itd_1.0.0",cause="{cause}"}}"#))
     }
 
     /// Readings refused for a reason.

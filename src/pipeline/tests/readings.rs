@@ -4,27 +4,16 @@ use secrecy::SecretString;
 
 use super::harness::*;
 use crate::config::{DurationUnit, Format, Kind, MeasureRule, Personal, Producer, Unit};
-use crate::parse::measures::{AxpType, Definition};
+use crate::parse::measure::{AxpType, Definition};
 use crate::parse::privacy::Privacy;
 
 fn with_rules(rules: Vec<MeasureRule>) -> Setup {
-    let producer = Producer {
-        id: "Queue_itd_1.0.0".to_owned(),
-        measure: rules,
-        ..Producer::default()
-    };
-    Setup {
-        producer,
-        ..Setup::default()
-    }
+    let producer = Producer { id: "Queue_itd_1.0.0".to_owned(), measure: rules, ..Producer::default() };
+    Setup { producer, ..Setup::default() }
 }
 
 fn rule(name: &str, kind: Kind) -> MeasureRule {
-    MeasureRule {
-        name: name.to_owned(),
-        kind: Some(kind),
-        ..MeasureRule::default()
-    }
+    MeasureRule { name: name.to_owned(), kind: Some(kind), ..MeasureRule::default() }
 }
 
 #[test]
@@ -42,17 +31,11 @@ fn a_refused_reading_costs_itself_alone_and_its_old_series() {
         let mut bench = Bench::new();
         bench.live("q", r#"{"a":"1","b":"1"}"#);
         bench.live("q", &format!(r#"{{"a":{bad},"b":"2"}}"#));
-        assert!(
-            bench.samples_of("a").is_empty(),
-            "{bad}: removed, never frozen"
-        );
+        assert!(bench.samples_of("a").is_empty(), "{bad}: removed, never frozen");
         assert_eq!(bench.samples_of("b"), [r#"queue_id="q"} 2"#], "{bad}");
         assert!(bench.rejected(reason) > 0, "{bad}");
         let lines = bench.lines();
-        assert!(
-            lines.lines().nth(1).unwrap().contains(" b=2 "),
-            "{bad}: {lines}"
-        );
+        assert!(lines.lines().nth(1).unwrap().contains(" b=2 "), "{bad}: {lines}");
     }
 }
 
@@ -61,10 +44,7 @@ fn a_kind_is_pinned_by_its_first_value() {
     let mut bench = Bench::new();
     bench.live("q", r#"{"n":"1","t":"x","b":"true"}"#);
     bench.live("q", r#"{"n":"x","t":"1","b":"1"}"#);
-    assert_eq!(
-        bench.samples(),
-        [r#"axp_queue_itd_info{account_id="EZCLTR",queue_id="q",t="1"} 1"#]
-    );
+    assert_eq!(bench.samples(), [r#"axp_queue_itd_info{account_id="EZCLTR",queue_id="q",t="1"} 1"#]);
 }
 
 #[test]
@@ -96,11 +76,7 @@ fn states_switch_in_one_step() {
 #[test]
 fn a_state_set_is_the_configured_one_or_learns_at_most_32() {
     let states = vec!["A".to_owned(), "B".to_owned()];
-    let mut fixed = with_rules(vec![MeasureRule {
-        states,
-        ..rule("mode", Kind::State)
-    }])
-    .build();
+    let mut fixed = with_rules(vec![MeasureRule { states, ..rule("mode", Kind::State) }]).build();
     fixed.live("q", r#"{"mode":"A"}"#);
     assert_eq!(fixed.samples_of("mode").len(), 2);
     fixed.live("q", r#"{"mode":"C"}"#);
@@ -118,67 +94,32 @@ fn a_state_set_is_the_configured_one_or_learns_at_most_32() {
 #[test]
 fn rules_set_kind_unit_format_and_name() {
     let mut bench = with_rules(vec![
-        MeasureRule {
-            unit: Some(Unit::Millis),
-            ..rule("talk", Kind::Duration)
-        },
-        MeasureRule {
-            format: Format::HhMmSs,
-            ..rule("wait", Kind::Duration)
-        },
-        MeasureRule {
-            unit: Some(Unit::Ratio),
-            format: Format::Percent,
-            ..rule("level", Kind::Number)
-        },
-        MeasureRule {
-            rename: "calls".into(),
-            ..rule("engagements", Kind::Number)
-        },
+        MeasureRule { unit: Some(Unit::Millis), ..rule("talk", Kind::Duration) },
+        MeasureRule { format: Format::HhMmSs, ..rule("wait", Kind::Duration) },
+        MeasureRule { unit: Some(Unit::Ratio), format: Format::Percent, ..rule("level", Kind::Number) },
+        MeasureRule { rename: "calls".into(), ..rule("engagements", Kind::Number) },
         rule("code", Kind::Text),
     ])
     .build();
-    bench.live(
-        "q",
-        r#"{"talk":"1500","wait":"00:01:30","level":"85%","engagements":"3","code":"007"}"#,
-    );
+    bench.live("q", r#"{"talk":"1500","wait":"00:01:30","level":"85%","engagements":"3","code":"007"}"#);
     assert_eq!(bench.samples_of("talk_seconds"), [r#"queue_id="q"} 1.5"#]);
     assert_eq!(bench.samples_of("wait_seconds"), [r#"queue_id="q"} 90"#]);
     assert_eq!(bench.samples_of("level_ratio"), [r#"queue_id="q"} 0.85"#]);
     assert_eq!(bench.samples_of("calls"), [r#"queue_id="q"} 3"#]);
     assert_eq!(bench.samples_of("info"), [r#"code="007",queue_id="q"} 1"#]);
-    assert!(
-        bench
-            .lines()
-            .contains("talk_seconds=1.5,wait_seconds=90,level_ratio=0.85,calls=3,code=\"007\"")
-    );
+    assert!(bench.lines().contains("talk_seconds=1.5,wait_seconds=90,level_ratio=0.85,calls=3,code=\"007\""));
 }
 
 #[test]
 fn the_duration_unit_of_a_producer_holds_for_its_durations() {
-    let rules = vec![MeasureRule {
-        unit: Some(Unit::Seconds),
-        ..rule("holdDuration", Kind::Duration)
-    }];
+    let rules = vec![MeasureRule { unit: Some(Unit::Seconds), ..rule("holdDuration", Kind::Duration) }];
     let mut setup = with_rules(rules);
     setup.producer.duration_unit = DurationUnit::Millis;
     let mut bench = setup.build();
-    bench.live(
-        "q",
-        r#"{"activeDuration":"2500","holdDuration":"2500","timeInState":"1643645393849"}"#,
-    );
-    assert_eq!(
-        bench.samples_of("active_duration_seconds"),
-        [r#"queue_id="q"} 2.5"#]
-    );
-    assert_eq!(
-        bench.samples_of("hold_duration_seconds"),
-        [r#"queue_id="q"} 2500"#]
-    );
-    assert_eq!(
-        bench.samples_of("time_in_state_timestamp_seconds"),
-        [r#"queue_id="q"} 1643645393.849"#]
-    );
+    bench.live("q", r#"{"activeDuration":"2500","holdDuration":"2500","timeInState":"1643645393849"}"#);
+    assert_eq!(bench.samples_of("active_duration_seconds"), [r#"queue_id="q"} 2.5"#]);
+    assert_eq!(bench.samples_of("hold_duration_seconds"), [r#"queue_id="q"} 2500"#]);
+    assert_eq!(bench.samples_of("time_in_state_timestamp_seconds"), [r#"queue_id="q"} 1643645393.849"#]);
 }
 
 #[test]
@@ -193,33 +134,19 @@ fn axps_dictionary_goes_before_the_built_in_table_and_after_rules() {
         ("agentState", AxpType::String),
         ("isDefaultQueue", AxpType::String),
     ];
-    let definition = |axp_type| Definition {
-        axp_type,
-        description: String::new(),
-    };
-    bench.pipeline.set_dictionary(
-        types
-            .map(|(name, axp_type)| (name.to_owned(), definition(axp_type)))
-            .into(),
-    );
+    let definition = |axp_type| Definition { axp_type, description: String::new() };
+    bench
+        .pipeline
+        .set_dictionary(types.map(|(name, axp_type)| (name.to_owned(), definition(axp_type))).into());
     bench.live(
         "q",
         r#"{"handling":"5","since":"1000","ruled":"7","activeDuration":"9","extension":"4711","agentState":"READY","isDefaultQueue":"true"}"#,
     );
     assert_eq!(bench.samples_of("handling_seconds"), [r#"queue_id="q"} 5"#]);
-    assert_eq!(
-        bench.samples_of("since_timestamp_seconds"),
-        [r#"queue_id="q"} 1"#]
-    );
+    assert_eq!(bench.samples_of("since_timestamp_seconds"), [r#"queue_id="q"} 1"#]);
     assert_eq!(bench.samples_of("active_duration"), [r#"queue_id="q"} 9"#]);
-    assert_eq!(
-        bench.samples_of("info"),
-        [r#"extension="4711",queue_id="q",ruled="7"} 1"#]
-    );
-    assert_eq!(
-        bench.samples_of("agent_state"),
-        [r#"queue_id="q",state="READY"} 1"#]
-    );
+    assert_eq!(bench.samples_of("info"), [r#"extension="4711",queue_id="q",ruled="7"} 1"#]);
+    assert_eq!(bench.samples_of("agent_state"), [r#"queue_id="q",state="READY"} 1"#]);
     assert_eq!(bench.samples_of("is_default_queue"), [r#"queue_id="q"} 1"#]);
 }
 
@@ -233,14 +160,7 @@ fn the_allowlist_and_null_values_are_the_producers() {
     bench.live("q", r#"{"aa":"1","ab":"1","c":"1","ad":"9999","ae":"N/A"}"#);
     assert_eq!(bench.samples_of("aa").len(), 1);
     assert_eq!(bench.samples_of("info"), [r#"ae="N/A",queue_id="q"} 1"#]);
-    assert_eq!(
-        (
-            bench.readings("denied"),
-            bench.readings("absent"),
-            bench.readings("applied")
-        ),
-        (2, 1, 2)
-    );
+    assert_eq!((bench.readings("denied"), bench.readings("absent"), bench.readings("applied")), (2, 1, 2));
 }
 
 #[test]
@@ -252,20 +172,12 @@ fn personal_measures_are_dropped_kept_or_hashed() {
             Personal::Hash => (privacy.hash("Ada"), privacy.hash("4711")),
             _ => ("Ada".to_owned(), "4711".to_owned()),
         };
-        let mut bench = Setup {
-            privacy,
-            ..Setup::default()
-        }
-        .build();
+        let mut bench = Setup { privacy, ..Setup::default() }.build();
         bench.live("q", r#"{"agentFirstName":"Ada","badge":"4711"}"#);
         let info = format!(
             r#"axp_queue_itd_info{{account_id="EZCLTR",agent_first_name="{first_name}",badge="{badge}",queue_id="q"}} 1"#
         );
-        let expected = if mode == Personal::Drop {
-            Vec::new()
-        } else {
-            vec![info]
-        };
+        let expected = if mode == Personal::Drop { Vec::new() } else { vec![info] };
         assert_eq!(bench.samples(), expected, "{mode:?}");
         let lines = bench.lines();
         assert_eq!(
@@ -282,41 +194,26 @@ fn of_two_measures_with_one_name_the_first_keeps_it() {
     bench.live("q", r#"{"answered":"3"}"#);
     assert_eq!(bench.samples_of("answered"), [r#"queue_id="q"} 1"#]);
     assert_eq!(bench.rejected("name_collision"), 2);
-    assert!(
-        bench
-            .lines()
-            .starts_with("queue_itd,account_id=EZCLTR,queue_id=q answered=1 ")
-    );
+    assert!(bench.lines().starts_with("queue_itd,account_id=EZCLTR,queue_id=q answered=1 "));
 }
 
 #[test]
 fn a_measure_called_info_does_not_meet_the_info_metric() {
     let mut bench = Bench::new();
     bench.live("q", r#"{"info":"1","queueName":"x"}"#);
-    assert_eq!(
-        bench.samples(),
-        [r#"axp_queue_itd_info{account_id="EZCLTR",queue_id="q",queue_name="x"} 1"#]
-    );
+    assert_eq!(bench.samples(), [r#"axp_queue_itd_info{account_id="EZCLTR",queue_id="q",queue_name="x"} 1"#]);
 }
 
 #[test]
 fn names_without_end_are_refused() {
-    let mut bench = Setup {
-        limits: crate::table::rows::Limits::new(5000),
-        ..Setup::default()
-    }
-    .build();
+    let mut bench = Setup { limits: crate::table::rows::Limits::new(5000), ..Setup::default() }.build();
     for batch in 0..20 {
-        let measures: Vec<String> = (0..100)
-            .map(|index| format!(r#""m{}":"1""#, batch * 100 + index))
-            .collect();
+        let measures: Vec<String> =
+            (0..100).map(|index| format!(r#""m{}":"1""#, batch * 100 + index)).collect();
         bench.live("q", &format!("{{{}}}", measures.join(",")));
     }
     assert_eq!(bench.samples().len(), crate::parse::measures::MEASURES_MAX);
-    assert_eq!(
-        bench.rejected("too_many_measures"),
-        2000 - crate::parse::measures::MEASURES_MAX as u64
-    );
+    assert_eq!(bench.rejected("too_many_measures"), 2000 - crate::parse::measures::MEASURES_MAX as u64);
     bench.live("q", &format!(r#"{{"":"1","{}":"1"}}"#, "x".repeat(300)));
     assert_eq!(bench.rejected("bad_name"), 2);
 }

@@ -7,27 +7,16 @@ use crate::label::relabel::{Action as RuleAction, RelabelRule};
 use crate::table::rows::Limits;
 
 fn relabelled(rule: RelabelRule) -> Bench {
-    Setup {
-        rules: vec![rule],
-        ..Setup::default()
-    }
-    .build()
+    Setup { rules: vec![rule], ..Setup::default() }.build()
 }
 
 fn with_keys(keys: &str, measures: &str) -> String {
-    format!(
-        r#"{{"keys":{keys},"eventAction":"UPSERT","payloadType":"LIVE","measures":{measures}}}"#
-    )
+    format!(r#"{{"keys":{keys},"eventAction":"UPSERT","payloadType":"LIVE","measures":{measures}}}"#)
 }
 
 #[test]
 fn rules_see_keys_account_source_and_producer() {
-    let sources = [
-        "queue_id",
-        "account_id",
-        "__event_source_id__",
-        "__measure_producer_id__",
-    ];
+    let sources = ["queue_id", "account_id", "__event_source_id__", "__measure_producer_id__"];
     let mut bench = relabelled(RelabelRule {
         source_labels: sources.map(str::to_owned).into(),
         target_label: "all".into(),
@@ -36,9 +25,7 @@ fn rules_see_keys_account_source_and_producer() {
     bench.live("q", r#"{"a":"1"}"#);
     assert_eq!(
         bench.samples(),
-        [
-            r#"axp_queue_itd_a{account_id="EZCLTR",all="q;EZCLTR;IXCC_1.0.0;Queue_itd_1.0.0",queue_id="q"} 1"#
-        ]
+        [r#"axp_queue_itd_a{account_id="EZCLTR",all="q;EZCLTR;IXCC_1.0.0;Queue_itd_1.0.0",queue_id="q"} 1"#]
     );
 }
 
@@ -62,30 +49,18 @@ fn a_dropped_row_is_in_no_output() {
 #[test]
 fn rows_without_labels_print_without_braces() {
     let regex = ".*".to_owned();
-    let mut bench = relabelled(RelabelRule {
-        regex,
-        action: RuleAction::LabelDrop,
-        ..RelabelRule::default()
-    });
+    let mut bench =
+        relabelled(RelabelRule { regex, action: RuleAction::LabelDrop, ..RelabelRule::default() });
     bench.live("q", r#"{"a":"1","agentState":"X"}"#);
-    assert_eq!(
-        bench.samples(),
-        [
-            "axp_queue_itd_a 1",
-            r#"axp_queue_itd_agent_state{state="X"} 1"#
-        ]
-    );
+    assert_eq!(bench.samples(), ["axp_queue_itd_a 1", r#"axp_queue_itd_agent_state{state="X"} 1"#]);
     assert!(bench.lines().starts_with("queue_itd a=1,"));
 }
 
 #[test]
 fn of_two_rows_with_equal_labels_the_first_owns_them_until_it_is_deleted() {
     let regex = "queue_id".to_owned();
-    let mut bench = relabelled(RelabelRule {
-        regex,
-        action: RuleAction::LabelDrop,
-        ..RelabelRule::default()
-    });
+    let mut bench =
+        relabelled(RelabelRule { regex, action: RuleAction::LabelDrop, ..RelabelRule::default() });
     bench.live("q", r#"{"a":"1","queueName":"Q"}"#);
     let second = event("LIVE", "UPSERT", "r", r#"{"a":"2","queueName":"R"}"#);
     assert_eq!(bench.apply(&second), Err(EventReject::RowRefused));
@@ -109,20 +84,10 @@ fn a_promoted_text_is_a_label_of_all_series_and_follows_its_value() {
     let mut bench = setup.build();
     bench.live("q", r#"{"a":"1","queueName":"Old"}"#);
     bench.live("q", r#"{"a":"2"}"#);
-    assert_eq!(
-        bench.samples_of("a"),
-        [r#"queue_id="q",queue_name="Old"} 2"#]
-    );
+    assert_eq!(bench.samples_of("a"), [r#"queue_id="q",queue_name="Old"} 2"#]);
     bench.live("q", r#"{"queueName":"New","a":"3"}"#);
-    assert_eq!(
-        bench.samples(),
-        [r#"axp_queue_itd_a{account_id="EZCLTR",queue_id="q",queue_name="New"} 3"#]
-    );
-    assert!(
-        bench
-            .lines()
-            .contains("queue_itd,account_id=EZCLTR,queue_id=q,queue_name=New a=3 ")
-    );
+    assert_eq!(bench.samples(), [r#"axp_queue_itd_a{account_id="EZCLTR",queue_id="q",queue_name="New"} 3"#]);
+    assert!(bench.lines().contains("queue_itd,account_id=EZCLTR,queue_id=q,queue_name=New a=3 "));
     bench.live("q", r#"{"queueName":"N/A","a":"4"}"#);
     assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 4"#]);
 }
@@ -140,11 +105,7 @@ fn keys_are_told_apart_whatever_they_hold() {
     for keys in keys {
         bench.apply(&with_keys(keys, r#"{"a":"1"}"#)).unwrap();
     }
-    assert_eq!(
-        bench.samples().len(),
-        4,
-        "their order does not matter, everything else does"
-    );
+    assert_eq!(bench.samples().len(), 4, "their order does not matter, everything else does");
     let doubled = with_keys(r#"{"aB":"1","a_b":"2"}"#, r#"{"a":"1"}"#);
     assert_eq!(bench.apply(&doubled), Err(EventReject::RowRefused));
     assert_eq!(bench.refused("duplicate_label"), 1);
@@ -154,28 +115,15 @@ fn keys_are_told_apart_whatever_they_hold() {
 #[test]
 fn a_key_called_state_never_doubles_the_label_of_a_state() {
     let mut bench = Bench::new();
-    bench
-        .apply(&with_keys(
-            r#"{"state":"BY"}"#,
-            r#"{"agentState":"READY","a":"1"}"#,
-        ))
-        .unwrap();
-    assert_eq!(
-        bench.samples(),
-        [r#"axp_queue_itd_a{account_id="EZCLTR",state="BY"} 1"#]
-    );
+    bench.apply(&with_keys(r#"{"state":"BY"}"#, r#"{"agentState":"READY","a":"1"}"#)).unwrap();
+    assert_eq!(bench.samples(), [r#"axp_queue_itd_a{account_id="EZCLTR",state="BY"} 1"#]);
     assert_eq!(bench.rejected("label_collision"), 1);
 }
 
 #[test]
 fn the_label_of_a_state_stands_in_its_place() {
     let mut bench = Bench::new();
-    bench
-        .apply(&with_keys(
-            r#"{"a":"1","zone":"2"}"#,
-            r#"{"agentState":"READY"}"#,
-        ))
-        .unwrap();
+    bench.apply(&with_keys(r#"{"a":"1","zone":"2"}"#, r#"{"agentState":"READY"}"#)).unwrap();
     assert_eq!(
         bench.samples(),
         [r#"axp_queue_itd_agent_state{a="1",account_id="EZCLTR",state="READY",zone="2"} 1"#]
@@ -186,26 +134,15 @@ fn the_label_of_a_state_stands_in_its_place() {
 fn a_text_with_the_name_of_a_key_is_not_doubled() {
     let mut bench = Bench::new();
     bench.live("q", r#"{"queueId":"q","queueName":"Q"}"#);
-    assert_eq!(
-        bench.samples_of("info"),
-        [r#"queue_id="q",queue_name="Q"} 1"#]
-    );
-    assert!(
-        bench
-            .lines()
-            .starts_with("queue_itd,account_id=EZCLTR,queue_id=q queue_name=\"Q\" ")
-    );
+    assert_eq!(bench.samples_of("info"), [r#"queue_id="q",queue_name="Q"} 1"#]);
+    assert!(bench.lines().starts_with("queue_itd,account_id=EZCLTR,queue_id=q queue_name=\"Q\" "));
     bench.live("q", r#"{"queueId":"other"}"#);
     assert_eq!(bench.rejected("label_collision"), 1);
 }
 
 #[test]
 fn at_the_limit_new_series_are_refused_and_old_ones_go_on() {
-    let mut bench = Setup {
-        limits: Limits::new(2),
-        ..Setup::default()
-    }
-    .build();
+    let mut bench = Setup { limits: Limits::new(2), ..Setup::default() }.build();
     bench.live("q", r#"{"a":"1","b":"1"}"#);
     bench.live("r", r#"{"a":"1"}"#);
     bench.live("q", r#"{"a":"2"}"#);
@@ -222,51 +159,21 @@ fn at_the_limit_new_series_are_refused_and_old_ones_go_on() {
 #[test]
 fn two_producers_with_one_stem_never_share_a_name() {
     let names = Arc::default();
-    let mut first = Setup {
-        names: Arc::clone(&names),
-        ..Setup::default()
-    }
-    .build();
-    let producer = Producer {
-        id: "Queue_itd_2.0.0".into(),
-        ..Producer::default()
-    };
-    let mut second = Setup {
-        names,
-        producer,
-        ..Setup::default()
-    }
-    .build();
+    let mut first = Setup { names: Arc::clone(&names), ..Setup::default() }.build();
+    let producer = Producer { id: "Queue_itd_2.0.0".into(), ..Producer::default() };
+    let mut second = Setup { producer, names, ..Setup::default() }.build();
     first.live("q", r#"{"a":"1"}"#);
-    let frame = event(
-        "LIVE",
-        "UPSERT",
-        "q",
-        r#"{"a":"1","queueName":"x","b":"2"}"#,
-    );
+    let frame = event("LIVE", "UPSERT", "q", r#"{"a":"1","queueName":"x","b":"2"}"#);
     assert_eq!(second.apply(&frame), Err(EventReject::WrongProducer));
-    second
-        .apply(&frame.replace("Queue_itd_1", "Queue_itd_2"))
-        .unwrap();
-    assert_eq!(
-        second.samples(),
-        [r#"axp_queue_itd_b{account_id="EZCLTR",queue_id="q"} 2"#]
-    );
+    second.apply(&frame.replace("Queue_itd_1", "Queue_itd_2")).unwrap();
+    assert_eq!(second.samples(), [r#"axp_queue_itd_b{account_id="EZCLTR",queue_id="q"} 2"#]);
 }
 
 #[test]
 fn values_are_cleaned_and_escaped_in_both_outputs() {
     let mut bench = Bench::new();
-    bench
-        .apply(&with_keys(
-            r#"{"k":"a\"b\\c\nd,e=f g"}"#,
-            r#"{"n":"1","t":"x\ny\"z"}"#,
-        ))
-        .unwrap();
-    assert_eq!(
-        bench.samples()[1],
-        r#"axp_queue_itd_n{account_id="EZCLTR",k="a\"b\\c d,e=f g"} 1"#
-    );
+    bench.apply(&with_keys(r#"{"k":"a\"b\\c\nd,e=f g"}"#, r#"{"n":"1","t":"x\ny\"z"}"#)).unwrap();
+    assert_eq!(bench.samples()[1], r#"axp_queue_itd_n{account_id="EZCLTR",k="a\"b\\c d,e=f g"} 1"#);
     let lines = bench.lines();
     assert_eq!(lines.lines().count(), 1);
     assert!(influxdb_line_protocol::parse_lines(&lines).all(|line| line.is_ok()));

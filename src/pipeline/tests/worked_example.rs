@@ -26,8 +26,7 @@ fn the_queue_event_gives_these_series_and_this_line() {
             format!("axp_queue_itd_coaching_duration_seconds{labels} 309"),
             format!("axp_queue_itd_completed{labels} 4"),
             format!("axp_queue_itd_contacts_queueing{labels} 2"),
-            r#"axp_queue_itd_info{account_id="EZCLTR",channel_id="EMAIL",queue_name="Natella"} 1"#
-                .to_owned(),
+            r#"axp_queue_itd_info{account_id="EZCLTR",channel_id="EMAIL",queue_name="Natella"} 1"#.to_owned(),
             format!("axp_queue_itd_is_default_queue{labels} 0"),
             format!("axp_queue_itd_offered{labels} 4"),
         ]
@@ -40,15 +39,8 @@ fn the_queue_event_gives_these_series_and_this_line() {
 
 #[test]
 fn the_agent_event_gives_these_series_and_this_line() {
-    let producer = Producer {
-        id: "Agent_itd_1.0.0".to_owned(),
-        ..Producer::default()
-    };
-    let mut bench = Setup {
-        producer,
-        ..Setup::default()
-    }
-    .build();
+    let producer = Producer { id: "Agent_itd_1.0.0".to_owned(), ..Producer::default() };
+    let mut bench = Setup { producer, ..Setup::default() }.build();
     bench.apply(AGENT_EVENT).unwrap();
     assert_eq!(
         bench.samples(),
@@ -66,12 +58,5 @@ fn the_agent_event_gives_these_series_and_this_line() {
         "agent_itd,account_id=EZCLTR,agent_id=9f44ed4e-24ee-4e50-98af-02582e440be5 time_in_state_timestamp_seconds=1643645393.849,user_status=\"Live\",time_logged_in_timestamp_seconds=1643645393.849,idle_time_duration_seconds=36000,agent_logon_duration_seconds=36000,agent_state=\"READY\" 1643645393849000000\n"
     );
     // Names and login are dropped; three times are "0" and the reason is "N/A".
-    assert_eq!(
-        (
-            bench.readings("denied"),
-            bench.readings("absent"),
-            bench.readings("applied")
-        ),
-        (4, 4, 6)
-    );
+    assert_eq!((bench.readings("denied"), bench.readings("absent"), bench.readings("applied")), (4, 4, 6));
 }

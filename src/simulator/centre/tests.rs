@@ -14,43 +14,17 @@ fn assert_books_balance(centre: &Centre) {
     let queues: Book = floor.queues.iter().flat_map(|queue| &queue.books).sum();
     let agents: Book = floor.agents.iter().flat_map(|agent| &agent.books).sum();
     for queue in &floor.queues {
-        assert!(
-            queue.books.iter().all(|book| book.balances(false)),
-            "{queue:?}"
-        );
+        assert!(queue.books.iter().all(|book| book.balances(false)), "{queue:?}");
     }
     for agent in &floor.agents {
-        assert!(
-            agent.books.iter().all(|book| book.balances(true)),
-            "{agent:?}"
-        );
-        let busy: u64 = agent
-            .books
-            .iter()
-            .map(|book| book.queueing + book.active + book.in_acw)
-            .sum();
-        assert_eq!(
-            busy,
-            u64::from(agent.contact.is_some()),
-            "one contact at a time: {agent:?}"
-        );
+        assert!(agent.books.iter().all(|book| book.balances(true)), "{agent:?}");
+        let busy: u64 = agent.books.iter().map(|book| book.queueing + book.active + book.in_acw).sum();
+        assert_eq!(busy, u64::from(agent.contact.is_some()), "one contact at a time: {agent:?}");
     }
-    assert_eq!(
-        (queues.answered, queues.completed),
-        (agents.answered, agents.completed)
-    );
-    assert_eq!(
-        (queues.active, queues.in_acw),
-        (agents.active, agents.in_acw)
-    );
-    assert_eq!(
-        (queues.active_ms, queues.acw_ms),
-        (agents.active_ms, agents.acw_ms)
-    );
-    assert_eq!(
-        (queues.coached, queues.coaching_ms),
-        (agents.coached, agents.coaching_ms)
-    );
+    assert_eq!((queues.answered, queues.completed), (agents.answered, agents.completed));
+    assert_eq!((queues.active, queues.in_acw), (agents.active, agents.in_acw));
+    assert_eq!((queues.active_ms, queues.acw_ms), (agents.active_ms, agents.acw_ms));
+    assert_eq!((queues.coached, queues.coaching_ms), (agents.coached, agents.coaching_ms));
 }
 
 #[test]
@@ -76,18 +50,10 @@ fn the_published_numbers_of_a_queue_add_up() {
     let mut centre = centre(2);
     centre.tick(START_MS + 1_000);
     centre.reset_interval();
-    let before: Vec<u64> = centre
-        .shown(Producer::Queue)
-        .map(|row| number(row, "contactsQueueing"))
-        .collect();
+    let before: Vec<u64> = centre.shown(Producer::Queue).map(|row| number(row, "contactsQueueing")).collect();
     centre.tick(START_MS + 120_000);
     for (row, before) in centre.shown(Producer::Queue).zip(before) {
-        let out = [
-            "Answered",
-            "abandonedFromQueue",
-            "abandonedFromAlerting",
-            "contactsQueueing",
-        ];
+        let out = ["Answered", "abandonedFromQueue", "abandonedFromAlerting", "contactsQueueing"];
         let out: u64 = out.iter().map(|name| number(row, name)).sum();
         assert_eq!(number(row, "Offered") + before, out);
     }
@@ -121,14 +87,9 @@ fn the_default_centre_has_well_over_a_thousand_numbers_and_about_the_asked_rate(
         .count();
     assert!(numbers > 2_000, "{numbers}");
     let seconds = 600;
-    let events: usize = (1..seconds * 20)
-        .map(|tick| centre.tick(START_MS + tick * 50).len())
-        .sum();
+    let events: usize = (1..seconds * 20).map(|tick| centre.tick(START_MS + tick * 50).len()).sum();
     let per_second = events / usize::try_from(seconds).unwrap();
-    assert!(
-        (15..=22).contains(&per_second),
-        "{per_second} events a second"
-    );
+    assert!((15..=22).contains(&per_second), "{per_second} events a second");
 }
 
 #[test]
@@ -138,12 +99,7 @@ fn every_measure_of_every_row_has_a_value() {
         let values = row.published.iter().flatten();
         for (measure, value) in row.producer.measures().iter().zip(values) {
             let absent = *value == Value::Word("N/A");
-            assert!(
-                !absent || measure.name == "reasonCodeName",
-                "{} of {:?}",
-                measure.name,
-                row.subject
-            );
+            assert!(!absent || measure.name == "reasonCodeName", "{} of {:?}", measure.name, row.subject);
         }
     }
 }
@@ -154,10 +110,7 @@ fn contacts_wait_are_abandoned_held_coached_and_passed_on_in_the_course_of_an_ho
     let mut waited = 0;
     for minute in 1..60_u64 {
         centre.tick(START_MS + minute * 60_000);
-        waited += centre
-            .shown(Producer::Queue)
-            .map(|row| number(row, "contactsQueueing"))
-            .sum::<u64>();
+        waited += centre.shown(Producer::Queue).map(|row| number(row, "contactsQueueing")).sum::<u64>();
     }
     assert!(waited > 0);
     for name in [
@@ -172,44 +125,21 @@ fn contacts_wait_are_abandoned_held_coached_and_passed_on_in_the_course_of_an_ho
         "acwDuration",
         "coachingDuration",
     ] {
-        let sum: u64 = centre
-            .shown(Producer::Queue)
-            .map(|row| number(row, name))
-            .sum();
+        let sum: u64 = centre.shown(Producer::Queue).map(|row| number(row, name)).sum();
         assert!(sum > 0, "{name}");
     }
-    let count = |name: &str| {
-        centre
-            .shown(Producer::Queue)
-            .map(|row| number(row, name))
-            .sum::<u64>()
-    };
+    let count = |name: &str| centre.shown(Producer::Queue).map(|row| number(row, name)).sum::<u64>();
     let abandoned = count("abandonedFromQueue");
-    assert!(
-        abandoned * 4 < count("Offered"),
-        "{abandoned} of {}: the centre is drowned",
-        count("Offered")
-    );
+    assert!(abandoned * 4 < count("Offered"), "{abandoned} of {}: the centre is drowned", count("Offered"));
 }
 
 #[test]
 fn a_log_out_takes_the_rows_of_the_agent_and_a_log_in_brings_them_back() {
     let mut centre = centre(6);
     let (id, gone) = centre.log_out(None).unwrap();
-    let mine = |change: &Change| {
-        centre.rows()[change.row]
-            .keys
-            .iter()
-            .any(|(_, value)| *value == id)
-    };
-    let deletes = gone
-        .iter()
-        .filter(|change| change.measures.is_none() && mine(change))
-        .count();
-    assert!(
-        deletes >= 3,
-        "the agent's row and one for each of at least two channels, not {deletes}"
-    );
+    let mine = |change: &Change| centre.rows()[change.row].keys.iter().any(|(_, value)| *value == id);
+    let deletes = gone.iter().filter(|change| change.measures.is_none() && mine(change)).count();
+    assert!(deletes >= 3, "the agent's row and one for each of at least two channels, not {deletes}");
     assert!(!centre.shown(Producer::Agent).any(|row| row.keys[0].1 == id));
     assert!(centre.log_out(Some(&id)).is_none(), "already logged out");
     assert_eq!(centre.log_in(Some(&id)).unwrap().0, id);
@@ -221,23 +151,12 @@ fn a_log_out_takes_the_rows_of_the_agent_and_a_log_in_brings_them_back() {
 fn time_that_goes_back_changes_nothing_and_a_rate_of_nought_lets_nothing_happen() {
     let mut centre = centre(7);
     assert_eq!(centre.tick(START_MS - 1), []);
-    let options = CentreOptions {
-        events_per_second: 0.0,
-        ..CentreOptions::default()
-    };
+    let options = CentreOptions { events_per_second: 0.0, ..CentreOptions::default() };
     let mut still = Centre::new(&options, 7, START_MS);
     assert_eq!(still.tick(START_MS + 86_400_000), []);
 }
 
 fn number(row: &Row, name: &str) -> u64 {
-    let place = row
-        .producer
-        .measures()
-        .iter()
-        .position(|measure| measure.name == name)
-        .unwrap();
-    row.published.as_ref().unwrap()[place]
-        .to_string()
-        .parse()
-        .unwrap()
+    let place = row.producer.measures().iter().position(|measure| measure.name == name).unwrap();
+    row.published.as_ref().unwrap()[place].to_string().parse().unwrap()
 }

@@ -16,12 +16,7 @@ async fn a_client_gets_every_row_then_what_changes_then_the_delete_of_who_leaves
         assert_eq!(event["keys"]["agentId"].as_str(), Some(keys[0].1.as_str()));
         let sent = event["measures"].as_object().unwrap();
         assert_eq!(sent.len(), measures.len());
-        assert!(
-            measures
-                .iter()
-                .all(|(name, value)| sent[name].as_str() == Some(value)),
-            "{sent:?}"
-        );
+        assert!(measures.iter().all(|(name, value)| sent[name].as_str() == Some(value)), "{sent:?}");
     }
     bench.handle.resume();
     let event = next_json(&mut client).await;
@@ -29,10 +24,7 @@ async fn a_client_gets_every_row_then_what_changes_then_the_delete_of_who_leaves
         (event["payloadType"].as_str(), event["eventAction"].as_str()),
         (Some("LIVE"), Some("UPSERT"))
     );
-    assert!(
-        event["measures"].as_object().unwrap().len() < rows[0].1.len(),
-        "only what changed: {event}"
-    );
+    assert!(event["measures"].as_object().unwrap().len() < rows[0].1.len(), "only what changed: {event}");
 
     let mut with_measures = Vec::new();
     for _ in 0..2 {
@@ -48,20 +40,12 @@ async fn a_client_gets_every_row_then_what_changes_then_the_delete_of_who_leaves
         bench.handle.log_in(Some(&id)).unwrap();
     }
     with_measures.sort_by_key(Option::is_some);
-    assert_eq!(
-        with_measures,
-        [None, Some(json!({}))],
-        "absent and empty by turns"
-    );
+    assert_eq!(with_measures, [None, Some(json!({}))], "absent and empty by turns");
 }
 
 #[tokio::test]
 async fn all_producers_together_give_well_over_a_thousand_numbers_within_a_second() {
-    let bench = Bench::with(SimulatorOptions {
-        seed: Some(2),
-        ..SimulatorOptions::default()
-    })
-    .await;
+    let bench = Bench::with(SimulatorOptions { seed: Some(2), ..SimulatorOptions::default() }).await;
     let mut numbers = 0;
     let began = std::time::Instant::now();
     for producer in measures::Producer::REALTIME {
@@ -70,18 +54,12 @@ async fn all_producers_together_give_well_over_a_thousand_numbers_within_a_secon
         for _ in 0..rows {
             let event = next_json(&mut client).await;
             let measures = event["measures"].as_object().unwrap();
-            numbers += measures
-                .values()
-                .filter(|value| value.as_str().unwrap().parse::<f64>().is_ok())
-                .count();
+            numbers +=
+                measures.values().filter(|value| value.as_str().unwrap().parse::<f64>().is_ok()).count();
         }
     }
     assert!(numbers > 2_000, "{numbers}");
-    assert!(
-        began.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -109,20 +87,10 @@ async fn each_wrong_authentication_gets_its_status_and_the_end() {
     assert_eq!(status, "CONNECTION_FAILED_UNKNOWN_SUBSCRIPTION");
 
     let mut client = bench.connect(&bench.endpoint(&subscription)).await.unwrap();
-    client
-        .send(Message::text(r#"{"event":"authentication"}"#))
-        .await
-        .unwrap();
-    assert_eq!(
-        next_json(&mut client).await["status"],
-        "CONNECTION_FAILED_CONSTRAINT_VIOLATION"
-    );
+    client.send(Message::text(r#"{"event":"authentication"}"#)).await.unwrap();
+    assert_eq!(next_json(&mut client).await["status"], "CONNECTION_FAILED_CONSTRAINT_VIOLATION");
 
-    for frame in [
-        Message::text("hello"),
-        Message::text(r#"{"event":"other"}"#),
-        Message::binary(vec![1]),
-    ] {
+    for frame in [Message::text("hello"), Message::text(r#"{"event":"other"}"#), Message::binary(vec![1])] {
         let mut client = bench.connect(&bench.endpoint(&subscription)).await.unwrap();
         client.send(frame).await.unwrap();
         assert_eq!(close_code(&mut client).await, Some(1008));
@@ -132,55 +100,35 @@ async fn each_wrong_authentication_gets_its_status_and_the_end() {
 #[tokio::test]
 async fn both_spellings_of_the_answer_occur_unless_one_is_chosen() {
     let spelled = async |spelling| {
-        let bench = Bench::with(SimulatorOptions {
-            spelling,
-            ..options()
-        })
-        .await;
+        let bench = Bench::with(SimulatorOptions { spelling, ..options() }).await;
         let (token, subscription) = bench.subscribe("Queue_itd_1.0.0").await;
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..12 {
             let mut client = bench.connect(&bench.endpoint(&subscription)).await.unwrap();
             let frame = json!({ "event": "authentication", "subscriptionId": subscription, "token": token });
             client.send(Message::text(frame.to_string())).await.unwrap();
-            seen.insert(
-                next_json(&mut client).await["event"]
-                    .as_str()
-                    .unwrap()
-                    .to_owned(),
-            );
+            seen.insert(next_json(&mut client).await["event"].as_str().unwrap().to_owned());
         }
         seen.into_iter().collect::<Vec<_>>()
     };
-    assert_eq!(
-        spelled(Spelling::Documented).await,
-        ["authenticationResponse"]
-    );
+    assert_eq!(spelled(Spelling::Documented).await, ["authenticationResponse"]);
     assert_eq!(spelled(Spelling::Real).await, ["AUTHENTICATION_RESPONSE"]);
-    assert_eq!(
-        spelled(Spelling::Mixed).await,
-        ["AUTHENTICATION_RESPONSE", "authenticationResponse"]
-    );
+    assert_eq!(spelled(Spelling::Mixed).await, ["AUTHENTICATION_RESPONSE", "authenticationResponse"]);
 }
 
 #[tokio::test]
 async fn a_socket_that_does_not_authenticate_in_time_is_closed() {
-    let bench = Bench::with(SimulatorOptions {
-        authentication_timeout: Duration::from_millis(30),
-        ..options()
-    })
-    .await;
+    let bench =
+        Bench::with(SimulatorOptions { authentication_timeout: Duration::from_millis(30), ..options() })
+            .await;
     let mut client = bench.connect(&bench.endpoint("any")).await.unwrap();
     assert_eq!(close_code(&mut client).await, Some(1008));
 }
 
 #[tokio::test]
 async fn pings_are_answered_and_their_absence_ends_socket_and_subscription() {
-    let bench = Bench::with(SimulatorOptions {
-        ping_interval: Duration::from_millis(300),
-        ..options()
-    })
-    .await;
+    let bench =
+        Bench::with(SimulatorOptions { ping_interval: Duration::from_millis(300), ..options() }).await;
     bench.handle.pause();
     let mut client = bench.feed("Queue_itd_1.0.0").await;
     // Together longer than the interval: each ping gives it anew.
@@ -201,11 +149,7 @@ async fn pings_are_answered_and_their_absence_ends_socket_and_subscription() {
 
 #[tokio::test]
 async fn an_expired_subscription_closes_its_socket_and_a_renewal_prevents_that() {
-    let bench = Bench::with(SimulatorOptions {
-        token_life: Duration::from_millis(300),
-        ..options()
-    })
-    .await;
+    let bench = Bench::with(SimulatorOptions { token_life: Duration::from_millis(300), ..options() }).await;
     let began = std::time::Instant::now();
     let (token, subscription) = bench.subscribe("Queue_itd_1.0.0").await;
     let (mut client, _) = bench.authenticate(&token, &subscription).await;
@@ -214,18 +158,10 @@ async fn an_expired_subscription_closes_its_socket_and_a_renewal_prevents_that()
     let fresh = bench.token().await;
     assert_eq!(bench.api("POST", &renew, &fresh, "").await.status, 200);
     assert_eq!(close_code(&mut client).await, Some(1000));
-    assert!(
-        began.elapsed() >= Duration::from_millis(440),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() >= Duration::from_millis(440), "{:?}", began.elapsed());
     assert_eq!(bench.handle.subscriptions()[0].status, Status::Inactive);
     let fresh = bench.token().await;
-    assert_eq!(
-        bench.api("POST", &renew, &fresh, "").await.json()["status"],
-        "ACTIVE",
-        "renewing revives it"
-    );
+    assert_eq!(bench.api("POST", &renew, &fresh, "").await.json()["status"], "ACTIVE", "renewing revives it");
 }
 
 #[tokio::test]
@@ -244,11 +180,7 @@ async fn deleting_a_subscription_closes_its_socket() {
 async fn a_client_that_does_not_read_is_closed_and_no_other() {
     let mut fast = options();
     fast.centre.events_per_second = 20_000.0;
-    let bench = Bench::with(SimulatorOptions {
-        socket_queue_events: 1_000,
-        ..fast
-    })
-    .await;
+    let bench = Bench::with(SimulatorOptions { socket_queue_events: 1_000, ..fast }).await;
     let slow = bench.feed("Agent_itd_1.0.0").await;
     let mut quick = bench.feed("Agent_itd_1.0.0").await;
     let reads = tokio::spawn(async move { while next(&mut quick).await.is_some() {} });

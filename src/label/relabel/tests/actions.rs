@@ -33,9 +33,8 @@ fn a_rule_sees_what_the_rules_before_it_left() {
 fn replace_without_a_match_does_nothing() {
     let pairs = [("a", "voice")];
     for regex in ["chat", "voi", "v|e", "voicemail"] {
-        let json = format!(
-            r#"[{{"source_labels":["a"],"regex":"{regex}","target_label":"b","replacement":"x"}}]"#
-        );
+        let json =
+            format!(r#"[{{"source_labels":["a"],"regex":"{regex}","target_label":"b","replacement":"x"}}]"#);
         assert_run(&pairs, &json, r#"a="voice""#);
     }
 }
@@ -56,57 +55,38 @@ fn a_missing_source_label_is_an_empty_value() {
 
 #[test]
 fn replace_without_sources_adds_a_constant() {
-    assert_run(
-        &[],
-        r#"[{"target_label":"env","replacement":"prod"}]"#,
-        r#"env="prod""#,
-    );
+    assert_run(&[], r#"[{"target_label":"env","replacement":"prod"}]"#, r#"env="prod""#);
 }
 
 #[test]
 fn an_empty_result_removes_the_target() {
     for replacement in ["", "$9", "${name}", "$1x"] {
-        let json = format!(
-            r#"[{{"source_labels":["a"],"target_label":"a","replacement":"{replacement}"}}]"#
-        );
+        let json = format!(r#"[{{"source_labels":["a"],"target_label":"a","replacement":"{replacement}"}}]"#);
         assert_run(&[("a", "1"), ("b", "2")], &json, r#"b="2""#);
     }
 }
 
 #[test]
 fn dollars_follow_the_rules_of_go() {
-    for (replacement, expected) in [
-        ("$$1", "$1"),
-        ("5$ $1", "5$ v"),
-        ("${1}x", "vx"),
-        ("<$1x>", "<>"),
-        ("${1", "${1"),
-        ("$0$1", "vv"),
-    ] {
-        let json = format!(
-            r#"[{{"source_labels":["a"],"target_label":"a","replacement":"{replacement}"}}]"#
-        );
+    for (replacement, expected) in
+        [("$$1", "$1"), ("5$ $1", "5$ v"), ("${1}x", "vx"), ("<$1x>", "<>"), ("${1", "${1"), ("$0$1", "vv")]
+    {
+        let json = format!(r#"[{{"source_labels":["a"],"target_label":"a","replacement":"{replacement}"}}]"#);
         assert_run(&[("a", "v")], &json, &format!(r#"a="{expected}""#));
     }
 }
 
 #[test]
 fn the_target_may_come_from_the_match() {
-    let json = r#"[{"source_labels":["a"],"regex":"tag:([^=]+)=(.+)","target_label":"t_${1}","replacement":"$2"}]"#;
+    let json =
+        r#"[{"source_labels":["a"],"regex":"tag:([^=]+)=(.+)","target_label":"t_${1}","replacement":"$2"}]"#;
     assert_run(&[("a", "tag:site=x")], json, r#"a="tag:site=x",t_site="x""#);
 }
 
 #[test]
 fn a_target_that_turns_out_invalid_makes_the_rule_do_nothing() {
-    for (value, target) in [
-        ("9", "$1"),
-        ("a-b", "${1}"),
-        ("ä", "x$1"),
-        ("x", "$2"),
-        ("", "$1"),
-    ] {
-        let json =
-            format!(r#"[{{"source_labels":["a"],"target_label":"{target}","replacement":"new"}}]"#);
+    for (value, target) in [("9", "$1"), ("a-b", "${1}"), ("ä", "x$1"), ("x", "$2"), ("", "$1")] {
+        let json = format!(r#"[{{"source_labels":["a"],"target_label":"{target}","replacement":"new"}}]"#);
         let before = text_of(&labels(&[("a", value), ("b", "2")]));
         assert_run(&[("a", value), ("b", "2")], &json, &before);
     }
@@ -124,11 +104,8 @@ fn a_dot_in_a_regex_spans_lines() {
 #[test]
 fn keep_and_drop_decide_on_the_whole_row() {
     let rule = |action: &str, regex: &str| {
-        run(
-            ROW,
-            &format!(r#"[{{"source_labels":["channel"],"regex":"{regex}","action":"{action}"}}]"#),
-        )
-        .is_some()
+        run(ROW, &format!(r#"[{{"source_labels":["channel"],"regex":"{regex}","action":"{action}"}}]"#))
+            .is_some()
     };
     assert!(rule("keep", "voice|chat"));
     assert!(!rule("keep", "voi"));
@@ -154,9 +131,7 @@ fn keepequal_and_dropequal_compare_two_labels() {
     let rule = |action: &str, target: &str| {
         run(
             &pairs,
-            &format!(
-                r#"[{{"source_labels":["want"],"target_label":"{target}","action":"{action}"}}]"#
-            ),
+            &format!(r#"[{{"source_labels":["want"],"target_label":"{target}","action":"{action}"}}]"#),
         )
         .is_some()
     };
@@ -231,16 +206,8 @@ fn labelmap_skips_names_that_turn_out_invalid() {
 #[test]
 fn labeldrop_and_labelkeep_choose_by_name() {
     let pairs = [("a", "1"), ("b1", "2"), ("b2", "3")];
-    assert_run(
-        &pairs,
-        r#"[{"regex":"b.","action":"labeldrop"}]"#,
-        r#"a="1""#,
-    );
-    assert_run(
-        &pairs,
-        r#"[{"regex":"b.","action":"labelkeep"}]"#,
-        r#"b1="2",b2="3""#,
-    );
+    assert_run(&pairs, r#"[{"regex":"b.","action":"labeldrop"}]"#, r#"a="1""#);
+    assert_run(&pairs, r#"[{"regex":"b.","action":"labelkeep"}]"#, r#"b1="2",b2="3""#);
     assert_run(&pairs, r#"[{"regex":"b","action":"labelkeep"}]"#, "");
 }
 
@@ -271,9 +238,5 @@ fn case_is_mapped_one_character_for_one() {
         assert!(Rules::compile(&parse(json)).unwrap().apply(&mut set));
         assert_eq!((set.get("lower"), set.get("upper")), (lower, upper));
     }
-    assert_run(
-        &[("a", "1")],
-        r#"[{"source_labels":["gone"],"target_label":"a","action":"uppercase"}]"#,
-        "",
-    );
+    assert_run(&[("a", "1")], r#"[{"source_labels":["gone"],"target_label":"a","action":"uppercase"}]"#, "");
 }

@@ -16,8 +16,7 @@ fn a_written_value_is_cut_at_its_limit() {
 
 #[test]
 fn labelmap_cannot_grow_a_row_without_limit() {
-    let doubling =
-        r#"{"action":"labelmap","replacement":"a$1"},{"action":"labelmap","replacement":"b$1$1"}"#;
+    let doubling = r#"{"action":"labelmap","replacement":"a$1"},{"action":"labelmap","replacement":"b$1$1"}"#;
     let json = format!("[{}]", vec![doubling; 20].join(","));
     let mut set = labels(&[("x", "1"), ("y", "2")]);
     assert!(Rules::compile(&parse(&json)).unwrap().apply(&mut set));
@@ -27,11 +26,7 @@ fn labelmap_cannot_grow_a_row_without_limit() {
 
 #[test]
 fn a_written_value_cannot_break_a_line() {
-    assert_run(
-        &[],
-        r#"[{"target_label":"a","replacement":"x\ny\r"}]"#,
-        r#"a="x y ""#,
-    );
+    assert_run(&[], r#"[{"target_label":"a","replacement":"x\ny\r"}]"#, r#"a="x y ""#);
 }
 
 fn any_rule() -> impl Strategy<Value = RelabelRule> {
@@ -39,29 +34,15 @@ fn any_rule() -> impl Strategy<Value = RelabelRule> {
     (
         prop::collection::vec(name(), 0..4),
         ".{0,2}",
-        prop_oneof![
-            Just("(.*)".to_owned()),
-            "[ab.*+?|()\\[\\]^$\\\\dwQE{},0-3-]{0,8}",
-            ".{0,4}"
-        ],
+        prop_oneof![Just("(.*)".to_owned()), "[ab.*+?|()\\[\\]^$\\\\dwQE{},0-3-]{0,8}", ".{0,4}"],
         prop_oneof![Just(0), any::<u64>()],
         name(),
         prop_oneof![Just("$1".to_owned()), "[ab$1{}0x_]{0,8}", ".{0,6}"],
         prop::sample::select(Action::ALL.to_vec()),
     )
-        .prop_map(
-            |(source_labels, separator, regex, modulus, target_label, replacement, action)| {
-                RelabelRule {
-                    source_labels,
-                    separator,
-                    regex,
-                    modulus,
-                    target_label,
-                    replacement,
-                    action,
-                }
-            },
-        )
+        .prop_map(|(source_labels, separator, regex, modulus, target_label, replacement, action)| {
+            RelabelRule { source_labels, separator, regex, modulus, target_label, replacement, action }
+        })
 }
 
 proptest! {

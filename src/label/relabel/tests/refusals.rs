@@ -48,42 +48,14 @@ fn actions_refuse_the_keys_they_have_no_use_for() {
         ("labelmap", vec![]),
         ("lowercase", vec!["replacement"]),
         ("uppercase", vec!["replacement"]),
-        (
-            "keepequal",
-            vec!["separator", "regex", "modulus", "replacement"],
-        ),
-        (
-            "dropequal",
-            vec!["separator", "regex", "modulus", "replacement"],
-        ),
-        (
-            "labeldrop",
-            vec![
-                "source_labels",
-                "separator",
-                "modulus",
-                "target_label",
-                "replacement",
-            ],
-        ),
-        (
-            "labelkeep",
-            vec![
-                "source_labels",
-                "separator",
-                "modulus",
-                "target_label",
-                "replacement",
-            ],
-        ),
+        ("keepequal", vec!["separator", "regex", "modulus", "replacement"]),
+        ("dropequal", vec!["separator", "regex", "modulus", "replacement"]),
+        ("labeldrop", vec!["source_labels", "separator", "modulus", "target_label", "replacement"]),
+        ("labelkeep", vec!["source_labels", "separator", "modulus", "target_label", "replacement"]),
     ] {
         let rules = parse(&format!(r#"[{{{all},"action":"{action}"}}]"#));
-        let found: Vec<_> = Rules::compile(&rules)
-            .err()
-            .unwrap_or_default()
-            .iter()
-            .map(|err| err.key)
-            .collect();
+        let found: Vec<_> =
+            Rules::compile(&rules).err().unwrap_or_default().iter().map(|err| err.key).collect();
         assert_eq!(found, refused, "{action}");
     }
 }

@@ -1,0 +1,112 @@
+//! One measure: what it is, what becomes of it, and the values it gives.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::config::{Format, Kind};
+use crate::reject::ReadingReject;
+
+/// AXP's own type of a measure (Producer Management API).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AxpType {
+    /// Text of any sort.
+    String,
+    /// A count or a level.
+    Number,
+    /// A length of time.
+    Duration,
+    /// A point in time, epoch milliseconds.
+    Date,
+    /// The time at which a state began, epoch milliseconds, `0` when not in it.
+    TimeInState,
+    /// A type this program does not know; as if none were given.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What AXP says of one measure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// AXP's type.
+    pub axp_type: AxpType,
+    /// AXP's description in the configured locale; may be empty.
+    pub description: String,
+}
+
+/// What AXP says of a producer's measures, by name.
+pub type Dictionary = HashMap<String, Definition>;
+
+/// A measure's place in its producer's list.
+pub type MeasureId = usize;
+
+/// What becomes of a measure's readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They go to the outputs.
+    Exported,
+    /// They are left out, by the allowlist or as personal data.
+    Denied,
+    /// They are refused.
+    Refused(ReadingReject),
+}
+
+/// A reading that has been read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// Of a number, duration, timestamp, or boolean (1 or 0).
+    Number(f64),
+    /// Of a state: its place in the measure's list of states.
+    State(usize),
+    /// Of a text.
+    Text(Cow<'a, str>),
+    /// No value: what the row held goes.
+    Absent,
+    /// Refused: what the row held goes.
+    Refused(ReadingReject),
+}
+
+/// One measure's value in one event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading<'a> {
+    /// Which measure.
+    pub measure: MeasureId,
+    /// Its value.
+    pub value: Value<'a>,
+}
+
+/// What is known of one measure.
+#[derive(Debug)]
+pub struct Measure {
+    /// AXP's name.
+    pub name: Box<str>,
+    /// What becomes of its readings.
+    pub verdict: Verdict,
+    /// What it is; none until its first present value.
+    pub kind: Option<Kind>,
+    /// `<measure>[_<unit>]`: the field of the lines, the end of the metric's name, the
+    /// label of a text.
+    pub field: Box<str>,
+    /// True if it becomes a label of all of its row's series.
+    pub promoted: bool,
+    /// The states known, in the order in which they came.
+    pub states: Vec<Box<str>>,
+    /// AXP's description, or empty.
+    pub description: Box<str>,
+    /// Where the outputs keep it, once it is there; theirs to set.
+    pub column: Option<u32>,
+    pub(super) reader: Reader,
+    /// The event that named it last, to notice repetition.
+    pub(super) event: u64,
+    /// The measure that came after it last time.
+    pub(super) successor: MeasureId,
+}
+
+/// How a measure's text becomes a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader {
+    pub(super) format: Format,
+    pub(super) divisor: f64,
+    pub(super) states_fixed: bool,
+    pub(super) hashed: bool,
+}

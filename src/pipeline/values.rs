@@ -1,0 +1,103 @@
+//! Readings into a row: columns made as they are needed, values set, texts noticed.
+
+use crate::config::Kind;
+use crate::label::labels::clean_value;
+use crate::parse::measure::{Measure, Reading, Value, Verdict};
+use crate::parse::measures::Measures;
+use crate::sink::line::Field;
+use crate::table::column::ColumnSpec;
+use crate::table::rows::{ColumnId, RowId, Table};
+
+/// Most bytes of a HELP text; descriptions come from AXP.
+const HELP_BYTES_MAX: usize = 512;
+
+/// Sets the readings of promoted texts, or of all others; true if one was promoted and
+/// changed. What the table refuses becomes a refused reading, and what the row held goes.
+pub(super) fn set_values(
+    table: &mut Table,
+    measures: &mut Measures,
+    id: RowId,
+    readings: &mut [Reading<'_>],
+    promoted: bool,
+    texts_changed: &mut bool,
+) -> bool {
+    let mut relabel = false;
+    for reading in readings {
+        let Some(measure) = measures.get_mut(reading.measure).filter(|measure| measure.promoted == promoted)
+        else {
+            continue;
+        };
+        let Some(column) = column_of(table, measure, &reading.value) else {
+            continue;
+        };
+        let set = match &reading.value {
+            Value::Number(value) => table.set_cell(id, column, *value),
+            Value::State(index) => table.learn_states(column, &measure.states).and_then(|()| {
+                #[expect(clippy::cast_precision_loss, reason = "at most 32 states")]
+                table.set_cell(id, column, *index as f64)
+            }),
+            Value::Text(text) => table.set_text(id, column, text).map(|changed| {
+                relabel |= promoted && changed;
+                *texts_changed |= changed;
+            }),
+            Value::Absent | Value::Refused(_) => {
+                let cleared = table.clear(id, column);
+                relabel |= promoted && cleared;
+                *texts_changed |= cleared;
+                Ok(())
+            }
+        };
+        if let Err(reject) = set {
+            *texts_changed |= table.clear(id, column);
+            reading.value = Value::Refused(reject);
+        }
+    }
+    relabel
+}
+
+/// The measure's column, made when its first value comes.
+fn column_of(table: &mut Table, measure: &mut Measure, value: &Value<'_>) -> Option<ColumnId> {
+    if measure.column.is_none() && measure.verdict == Verdict::Exported {
+        let has_value = !matches!(value, Value::Absent | Value::Refused(_));
+        if let Some(kind) = measure.kind.filter(|_| has_value) {
+            measure.column = Some(table.add_column(ColumnSpec {
+                metric: format!("axp_{}_{}", table.stem(), measure.field),
+                field: measure.field.to_string(),
+                help: help(measure, kind, table.producer_id()),
+                kind,
+                promoted: measure.promoted,
+            }));
+        }
+    }
+    measure.column
+}
+
+/// One line of help: AXP's own words where it gave some, the measure, and how to read it.
+fn help(measure: &Measure, kind: Kind, producer_id: &str) -> String {
+    let reading = match kind {
+        Kind::Number if measure.field.ends_with("_ratio") => "as a ratio",
+        Kind::Number => "as published",
+        Kind::Duration => "in seconds",
+        Kind::Timestamp => "as Unix time in seconds, absent when 0",
+        Kind::Boolean => "1 for true and 0 for false",
+        Kind::State => "1 for the current state and 0 for the others",
+        Kind::Text => "as text",
+    };
+    let description = measure.description.trim_end_matches('.');
+    let lead = if description.is_empty() { "AXP measure" } else { description };
+    clean_value(&format!("{lead} ({} of {producer_id}, {reading})", measure.name), HELP_BYTES_MAX)
+        .into_owned()
+}
+
+/// A reading as a field of a line; none for what is a label or has no value.
+pub(super) fn field_of<'a>(measure: &'a Measure, value: &'a Value<'_>) -> Option<Field<'a>> {
+    match value {
+        _ if measure.promoted => None,
+        #[expect(clippy::float_cmp, reason = "a boolean is exactly 0 or 1")]
+        Value::Number(value) if measure.kind == Some(Kind::Boolean) => Some(Field::Boolean(*value == 1.0)),
+        Value::Number(value) => Some(Field::Number(*value)),
+        Value::State(index) => measure.states.get(*index).map(|state| Field::Text(state)),
+        Value::Text(text) => Some(Field::Text(text)),
+        Value::Absent | Value::Refused(_) => None,
+    }
+}

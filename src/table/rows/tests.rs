@@ -1,0 +1,164 @@
+//! What the table promises: places, standing, counts.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::label::labels::Labels;
+
+fn spec(kind: Kind, name: &str) -> ColumnSpec {
+    ColumnSpec {
+        metric: format!("axp_t_{name}"),
+        field: name.to_owned(),
+        help: String::new(),
+        kind,
+        promoted: false,
+    }
+}
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    let mut labels = Labels::new();
+    for (name, value) in pairs {
+        labels.set(name, *value);
+    }
+    labels
+}
+
+fn table(series: usize) -> Table {
+    Table::new("T_1", "t", Limits::new(series))
+}
+
+fn row(table: &mut Table, name: &str) -> RowId {
+    let id = table.insert(name).unwrap();
+    table.place(id, Ok(labels(&[("a", name)]))).unwrap();
+    id
+}
+
+#[test]
+fn a_retired_row_gives_its_places_back() {
+    let mut table = table(2);
+    let column = table.add_column(spec(Kind::Number, "n"));
+    let (one, two) = (row(&mut table, "1"), row(&mut table, "2"));
+    assert_eq!(table.insert("3"), Err(RowReject::RowLimit));
+    table.set_cell(one, column, 1.0).unwrap();
+    table.set_cell(two, column, 2.0).unwrap();
+    table.retire(one);
+    assert_eq!(table.find("1"), None);
+    let three = row(&mut table, "3");
+    assert!(table.cell(three, 0).is_nan(), "a new row in an old place starts empty");
+    table.set_cell(three, column, 3.0).unwrap();
+    assert_eq!((table.series(), table.rows_held()), (2, 2));
+}
+
+#[test]
+fn new_series_past_the_limit_are_refused_and_old_ones_go_on() {
+    let mut table = table(2);
+    let columns = [
+        table.add_column(spec(Kind::Number, "a")),
+        table.add_column(spec(Kind::Number, "b")),
+        table.add_column(spec(Kind::Number, "c")),
+    ];
+    let id = row(&mut table, "1");
+    table.set_cell(id, columns[0], 1.0).unwrap();
+    table.set_cell(id, columns[1], 1.0).unwrap();
+    assert_eq!(table.set_cell(id, columns[2], 1.0), Err(ReadingReject::SeriesLimit));
+    assert_eq!(table.set_cell(id, columns[0], 2.0), Ok(()));
+    table.clear(id, columns[1]);
+    assert_eq!(table.set_cell(id, columns[2], 1.0), Ok(()));
+}
+
+#[test]
+fn each_state_is_a_series() {
+    let mut table = table(5);
+    let column = table.add_column(spec(Kind::State, "s"));
+    let states: Vec<Box<str>> = vec!["A".into(), "B".into(), "C".into()];
+    table.learn_states(column, &states[..1]).unwrap();
+    let (one, two) = (row(&mut table, "1"), row(&mut table, "2"));
+    table.set_cell(one, column, 0.0).unwrap();
+    table.set_cell(two, column, 0.0).unwrap();
+    table.learn_states(column, &states[..2]).unwrap();
+    assert_eq!(table.series(), 4);
+    assert_eq!(table.learn_states(column, &states), Err(ReadingReject::SeriesLimit));
+    table.retire(two);
+    table.learn_states(column, &states).unwrap();
+    assert_eq!(table.series(), 3);
+}
+
+#[test]
+fn of_two_rows_with_equal_labels_the_first_is_shown_until_it_goes() {
+    let mut table = table(10);
+    let column = table.add_column(spec(Kind::Number, "n"));
+    let one = table.insert("1").unwrap();
+    let two = table.insert("2").unwrap();
+    assert_eq!(table.place(one, Ok(labels(&[("a", "x")]))), Ok(()));
+    assert_eq!(table.place(two, Ok(labels(&[("a", "x")]))), Err(RowReject::LabelCollision));
+    table.set_cell(one, column, 1.0).unwrap();
+    table.set_cell(two, column, 2.0).unwrap();
+    assert_eq!(table.shown().map(|(id, _)| id).collect::<Vec<_>>(), [one]);
+    assert_eq!(table.series(), 1);
+    table.retire(one);
+    assert_eq!(table.shown().map(|(id, _)| id).collect::<Vec<_>>(), [two]);
+    assert_eq!(table.series(), 1);
+}
+
+#[test]
+fn a_label_of_the_row_is_never_doubled() {
+    let mut table = table(10);
+    let state = table.add_column(spec(Kind::State, "s"));
+    let text = table.add_column(spec(Kind::Text, "agent_id"));
+    table.learn_states(state, &["A".into()]).unwrap();
+    let id = table.insert("1").unwrap();
+    table.place(id, Ok(labels(&[("agent_id", "7"), ("state", "x")]))).unwrap();
+    assert_eq!(table.set_cell(id, state, 0.0), Err(ReadingReject::LabelCollision));
+    assert_eq!(table.set_text(id, text, "8"), Err(ReadingReject::LabelCollision));
+    assert_eq!(table.set_text(id, text, "7"), Ok(true));
+    table.rebuild_info(id);
+    assert_eq!(table.row(id).unwrap().info, r#"agent_id="7",state="x""#);
+}
+
+proptest! {
+    /// Whatever is done, the counts equal what a recount gives.
+    #[test]
+    fn the_counts_are_those_of_a_recount(actions in prop::collection::vec((0u8..7, 0usize..4, 0u32..4), 1..80), limit in 1usize..12) {
+        let mut table = table(limit);
+        let shared = table.limits.clone();
+        for kind in [Kind::Number, Kind::Number, Kind::State, Kind::Text] {
+            table.add_column(spec(kind, "x"));
+        }
+        let states: Vec<Box<str>> = vec!["A".into(), "B".into(), "C".into()];
+        for (action, row, column) in actions {
+            let identity = row.to_string();
+            // Rows 0 and 1 share their labels.
+            let own = labels(&[("a", if row < 2 { "same" } else { &identity })]);
+            let id = table.find(&identity);
+            match (action, id) {
+                (0, Some(id)) => table.retire(id),
+                (1, Some(id)) => { table.clear(id, column); }
+                (2, Some(id)) => { let _ = table.place(id, if column > 0 { Ok(own) } else { Err(RowReject::Relabel) }); }
+                (3, _) => { let _ = table.learn_states(2, &states[..column.min(3) as usize]); }
+                (_, Some(id)) if column == 3 => { let _ = table.set_text(id, 3, &action.to_string()); }
+                (_, Some(id)) => { let _ = table.set_cell(id, column, f64::from(action % 3)); }
+                (_, None) => if let Ok(id) = table.insert(&identity) { let _ = table.place(id, Ok(own)); },
+            }
+            let mut series = 0;
+            for (id, row) in table.shown() {
+                series += usize::from(row.texts.iter().any(Option::is_some));
+                for column in table.columns() {
+                    if let Slot::Cell(slot) = column.slot && !table.cell(id, slot).is_nan() {
+                        series += column.weight();
+                    }
+                }
+            }
+            prop_assert_eq!(table.series(), series);
+            prop_assert_eq!(shared.series.taken(), series);
+            prop_assert!(series <= limit);
+            prop_assert_eq!(shared.rows.taken(), table.rows_held());
+            let mut texts: Vec<_> = table.shown().map(|(_, row)| Arc::clone(&row.text)).collect();
+            let before = texts.len();
+            texts.dedup();
+            prop_assert_eq!(texts.len(), before);
+        }
+        drop(table);
+        prop_assert_eq!(shared.series.taken(), 0);
+        prop_assert_eq!(shared.rows.taken(), 0);
+    }
+}

@@ -1,0 +1,19 @@
+//! What a sink counts.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+
+/// What one sink counts.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    /// Lines that arrived.
+    pub written: Counter,
+    /// Lines that the target refused.
+    pub rejected: Counter,
+    /// Lines given up.
+    pub dropped: Counter,
+    /// Bytes waiting.
+    pub queue_bytes: Gauge,
+    /// 1 while the last write went through.
+    pub up: Gauge,
+}

@@ -1,0 +1,13 @@
+//! The exporter as its users meet it: over sockets, through the program, beside its peers.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
+    reason = "a test that finds something else than it expects is to stop right there"
+)]
+
+mod commands;
+mod feed;
+mod rig;

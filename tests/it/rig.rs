@@ -1,0 +1,145 @@
+//! Simulator and exporter in the test's own process, over real sockets on loopback.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use axp_exporter::app::App;
+use axp_exporter::config::{Account, Config};
+use axp_exporter::simulator::{CentreOptions, Fault, Simulator, SimulatorHandle, SimulatorOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// How long anything may take that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Rig {
+    pub(crate) simulator: SimulatorHandle,
+    address: String,
+    stop: Option<(oneshot::Sender<()>, oneshot::Sender<()>)>,
+    tasks: Option<(JoinHandle<()>, JoinHandle<()>)>,
+}
+
+impl Rig {
+    /// A paused contact centre and an exporter whose configuration has `more` in it.
+    pub(crate) async fn start(more: &str) -> Self {
+        Self::start_with(more, &[], &[]).await
+    }
+
+    /// The same, with faults that are there from the start, and environment variables.
+    pub(crate) async fn start_with(more: &str, faults: &[&str], environment: &[(&str, &str)]) -> Self {
+        let options = SimulatorOptions {
+            seed: Some(7),
+            centre: CentreOptions { agents: 10, queues: 3, events_per_second: 20.0 },
+            ..SimulatorOptions::default()
+        };
+        let simulator = Simulator::bind(options).await.unwrap();
+        let handle = simulator.handle();
+        handle.pause();
+        let credentials = simulator.credentials();
+        let text = format!(
+            "{more}\n[axp]\napi_url = {:?}\naccount_id = {:?}\nclient_id = {:?}\nclient_secret = {:?}\napp_key = {:?}\n\
+             snapshot_quiet = \"200ms\"\nping_interval = \"1s\"\n[web]\nlisten = \"127.0.0.1:0\"\n",
+            simulator.url(),
+            credentials.account_id,
+            credentials.client_id,
+            credentials.client_secret,
+            credentials.app_key,
+        );
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let loaded = Config::from_text(Account::Required, Path::new("test"), &text, environment);
+        let app = App::build(loaded.unwrap_or_else(|problems| panic!("{problems}"))).await.unwrap();
+        let address =
+            app.metrics_url().strip_prefix("http://").unwrap().split_once('/').unwrap().0.to_owned();
+        let rig = Self { simulator: handle, address, stop: None, tasks: None };
+        for fault in faults {
+            rig.fault(fault);
+        }
+        let (stop_app, app_stopped) = oneshot::channel();
+        let (stop_simulator, simulator_stopped) = oneshot::channel();
+        let simulator = tokio::spawn(simulator.run(async move { drop(simulator_stopped.await) }));
+        let app = tokio::spawn(app.run(async move { drop(app_stopped.await) }));
+        Self { stop: Some((stop_app, stop_simulator)), tasks: Some((app, simulator)), ..rig }
+    }
+
+    /// Injects a fault, given as the admin endpoint takes it.
+    pub(crate) fn fault(&self, json: &str) -> usize {
+        let fault: Fault = serde_json::from_str(json).unwrap();
+        self.simulator.inject(fault).unwrap()
+    }
+
+    /// Stops the exporter, then the simulator, and waits for both.
+    pub(crate) async fn stop(&mut self) {
+        let (stop_app, stop_simulator) = self.stop.take().unwrap();
+        let (app, simulator) = self.tasks.take().unwrap();
+        drop(stop_app);
+        app.await.unwrap();
+        drop(stop_simulator);
+        simulator.await.unwrap();
+    }
+
+    /// The status and body of a GET.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// The samples of `/metrics` that begin so.
+    pub(crate) async fn samples(&self, prefix: &str) -> Vec<String> {
+        let (status, body) = self.get("/metrics").await;
+        assert_eq!(status, 200);
+        body.lines().filter(|line| line.starts_with(prefix)).map(str::to_owned).collect()
+    }
+
+    /// The value of one sample, the whole name and labels given; NaN where it is not there.
+    pub(crate) async fn value(&self, series: &str) -> f64 {
+        let samples = self.samples(&format!("{series} ")).await;
+        samples.first().map_or(f64::NAN, |sample| sample.rsplit(' ').next().unwrap().parse().unwrap())
+    }
+
+    /// The value of one of the exporter's own metrics for the agent producer.
+    pub(crate) async fn of_agents(&self, metric: &str, labels: &str) -> f64 {
+        let labels = if labels.is_empty() { String::new() } else { format!(",{labels}") };
+        self.value(&format!(r#"axp_exporter_{metric}{{measure_producer_id="Agent_itd_1.0.0"{labels}}}"#))
+            .await
+    }
+
+    /// The agents that `/metrics` shows.
+    pub(crate) async fn agents(&self) -> BTreeSet<String> {
+        let samples = self.samples("axp_agent_itd_agent_logon_duration_seconds{").await;
+        samples.iter().map(|sample| between(sample, "agent_id=\"", "\"")).collect()
+    }
+
+    /// The agents that the contact centre has.
+    pub(crate) fn agents_upstream(&self) -> BTreeSet<String> {
+        let rows = self.simulator.rows("Agent_itd_1.0.0");
+        rows.into_iter().flat_map(|(keys, _)| keys).map(|(_, value)| value).collect()
+    }
+
+    /// Waits until `/-/ready` says so.
+    pub(crate) async fn ready(&self) {
+        wait_for("the exporter to be ready", || async { self.get("/-/ready").await.0 == 200 }).await;
+    }
+}
+
+/// What stands between two marks.
+pub(crate) fn between(text: &str, before: &str, after: &str) -> String {
+    text.split_once(before).unwrap().1.split_once(after).unwrap().0.to_owned()
+}
+
+/// Polls a condition until it holds; fails loudly when it never does.
+pub(crate) async fn wait_for<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
