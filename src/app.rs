@@ -162,6 +162,9 @@ impl App {
         let (stop_feeds, feeds_stopped) = watch::channel(false);
         let (stop_server, server_stopped) = watch::channel(false);
         info!(url = self.metrics_url(), "serving metrics");
+        if !self.address.ip().is_loopback() {
+            warn!(address = %self.address, "metrics are served without TLS or passwords to whoever can reach this address");
+        }
         let server = tokio::spawn(server::serve(self.listener, self.site, server_stopped));
         let mut sinks = JoinSet::new();
         for (sink, receiver) in self.sinks {

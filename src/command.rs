@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::DEFAULT_PATH;
+use crate::signals::Stop;
 
 /// How the program exits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +90,12 @@ impl CommandLine {
     }
 }
 
+/// The process's environment; what is not UTF-8 shows as such instead of ending us.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
 /// Writes a line for people to stderr.
 fn complain(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
@@ -99,13 +106,22 @@ fn say(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Runs a command that needs the runtime.
-fn block_on(command: impl Future<Output = Exit>) -> Exit {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(command),
+/// Runs a command that goes on until a signal stops it.
+fn run_until_stopped<F: Future<Output = Exit>>(command: impl FnOnce(Stop) -> F) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
         Err(err) => {
             complain(format_args!("failed to start the runtime: {err}"));
-            Exit::Internal
+            return Exit::Internal;
         }
-    }
+    };
+    runtime.block_on(async {
+        match Stop::listen() {
+            Ok(stop) => command(stop).await,
+            Err(err) => {
+                complain(format_args!("failed to listen for signals: {err}"));
+                Exit::Internal
+            }
+        }
+    })
 }

@@ -21,6 +21,7 @@ pub mod sink;
 
 pub mod web;
 
+pub mod failure;
 pub mod logging;
 pub mod reject;
 pub mod signals;

@@ -13,7 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use crate::config::OnDelete;
-use crate::ingest::event::{Action, Event, EventBuffer, PayloadType};
+use crate::ingest::event::{Action, Event, EventBuffer, PayloadType, recycled};
 use crate::label::relabel::Rules;
 use crate::parse::measure::{Dictionary, Reading, Value};
 use crate::parse::measures::Measures;
@@ -353,12 +353,6 @@ impl Pipeline {
         self.parts.metrics.snapshot_complete.set(1);
         self.stale_at = None;
     }
-}
-
-/// An empty vector of another lifetime in the same allocation.
-fn recycled<'b>(mut used: Vec<Reading<'_>>) -> Vec<Reading<'b>> {
-    used.clear();
-    used.into_iter().map_while(|_| None).collect()
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::command::{Exit, complain, say};
+use crate::command::{Exit, complain, environment, say};
 use crate::config::Config;
 
 /// Checks the configuration at `path`.
 pub(super) fn execute(path: &Path) -> Exit {
-    match Config::validate_offline(path, std::env::vars()) {
+    match Config::validate_offline(path, environment()) {
         Ok(()) => {
             say(format_args!("{}: no problem found", path.display()));
             Exit::Success

@@ -10,9 +10,9 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::app::{App, Error};
-use crate::command::{Exit, block_on, complain, say};
+use crate::command::{Exit, complain, run_until_stopped, say};
 use crate::config::{Account, Config, Loaded, Log, LogLevel, Problems};
-use crate::ingest::feed::chain;
+use crate::failure::describe;
 use crate::logging;
 use crate::signals::Stop;
 use crate::simulator::{CentreArgs, Simulator};
@@ -41,14 +41,7 @@ pub struct DemoArgs {
 /// Runs the demo until a signal stops it.
 pub(super) fn execute(args: DemoArgs) -> Exit {
     logging::init(&Log { level: LogLevel::Warn, ..Log::default() });
-    block_on(async {
-        let stop = match Stop::listen() {
-            Ok(stop) => stop,
-            Err(err) => {
-                complain(format_args!("failed to listen for signals: {err}"));
-                return Exit::Internal;
-            }
-        };
+    run_until_stopped(|stop| async move {
         match demo(args, stop).await {
             Ok(()) => Exit::Success,
             Err(err) => {
@@ -60,7 +53,7 @@ pub(super) fn execute(args: DemoArgs) -> Exit {
 }
 
 async fn demo(args: DemoArgs, stop: Stop) -> Result<(), String> {
-    let simulator = Simulator::bind(args.centre.into()).await.map_err(|err| chain(&err))?;
+    let simulator = Simulator::bind(args.centre.into()).await.map_err(|err| describe(&err))?;
     let simulator_url = simulator.url();
     let seed = simulator.seed();
     let app = build(&simulator, &args.listen).await?;
@@ -96,7 +89,7 @@ async fn build(simulator: &Simulator, listen: &str) -> Result<App, String> {
         }
         built => built,
     }
-    .map_err(|err| chain(&err))
+    .map_err(|err| describe(&err))
 }
 
 fn configuration(simulator: &Simulator, listen: &str) -> Result<Loaded, Problems> {

@@ -3,15 +3,14 @@
 use std::path::Path;
 
 use crate::app::App;
-use crate::command::{Exit, block_on, complain};
+use crate::command::{Exit, complain, environment, run_until_stopped};
 use crate::config::Config;
-use crate::ingest::feed::chain;
+use crate::failure::describe;
 use crate::logging;
-use crate::signals::Stop;
 
 /// Runs with the configuration at `path` until a signal stops it.
 pub(super) fn execute(path: &Path) -> Exit {
-    let loaded = match Config::load(path, std::env::vars()) {
+    let loaded = match Config::load(path, environment()) {
         Ok(loaded) => loaded,
         Err(problems) => {
             complain(problems);
@@ -19,21 +18,14 @@ pub(super) fn execute(path: &Path) -> Exit {
         }
     };
     logging::init(&loaded.config.log);
-    block_on(async {
-        let stop = match Stop::listen() {
-            Ok(stop) => stop,
-            Err(err) => {
-                complain(format_args!("failed to listen for signals: {err}"));
-                return Exit::Internal;
-            }
-        };
+    run_until_stopped(|stop| async move {
         match App::build(loaded).await {
             Ok(app) => {
                 app.run(stop.wait()).await;
                 Exit::Success
             }
             Err(err) => {
-                complain(format_args!("{}: {}", path.display(), chain(&err)));
+                complain(format_args!("{}: {}", path.display(), describe(&err)));
                 Exit::Config
             }
         }

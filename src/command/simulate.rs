@@ -1,22 +1,14 @@
 //! `axp-exporter simulate`: the AXP look-alike alone, to point an exporter at.
 
-use crate::command::{Exit, block_on, complain, say};
-use crate::ingest::feed::chain;
+use crate::command::{Exit, complain, run_until_stopped, say};
+use crate::failure::describe;
 use crate::logging;
-use crate::signals::Stop;
 use crate::simulator::{SimulateArgs, Simulator};
 
 /// Runs the simulator until a signal stops it.
 pub(super) fn execute(args: SimulateArgs) -> Exit {
     logging::init(&crate::config::Log::default());
-    block_on(async {
-        let stop = match Stop::listen() {
-            Ok(stop) => stop,
-            Err(err) => {
-                complain(format_args!("failed to listen for signals: {err}"));
-                return Exit::Internal;
-            }
-        };
+    run_until_stopped(|stop| async move {
         match Simulator::bind(args.into()).await {
             Ok(simulator) => {
                 let credentials = simulator.credentials();
@@ -35,7 +27,7 @@ pub(super) fn execute(args: SimulateArgs) -> Exit {
                 Exit::Success
             }
             Err(err) => {
-                complain(chain(&err));
+                complain(describe(&err));
                 Exit::Usage
             }
         }

@@ -2,8 +2,8 @@
 
 use tracing::{info, warn};
 
+use crate::failure::describe;
 use crate::ingest::api::Api;
-use crate::ingest::feed::chain;
 use crate::ingest::pause::Pauses;
 
 /// Asks AXP for its interval-to-date producers until it answers.
@@ -17,7 +17,7 @@ pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
                 info!(producers = ids.join(", "), "AXP lists producers");
                 return ids;
             }
-            Err(err) => warn!(err = chain(&err), "no list of producers"),
+            Err(err) => warn!(err = describe(&err), "no list of producers"),
         }
         tokio::time::sleep(pauses.after_failure()).await;
     }

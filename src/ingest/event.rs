@@ -203,7 +203,7 @@ impl<'a> Event<'a> {
 
 /// An empty vector of another lifetime in the same allocation: collecting a vector's own
 /// iterator reuses its memory.
-fn recycled<A, B>(mut used: Vec<A>) -> Vec<B> {
+pub(crate) fn recycled<A, B>(mut used: Vec<A>) -> Vec<B> {
     used.clear();
     used.into_iter().map_while(|_| None).collect()
 }

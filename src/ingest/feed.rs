@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tracing::{debug, info, trace, warn};
 use url::Url;
 
+use crate::failure::describe;
 use crate::ingest::api::{self, Api, Subscription, unix_seconds};
 use crate::ingest::dial::{Dialer, Socket};
 use crate::ingest::endpoint::Allowed;
@@ -240,13 +241,13 @@ impl Feed {
                 None => None,
             };
             let subscribed = async {
-                let token = api.token().await.map_err(|err| (Reason::Token, chain(&err)))?;
+                let token = api.token().await.map_err(|err| (Reason::Token, describe(&err)))?;
                 let created = api.create(&producer_id, &token).await;
                 if created.as_ref().is_err_and(|err| err.status() == Some(reqwest::StatusCode::UNAUTHORIZED))
                 {
                     api.forget_token().await;
                 }
-                let subscription = created.map_err(|err| (Reason::Subscription, chain(&err)))?;
+                let subscription = created.map_err(|err| (Reason::Subscription, describe(&err)))?;
                 Ok((token, subscription))
             };
             Outcome::Subscribed(dictionary, subscribed.await)
@@ -260,7 +261,7 @@ impl Feed {
         let (dialer, url) = (self.parts.dialer.clone(), held.endpoint.clone());
         self.call = Some(Box::pin(async move {
             let socket = dialer.websocket(&url).await;
-            Outcome::Connected(socket.map(Box::new).map_err(|err| (Reason::Connect, chain(&err))))
+            Outcome::Connected(socket.map(Box::new).map_err(|err| (Reason::Connect, describe(&err))))
         }));
     }
 
@@ -270,7 +271,7 @@ impl Feed {
         };
         let (api, id) = (Arc::clone(&self.parts.api), held.id.clone());
         self.call = Some(Box::pin(async move {
-            Outcome::Renewed(api.renew(&id).await.map_err(|err| (Reason::Subscription, chain(&err))))
+            Outcome::Renewed(api.renew(&id).await.map_err(|err| (Reason::Subscription, describe(&err))))
         }));
     }
 
@@ -325,7 +326,7 @@ impl Feed {
             Some(Err(err)) => {
                 // Where AXP has said no, it is not asked again.
                 self.dictionary_asked = err.status().is_some_and(|status| status.is_client_error());
-                warn!(producer = self.producer_id(), err = chain(&err), "no dictionary");
+                warn!(producer = self.producer_id(), err = describe(&err), "no dictionary");
             }
             None => {}
         }
@@ -358,23 +359,11 @@ impl Feed {
             if let Some(held) = held
                 && let Err(err) = api.delete(&held.id).await
             {
-                debug!(producer = producer_id, err = chain(&err), "the subscription is left to expire");
+                debug!(producer = producer_id, err = describe(&err), "the subscription is left to expire");
             }
         };
         let _ = tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await;
     }
-}
-
-/// An error with its causes in one line.
-pub fn chain(err: &dyn std::error::Error) -> String {
-    let mut text = format!("failed to {err}");
-    let mut source = err.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 async fn next_outcome(call: &mut Option<Call>) -> Outcome {

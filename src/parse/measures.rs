@@ -152,7 +152,6 @@ impl Measures {
             } else {
                 self.value(id, scalar)
             };
-            // Settling may have found the measure's name taken.
             readings.push(Reading { measure: id, value });
         }
         denied

@@ -8,8 +8,8 @@ use crate::sink::line::Field;
 use crate::table::column::ColumnSpec;
 use crate::table::rows::{ColumnId, RowId, Table};
 
-/// Most bytes of a HELP text; descriptions come from AXP.
-const HELP_BYTES_MAX: usize = 512;
+/// Most bytes of AXP's own words in a HELP text.
+const DESCRIPTION_BYTES_MAX: usize = 300;
 
 /// Sets the readings of promoted texts, or of all others; true if one was promoted and
 /// changed. What the table refuses becomes a refused reading, and what the row held goes.
@@ -83,10 +83,11 @@ fn help(measure: &Measure, kind: Kind, producer_id: &str) -> String {
         Kind::State => "1 for the current state and 0 for the others",
         Kind::Text => "as text",
     };
-    let description = measure.description.trim_end_matches('.');
+    let description = clean_value(&measure.description, DESCRIPTION_BYTES_MAX);
+    let description = description.trim().trim_end_matches('.');
     let lead = if description.is_empty() { "AXP measure" } else { description };
-    clean_value(&format!("{lead} ({} of {producer_id}, {reading})", measure.name), HELP_BYTES_MAX)
-        .into_owned()
+    let name = clean_value(&measure.name, DESCRIPTION_BYTES_MAX);
+    format!("{lead} ({name} of {producer_id}, {reading})")
 }
 
 /// A reading as a field of a line; none for what is a label or has no value.

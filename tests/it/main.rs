@@ -2,7 +2,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::indexing_slicing,
     clippy::float_cmp,
     clippy::cast_precision_loss,
     reason = "a test that finds something else than it expects is to stop right there"
