@@ -1,6 +1,7 @@
 //! The exporter as its users meet it: over sockets, through the program, beside its peers.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::float_cmp,
     clippy::cast_precision_loss,
@@ -9,4 +10,6 @@
 
 mod commands;
 mod feed;
+mod peers;
 mod rig;
+mod support;
