@@ -1,7 +1,7 @@
 //! What we ask AXP over REST: a token, a subscription, what there is to measure.
 //!
 //! Every call carries the application key in `appkey` and, but for the token's own, the
-//! token. An answer is read up to [`ANSWER_BYTES_MAX`] and never logged. Errors come as
+//! token. An answer is read up to `ANSWER_BYTES_MAX` and never logged. Errors come as
 //! `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) or, at
 //! the token endpoint, as OAuth2's `error` and `error_description`
 //! ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)); both are understood.

@@ -1,7 +1,7 @@
 //! The scrape server: HTTP/1.1 over a listener that was bound before.
 //!
-//! At most [`CONNECTIONS_MAX`] connections at once; more wait in the system's queue.
-//! Headers must arrive within [`HEADER_TIMEOUT`]. When accepting fails, as it does when
+//! At most `CONNECTIONS_MAX` connections at once; more wait in the system's queue.
+//! Headers must arrive within `HEADER_TIMEOUT`. When accepting fails, as it does when
 //! the process has no file descriptor left, it tries again after a moment.
 
 use std::net::SocketAddr;
