@@ -1,53 +1,32 @@
 //! The program itself: its commands, what it prints, how it exits.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-/// How long the program may take for what it is asked.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::{PATIENCE, Process, exporter, pipe, wait_for};
 
+/// The program, with nothing in its environment that could change what it does.
 fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_axp-exporter"));
-    command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = exporter(arguments);
+    command.env_clear();
     command
 }
 
+/// Runs the program to its end: exit code, stdout, stderr.
 fn output(arguments: &[&str]) -> (i32, String, String) {
-    read(&program(arguments).output().unwrap())
+    let output = pipe(program(arguments), "");
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-fn read(output: &Output) -> (i32, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-}
-
-fn signal(child: &Child, signal: &str) {
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-}
-
-/// Reads lines until one holds `mark`; everything read so far.
-fn read_until(reader: &mut impl BufRead, mark: &str) -> String {
-    let mut text = String::new();
-    while !text.contains(mark) {
-        assert_ne!(reader.read_line(&mut text).unwrap(), 0, "ended without {mark:?}:\n{text}");
-    }
-    text
-}
-
-fn wait(mut child: Child) -> (i32, String, String) {
-    let deadline = Instant::now() + PATIENCE;
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > deadline {
-            child.kill().unwrap();
-            panic!("did not end within {PATIENCE:?}");
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    read(&child.wait_with_output().unwrap())
+/// A simulator, and the configuration that it prints.
+fn simulator() -> (Process, String) {
+    let process = Process::start(program(&["simulate", "--listen", "127.0.0.1:0", "--agents", "3"]));
+    let config = process.read_through("app_key");
+    (process, config)
 }
 
 fn write_config(folder: &Path, text: &str) -> String {
@@ -150,40 +129,34 @@ fn https_goes_through_the_proxy_of_the_environment() {
     );
     let path = write_config(folder.path(), &text);
     let mut command = program(&["run", "-c", &path]);
-    let child =
-        command.env("HTTPS_PROXY", format!("http://{}", proxy.local_addr().unwrap())).spawn().unwrap();
+    command.env("HTTPS_PROXY", format!("http://{}", proxy.local_addr().unwrap()));
+    let mut exporter = Process::start(command);
     let (mut stream, _) = proxy.accept().unwrap();
     let mut head = [0; 19];
     stream.read_exact(&mut head).unwrap();
     assert_eq!(&head, b"CONNECT axp.invalid");
     stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").unwrap();
     drop(stream);
-    signal(&child, "-TERM");
-    let (code, _, stderr) = wait(child);
-    assert_eq!(code, 0, "{stderr}");
+    assert!(exporter.stop().success());
 }
 
 #[test]
 fn the_demo_shows_where_to_look_and_stops_on_ctrl_c() {
-    let mut child = program(&["demo", "--listen", "127.0.0.1:0", "--seed", "7"]).spawn().unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let text = read_until(&mut stdout, "Ctrl-C");
+    let mut demo = Process::start(program(&["demo", "--listen", "127.0.0.1:0", "--seed", "7"]));
+    let text = demo.read_through("Ctrl-C");
     assert!(text.contains("/metrics") && text.contains("(seed 7)"), "{text}");
     let samples = text.lines().map(str::trim).filter(|line| line.starts_with("axp_")).count();
     assert_eq!(samples, 3, "{text}");
     let series: u32 = text.lines().find_map(|line| line.split_once(" series")).unwrap().0.parse().unwrap();
     assert!(series > 1000, "{text}");
-    signal(&child, "-INT");
-    let (code, _, stderr) = wait(child);
-    assert_eq!((code, stderr.as_str()), (0, ""), "nothing to complain about");
-    assert!(read_until(&mut stdout, "Stopped.").contains("Stopped."));
+    assert!(demo.stop_by("INT").success());
+    assert_eq!(demo.stderr(), "", "nothing to complain about");
+    assert_eq!(demo.read_rest(), ["Stopped."]);
 }
 
 #[test]
 fn the_simulator_prints_a_configuration_that_run_takes_and_no_secret_is_logged() {
-    let mut simulator = program(&["simulate", "--listen", "127.0.0.1:0", "--agents", "3"]).spawn().unwrap();
-    let mut stdout = BufReader::new(simulator.stdout.take().unwrap());
-    let config = read_until(&mut stdout, "app_key = ");
+    let (mut simulator, config) = simulator();
     let folder = tempfile::tempdir().unwrap();
     let lines = folder.path().join("lines");
     let path = write_config(
@@ -193,17 +166,15 @@ fn the_simulator_prints_a_configuration_that_run_takes_and_no_secret_is_logged()
              [[influx]]\nname = \"main\"\ntarget = \"file\"\npath = {lines:?}\nflush_interval = \"10ms\"\n"
         ),
     );
-    let exporter = program(&["run", "-c", &path]).spawn().unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    while std::fs::metadata(&lines).map_or(0, |metadata| metadata.len()) == 0 {
-        assert!(Instant::now() < deadline, "no line was written");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    signal(&exporter, "-TERM");
-    let (code, out, log) = wait(exporter);
-    assert_eq!((code, out.as_str()), (0, ""), "{log}");
-    signal(&simulator, "-TERM");
-    assert_eq!(wait(simulator).0, 0);
+    let mut exporter = Process::start(program(&["run", "-c", &path]));
+    wait_for("line in the file", PATIENCE, || {
+        let text = std::fs::read_to_string(&lines).unwrap_or_default();
+        if text.contains("agent_itd,") { Ok(()) } else { Err(exporter.stderr()) }
+    });
+    assert!(exporter.stop().success());
+    assert!(simulator.stop().success());
+    assert_eq!(exporter.read_rest(), [""; 0], "stdout is for data");
+    let log = exporter.stderr();
     assert!(log.contains("feed up"), "{log}");
     let secret = |key: &str| {
         let value = config.lines().find_map(|line| line.strip_prefix(key)).unwrap();
@@ -218,21 +189,17 @@ fn the_simulator_prints_a_configuration_that_run_takes_and_no_secret_is_logged()
 
 #[test]
 fn lines_on_stdout_are_lines_and_nothing_else() {
-    let mut simulator = program(&["simulate", "--listen", "127.0.0.1:0", "--agents", "3"]).spawn().unwrap();
-    let mut stdout = BufReader::new(simulator.stdout.take().unwrap());
-    let config = read_until(&mut stdout, "app_key = ");
+    let (mut simulator, config) = simulator();
     let folder = tempfile::tempdir().unwrap();
     let influx = "[web]\nlisten = \"127.0.0.1:0\"\n[[influx]]\nname = \"out\"\ntarget = \"stdout\"\nflush_interval = \"10ms\"\n";
     let path = write_config(folder.path(), &format!("{config}\n{influx}"));
-    let mut exporter = program(&["run", "-c", &path]).spawn().unwrap();
-    let mut lines = BufReader::new(exporter.stdout.take().unwrap());
-    let text = read_until(&mut lines, "\nqueue_itd,");
-    signal(&exporter, "-TERM");
-    assert!(influxdb_line_protocol::parse_lines(&text).all(|line| line.is_ok()), "{text}");
-    let mut rest = String::new();
-    lines.read_to_string(&mut rest).unwrap();
-    assert!(influxdb_line_protocol::parse_lines(&rest).all(|line| line.is_ok()), "{rest}");
-    assert_eq!(wait(exporter).0, 0);
-    signal(&simulator, "-TERM");
-    assert_eq!(wait(simulator).0, 0);
+    let mut exporter = Process::start(program(&["run", "-c", &path]));
+    let is_line = |line: &str| influxdb_line_protocol::parse_lines(line).all(|line| line.is_ok());
+    exporter.read_until("line of a queue", |line| {
+        assert!(is_line(line), "{line}");
+        line.starts_with("queue_itd,").then_some(())
+    });
+    assert!(exporter.stop().success());
+    assert!(exporter.read_rest().iter().all(|line| is_line(line)));
+    assert!(simulator.stop().success());
 }

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::float_cmp,
     clippy::cast_precision_loss,
     reason = "a test that finds something else than it expects is to stop right there"

@@ -144,6 +144,18 @@ impl Process {
         }
     }
 
+    /// Reads stdout up to the line that begins so; gives all of that.
+    #[track_caller]
+    pub(crate) fn read_through(&self, begin: &str) -> String {
+        let seen = Mutex::new(String::new());
+        self.read_until(begin, |line| {
+            let mut seen = seen.lock().expect("nobody panics with it");
+            seen.extend([line, "\n"]);
+            line.starts_with(begin).then_some(())
+        });
+        seen.into_inner().expect("nobody panics with it")
+    }
+
     /// What it has written to stderr so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().expect("nobody panics with it").clone()
@@ -154,12 +166,23 @@ impl Process {
         self.child.try_wait().expect("a child can be asked")
     }
 
+    /// What is left on stdout, to its end.
+    pub(crate) fn read_rest(&self) -> Vec<String> {
+        self.stdout.iter().collect()
+    }
+
     /// Asks it to stop as systemd does, and gives how it ended.
     #[track_caller]
     pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.stop_by("TERM")
+    }
+
+    /// Asks it to stop by this signal, and gives how it ended.
+    #[track_caller]
+    pub(crate) fn stop_by(&mut self, signal: &str) -> ExitStatus {
         // The shell's own `kill`: a minimal Debian has no other.
-        let kill = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status();
-        assert!(kill.expect("sh can be started").success(), "failed to send SIGTERM");
+        let kill = Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", self.child.id())).status();
+        assert!(kill.expect("sh can be started").success(), "failed to send SIG{signal}");
         wait_for("end of the process", PATIENCE, || self.ended().ok_or_else(|| self.stderr()))
     }
 }
