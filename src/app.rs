@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use url::Url;
 
 use crate::config::{Config, Loaded, Producer, SecretError, SecretSource};
@@ -40,7 +40,7 @@ use crate::web::server;
 /// How long feeds may take to end, their subscriptions included.
 const FEEDS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long sinks may take to write what is left.
-const SINKS_TIMEOUT: Duration = Duration::from_secs(10);
+const SINKS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the exporter cannot start.
 #[derive(Debug)]
@@ -210,7 +210,11 @@ async fn run_feeds(workshop: Workshop, mut stop: watch::Receiver<bool>) {
     workshop.feeds.note_complete();
     // From here on only the feeds hold senders of lines.
     drop(workshop);
-    while feeds.join_next().await.is_some() {}
+    while let Some(ended) = feeds.join_next().await {
+        if let Err(err) = ended {
+            error!(err = %err, "a feed died");
+        }
+    }
 }
 
 /// What feeds are built from.

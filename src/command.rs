@@ -115,7 +115,7 @@ fn run_until_stopped<F: Future<Output = Exit>>(command: impl FnOnce(Stop) -> F) 
             return Exit::Internal;
         }
     };
-    runtime.block_on(async {
+    let exit = runtime.block_on(async {
         match Stop::listen() {
             Ok(stop) => command(stop).await,
             Err(err) => {
@@ -123,5 +123,8 @@ fn run_until_stopped<F: Future<Output = Exit>>(command: impl FnOnce(Stop) -> F) 
                 Exit::Internal
             }
         }
-    })
+    });
+    // A write that blocks, to a pipe that nobody reads, must not keep us.
+    runtime.shutdown_background();
+    exit
 }

@@ -20,7 +20,7 @@ use crate::parse::measures::Measures;
 use crate::reject::{EventReject, ReadingReject, RetireCause};
 use crate::sink::line::{self, Field};
 use crate::sink::queue::LineSender;
-use crate::table::row::Standing;
+use crate::table::row::{Row, Standing};
 use crate::table::rows::{RowId, Table};
 use crate::table::snapshot::Snapshot;
 use crate::telemetry;
@@ -162,10 +162,7 @@ impl Pipeline {
         let closes = self.snapshot.event(payload_type, now.instant);
         let applied = match action {
             Action::Upsert => self.upsert(event, payload_type, now),
-            Action::Delete => {
-                self.delete(now);
-                Ok(())
-            }
+            Action::Delete => self.delete(now),
         };
         if closes {
             self.close_snapshot();
@@ -222,19 +219,17 @@ impl Pipeline {
         };
         if let Some(row) = table.row_mut(id) {
             row.generation = snapshot.generation();
-            match payload_type {
-                PayloadType::Initializing if row.live_session == snapshot.session() && known.is_some() => {
-                    return Err(EventReject::Superseded);
-                }
-                PayloadType::Initializing => {}
-                PayloadType::Live => row.live_session = snapshot.session(),
-            }
+            settle_precedence(row, snapshot.session(), payload_type, readings);
             row.line_ns = now.unix_ns.max(row.line_ns.saturating_add(1));
         }
         let mut texts_changed = false;
         let relabel = set_values(&mut table, &mut parts.measures, id, readings, true, &mut texts_changed);
         if known.is_none() || relabel {
-            let labels = row_labels(event, parts, &table, id);
+            let mut collided = Vec::new();
+            let labels = row_labels(event, parts, &table, id, &mut collided);
+            for reading in readings.iter_mut().filter(|reading| collided.contains(&reading.measure)) {
+                reading.value = Value::Refused(ReadingReject::LabelCollision);
+            }
             if let Err(reject) = table.place(id, labels) {
                 parts.metrics.row_refused(reject);
             }
@@ -282,12 +277,10 @@ impl Pipeline {
         }
     }
 
-    fn delete(&mut self, now: Moment) {
+    fn delete(&mut self, now: Moment) -> Result<(), EventReject> {
         let Self { parts, identity, line, .. } = self;
         let mut table = write_table(&parts.table);
-        let Some(id) = table.find(identity) else {
-            return;
-        };
+        let id = table.find(identity).ok_or(EventReject::UnknownRow)?;
         if let Some(row) = table.row(id).filter(|row| row.standing == Standing::Shown) {
             line.clear();
             let timestamp = now.unix_ns.max(row.line_ns.saturating_add(1));
@@ -300,12 +293,20 @@ impl Pipeline {
         }
         table.retire(id);
         parts.metrics.rows_retired(RetireCause::Delete, 1);
+        Ok(())
     }
 
     /// A session begins: its snapshot will say which rows there are.
-    pub fn session_opened(&mut self) {
-        self.snapshot.session_opened();
+    pub fn session_opened(&mut self, now: Instant) {
+        self.snapshot.session_opened(now);
         self.parts.metrics.snapshot_complete.set(0);
+    }
+
+    /// The session brought nothing at all: the producer has no rows.
+    pub fn accept_empty(&mut self) {
+        if self.snapshot.accept_empty() {
+            self.close_snapshot();
+        }
     }
 
     /// The session ended: an open snapshot is discarded, and the rows begin to age.
@@ -320,7 +321,8 @@ impl Pipeline {
         if self.snapshot.tick(now) {
             self.close_snapshot();
         }
-        if self.stale_at.is_some_and(|deadline| now >= deadline) {
+        // While a snapshot is on its way the rows wait for its end.
+        if !self.snapshot.is_open() && self.stale_at.is_some_and(|deadline| now >= deadline) {
             self.stale_at = None;
             // What the running session has named is fresh.
             let fresh = self.snapshot.is_connected().then(|| self.snapshot.generation());
@@ -333,7 +335,8 @@ impl Pipeline {
 
     /// When [`Self::tick`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.snapshot.deadline(), self.stale_at].into_iter().flatten().min()
+        let stale_at = self.stale_at.filter(|_| !self.snapshot.is_open());
+        [self.snapshot.deadline(), stale_at].into_iter().flatten().min()
     }
 
     /// True once a snapshot of the current session has closed.
@@ -352,6 +355,20 @@ impl Pipeline {
         self.parts.metrics.rows_retired(RetireCause::Resync, count);
         self.parts.metrics.snapshot_complete.set(1);
         self.stale_at = None;
+    }
+}
+
+/// What LIVE events of a session have set, its snapshot does not set back: readings of the
+/// snapshot that come too late are refused, and what the row holds stays.
+fn settle_precedence(row: &mut Row, session: u32, payload_type: PayloadType, readings: &mut [Reading<'_>]) {
+    for reading in readings {
+        match payload_type {
+            PayloadType::Live => row.note_live(session, reading.measure),
+            PayloadType::Initializing if row.is_live(session, reading.measure) => {
+                reading.value = Value::Refused(ReadingReject::Superseded);
+            }
+            PayloadType::Initializing => {}
+        }
     }
 }
 

@@ -45,8 +45,8 @@ reasons! {
         BadKey => "bad_key",
         /// More keys or measures than one event may carry.
         TooLarge => "too_large",
-        /// An INITIALIZING event for a row that a LIVE event of the same session has set.
-        Superseded => "superseded",
+        /// A DELETE of a row that is not known; there is nothing to do.
+        UnknownRow => "unknown_row",
         /// The row could not be taken: see `axp_exporter_rows_refused_total`.
         RowRefused => "row_refused",
     }
@@ -79,6 +79,8 @@ reasons! {
         TooManyMeasures => "too_many_measures",
         /// `limits.series` is reached.
         SeriesLimit => "series_limit",
+        /// From a snapshot, where a LIVE event of the same session has set it already.
+        Superseded => "superseded",
         /// The row itself was refused; its readings go with it.
         RowRefused => "row_refused",
     }

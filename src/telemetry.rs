@@ -389,7 +389,7 @@ mod tests {
             r#"axp_exporter_reconnects_total{measure_producer_id="Q_1",reason="closed"} 0"#,
             r#"axp_exporter_api_requests_total{operation="token",outcome="ok"} 0"#,
             r#"axp_exporter_events_total{measure_producer_id="Q_1",payload_type="live",event_action="delete"} 0"#,
-            r#"axp_exporter_events_rejected_total{reason="superseded"} 0"#,
+            r#"axp_exporter_events_rejected_total{reason="unknown_row"} 0"#,
             r#"axp_exporter_readings_total{outcome="absent"} 0"#,
             r#"axp_exporter_readings_rejected_total{reason="series_limit"} 0"#,
             r#"axp_exporter_rows_retired_total{measure_producer_id="Q_1",cause="stale"} 0"#,

@@ -55,8 +55,8 @@ pub struct Axp {
     /// Certificate authorities to trust beside the system's, as PEM; looked up like a secret's
     /// file. Needed behind a TLS-inspecting proxy. Default empty: the system's alone.
     pub ca_file: PathBuf,
-    /// A ping goes out this often on a quiet feed; the feed counts as lost when it stays
-    /// unanswered until the next is due. 1s to 5m, default 30s. Longer than a proxy's idle
+    /// A ping goes out this often; the feed counts as lost when two of them stay unanswered.
+    /// 1s to 5m, default 30s. Longer than a proxy's idle
     /// time-out costs the connection.
     pub ping_interval: Duration,
     /// How long rows stay visible after the feed was lost; then all of that producer go. From 1s

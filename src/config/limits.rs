@@ -16,7 +16,8 @@ const LABEL_VALUE_BYTES: std::ops::RangeInclusive<usize> = 16..=65_536;
 pub struct Limits {
     /// Series of measures at a time, all producers together. At least 1, default 1000000. At the
     /// limit new series are refused and counted, those that exist go on; a retired row gives its
-    /// place back. Count on about 100 bytes of memory each.
+    /// places back. Each text of an info series takes a place too, and there are at most as many
+    /// rows as places.
     pub series: usize,
     /// The longest websocket message that is read; a longer one closes the connection. 1KiB to
     /// 256MiB, default 4MiB.

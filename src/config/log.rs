@@ -9,7 +9,7 @@ use super::word::{LogFormat, LogLevel};
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// The least severe message written: `error`, `warn`, `info` (default), `debug` (each
-    /// connection) or `trace` (each frame).
+    /// connection) or `trace` (each frame that is refused).
     pub level: LogLevel,
     /// `text` (default) or `json`, one object a line.
     pub format: LogFormat,

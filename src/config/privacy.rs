@@ -12,8 +12,8 @@ use super::report::Report;
 use super::secret::{SecretSource, SecretText};
 use super::word::Personal;
 
-/// What becomes of measures that name a person: in `/metrics`, line protocol, the status page,
-/// logs and recordings alike.
+/// What becomes of measures that name a person: in `/metrics`, line protocol and
+/// logs alike, whether they come as measures or as keys.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Privacy {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::parse::name::producer_stem;
+use crate::parse::measure::field_name;
+use crate::parse::measures::kind_by_name;
+use crate::parse::name::{producer_stem, snake_case};
 
 use super::check;
 use super::key::Key;
@@ -28,7 +30,7 @@ pub struct Producer {
     /// program's own. Default empty: the id without its version, in snake case.
     pub name: String,
     /// Measures to export: globs (`*` any run, `?` one character) on AXP's names, case-sensitive.
-    /// Default empty: all. Others are still listed on the status page.
+    /// Default empty: all. Readings of others are counted as denied.
     pub allow: Vec<String>,
     /// Measures not to export; wins over `allow`. Default empty: none.
     pub deny: Vec<String>,
@@ -115,8 +117,13 @@ impl Producer {
                     "another measure, or privacy.personal = \"keep\" or \"hash\"",
                 );
             }
+            let rule = self.measure.iter().find(|rule| rule.name == *label);
+            if let Some(kind) = rule.and_then(|rule| rule.kind).filter(|kind| *kind != Kind::Text) {
+                let found = format!("{}, which a rule makes a {kind}", shown(label));
+                report.value(&labels.index(index), found, "a measure of kind \"text\"");
+            }
         }
-        let (mut names, mut renames) = (HashMap::new(), HashMap::new());
+        let mut names = HashMap::new();
         for (index, rule) in self.measure.iter().enumerate() {
             let key = key.at("measure").index(index);
             rule.check(&key, report);
@@ -127,18 +134,18 @@ impl Producer {
                     "one rule for each measure",
                 );
             }
-            if !rule.rename.is_empty() && renames.insert(&rule.rename, index).is_some() {
-                report.value(
-                    &key.at("rename"),
-                    format!("{} again", shown(&rule.rename)),
-                    "a name of its own",
-                );
-            }
         }
     }
 }
 
 impl MeasureRule {
+    /// The measure's part of its metric's name, as far as the rule and AXP's name tell.
+    fn field(&self) -> String {
+        let kind = self.kind.or_else(|| kind_by_name(&self.name)).unwrap_or(Kind::Number);
+        let base = if self.rename.is_empty() { snake_case(&self.name) } else { self.rename.clone() };
+        field_name(&base, kind, self.unit)
+    }
+
     fn check(&self, key: &Key, report: &mut Report) {
         if !check::is_line(&self.name) {
             report.text(&key.at("name"), &self.name, "a measure's name such as activeDuration");
@@ -182,10 +189,11 @@ impl MeasureRule {
     }
 }
 
-/// All producers: each for itself, then that no two share an id or a stem.
+/// All producers: each for itself, then that no two share an id, a stem or a metric.
 pub(super) fn check(producers: &[Producer], privacy: &Privacy, report: &mut Report) {
     let mut ids = HashMap::new();
     let mut stems: HashMap<String, &str> = HashMap::new();
+    let mut metrics: HashMap<String, String> = HashMap::new();
     for (index, producer) in producers.iter().enumerate() {
         let key = Key::of("producer").index(index);
         producer.check(&key, privacy, report);
@@ -205,6 +213,20 @@ pub(super) fn check(producers: &[Producer], privacy: &Privacy, report: &mut Repo
         if let Some(other) = stems.get(&stem) {
             let found = format!("the name {}, which producer {} has already", shown(&stem), shown(other));
             report.value(&stem_key, found, "another `name`");
+        }
+        metrics.insert(format!("axp_{stem}_info"), format!("the info metric of {}", shown(&producer.id)));
+        for (index, rule) in producer.measure.iter().enumerate() {
+            let metric = format!("axp_{stem}_{}", rule.field());
+            if let Some(other) = metrics.get(&metric) {
+                let rename = key.at("measure").index(index).at("rename");
+                report.value(
+                    &rename,
+                    format!("the name {metric}, which {other} has already"),
+                    "another `rename`",
+                );
+            } else if !rule.name.is_empty() {
+                metrics.insert(metric, format!("{} of {}", shown(&rule.name), shown(&producer.id)));
+            }
         }
         stems.entry(stem).or_insert(&producer.id);
     }

@@ -12,7 +12,7 @@ use super::report::Report;
 /// Paths that the server answers itself, beside those that [`Web::check`] names.
 const OWN_PATHS: [&str; 2] = ["/", "/api/v1"];
 
-/// The HTTP server for `/metrics`, health checks and the status page.
+/// The HTTP server for `/metrics` and health checks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Web {

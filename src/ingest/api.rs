@@ -1,7 +1,7 @@
 //! What we ask AXP over REST: a token, a subscription, what there is to measure.
 //!
 //! Every call carries the application key in `appkey` and, but for the token's own, the
-//! token. An answer is read up to `ANSWER_BYTES_MAX` and never logged. Errors come as
+//! token. An answer is read up to `ANSWER_BYTES_MAX`; of a refusal the server's words are logged, cleaned. Errors come as
 //! `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) or, at
 //! the token endpoint, as OAuth2's `error` and `error_description`
 //! ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)); both are understood.
@@ -29,6 +29,8 @@ use crate::telemetry::{Seconds, Telemetry};
 
 /// Most bytes of an answer; a full dictionary is a few tens of kilobytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// How long AXP may take to describe measures: a feed waits for it.
+const DICTIONARY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A token's life where the answer does not say, seconds.
 const TOKEN_LIFE_DEFAULT: f64 = 300.0;
 /// Bounds of a token's life, seconds: nothing shorter can be used, nothing longer is real.
@@ -122,8 +124,8 @@ impl Api {
         #[derive(Deserialize)]
         struct Answer {
             access_token: SecretString,
-            #[serde(default)]
-            expires_in: serde_json::Value,
+            #[serde(default, deserialize_with = "answer::seconds")]
+            expires_in: Option<f64>,
         }
         *held = None;
         let secret = self.client_secret.read().map_err(|err| Error::Secret("axp.client_secret", err))?;
@@ -133,13 +135,8 @@ impl Api {
             ("client_secret", secret.expose_secret()),
         ];
         let request = self.http.post(self.token_url.clone()).form(&form);
-        let answer: Answer = self.call(Operation::Token, request).await?;
-        let seconds = match &answer.expires_in {
-            serde_json::Value::Number(number) => number.as_f64(),
-            serde_json::Value::String(text) => text.parse().ok(),
-            _ => None,
-        };
-        let seconds = seconds.filter(|seconds: &f64| *seconds > 0.0).unwrap_or(TOKEN_LIFE_DEFAULT);
+        let answer: Answer = self.call(Operation::Token, request, &secret).await?;
+        let seconds = answer.expires_in.unwrap_or(TOKEN_LIFE_DEFAULT);
         let seconds = seconds.clamp(*TOKEN_LIFE.start(), *TOKEN_LIFE.end());
         self.token_expiry.set(unix_seconds() + seconds);
         let use_until = Instant::now() + Duration::from_secs_f64(seconds * TOKEN_USE);
@@ -165,7 +162,7 @@ impl Api {
         });
         let request =
             self.request(Method::POST, "api/notification/v1", &["subscriptions"], token).json(&body);
-        self.call(Operation::Create, request).await
+        self.call(Operation::Create, request, token).await
     }
 
     /// Gives a subscription more life.
@@ -176,7 +173,7 @@ impl Api {
         let token = self.fresh_token().await?;
         let path = ["subscriptions", &format!("{subscription_id}:renew")];
         let request = self.request(Method::POST, "api/notification/v1", &path, &token);
-        self.call(Operation::Renew, request).await
+        self.call(Operation::Renew, request, &token).await
     }
 
     /// Ends a subscription.
@@ -187,7 +184,7 @@ impl Api {
         let token = self.token().await?;
         let path = ["subscriptions", subscription_id];
         let request = self.request(Method::DELETE, "api/notification/v1", &path, &token);
-        self.send(Operation::Delete, request).await.map(|_| ())
+        self.send(Operation::Delete, request, &token).await.map(|_| ())
     }
 
     /// The ids of the interval-to-date producers.
@@ -199,7 +196,7 @@ impl Api {
         let request = self
             .request(Method::GET, "api/analytics/producer-management/v1", &["measure-producers"], &token)
             .query(&[("processorType", "ITD")]);
-        let producers: Vec<MeasureProducer> = self.call(Operation::Producers, request).await?;
+        let producers: Vec<MeasureProducer> = self.call(Operation::Producers, request, &token).await?;
         Ok(producers.into_iter().map(|producer| producer.measure_producer_id).collect())
     }
 
@@ -212,11 +209,11 @@ impl Api {
         let token = self.token().await?;
         let base = "api/analytics/producer-management/v1";
         let path = ["measure-producers", producer_id];
-        let request = self.request(Method::GET, base, &path, &token);
-        let producer: MeasureProducer = self.call(Operation::Producer, request).await?;
+        let request = self.request(Method::GET, base, &path, &token).timeout(DICTIONARY_TIMEOUT);
+        let producer: MeasureProducer = self.call(Operation::Producer, request, &token).await?;
         let path = ["measure-producers", producer_id, "dictionaries", locale];
-        let request = self.request(Method::GET, base, &path, &token);
-        let words: Option<Words> = self.call(Operation::Dictionary, request).await.ok();
+        let request = self.request(Method::GET, base, &path, &token).timeout(DICTIONARY_TIMEOUT);
+        let words: Option<Words> = self.call(Operation::Dictionary, request, &token).await.ok();
         let mut descriptions: std::collections::HashMap<_, _> = words
             .into_iter()
             .flat_map(|words| words.measures)
@@ -249,14 +246,22 @@ impl Api {
         &self,
         operation: Operation,
         request: RequestBuilder,
+        credential: &SecretString,
     ) -> Result<T, Error> {
-        let body = self.send(operation, request).await?;
+        let body = self.send(operation, request, credential).await?;
         // The parser's own words could quote the answer.
         serde_json::from_slice(&body)
             .map_err(|_| Error::Unreadable(operation, "not the JSON that was expected"))
     }
 
-    async fn send(&self, operation: Operation, request: RequestBuilder) -> Result<Vec<u8>, Error> {
+    /// Sends a request; what the server says in a refusal is shown without the application
+    /// key and without `credential`, should it repeat them.
+    async fn send(
+        &self,
+        operation: Operation,
+        request: RequestBuilder,
+        credential: &SecretString,
+    ) -> Result<Vec<u8>, Error> {
         let app_key = self.app_key.read().map_err(|err| Error::Secret("axp.app_key", err))?;
         let request = request.header("appkey", app_key.expose_secret()).header("accept", "application/json");
         let sent = async {
@@ -271,7 +276,11 @@ impl Api {
                 }
                 body.extend_from_slice(&chunk);
             }
-            if status.is_success() { Ok(body) } else { Err(Error::Refused(operation, status, detail(&body))) }
+            if status.is_success() {
+                Ok(body)
+            } else {
+                Err(Error::Refused(operation, status, detail(&body, &[&app_key, credential])))
+            }
         }
         .await;
         self.count(operation, &sent);

@@ -1,18 +1,21 @@
 //! Which producers there are, where the configuration names none.
 
+use std::collections::BTreeSet;
+
 use tracing::{info, warn};
 
 use crate::failure::describe;
 use crate::ingest::api::Api;
 use crate::ingest::pause::Pauses;
 
-/// Asks AXP for its interval-to-date producers until it answers.
+/// Most bytes of a producer's id, by AXP's own interface.
+const ID_BYTES_MAX: usize = 36;
+
+/// Asks AXP for its interval-to-date producers until it names some.
 pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
     loop {
-        match api.producers().await {
-            Ok(ids) if ids.is_empty() => {
-                warn!("AXP lists no interval-to-date producer for this account");
-            }
+        match api.producers().await.map(usable) {
+            Ok(ids) if ids.is_empty() => warn!("AXP lists no interval-to-date producer for this account"),
             Ok(ids) => {
                 info!(producers = ids.join(", "), "AXP lists producers");
                 return ids;
@@ -20,5 +23,25 @@ pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
             Err(err) => warn!(err = describe(&err), "no list of producers"),
         }
         tokio::time::sleep(pauses.after_failure()).await;
+    }
+}
+
+/// Each id once, and only what can be one: two feeds of one producer would show every
+/// series twice.
+fn usable(ids: Vec<String>) -> Vec<String> {
+    let is_id = |id: &String| {
+        !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    ids.into_iter().filter(is_id).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_id_is_taken_once_and_only_if_it_is_one() {
+        let ids = ["Queue_itd_1.0.0", "", "Queue_itd_1.0.0", "a b", "Agent_itd_1.0.0", &"x".repeat(37)];
+        assert_eq!(usable(ids.map(str::to_owned).into()), ["Agent_itd_1.0.0", "Queue_itd_1.0.0"]);
     }
 }

@@ -19,11 +19,11 @@ use serde_json::value::RawValue;
 use crate::reject::EventReject;
 
 /// Most keys of one event; AXP's producers have one or two.
-pub const KEYS_MAX: usize = 32;
+pub const KEYS_MAX: usize = 16;
 /// Most measures of one event; AXP's producers have well under a hundred.
 pub const MEASURES_MAX: usize = 10_000;
-/// Most bytes of one key's name or value: a row keeps them for life.
-pub const KEY_BYTES_MAX: usize = 1024;
+/// Most bytes of all keys' names and values, account and source: a row keeps them for life.
+pub const KEY_BYTES_MAX: usize = 2048;
 
 /// What an event does to its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,14 +182,11 @@ impl<'a> Event<'a> {
         }
         self.keys.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let repeated = self.keys.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0));
-        let bad = |text: &str| text.is_empty() || text.len() > KEY_BYTES_MAX;
-        if repeated || self.keys.iter().any(|(name, value)| bad(name) || value.len() > KEY_BYTES_MAX) {
+        let keys = self.keys.iter().map(|(name, value)| name.len() + value.len());
+        let ids = [&self.account_id, &self.event_source_id].into_iter().flatten().map(|id| id.len());
+        let too_long = keys.chain(ids).sum::<usize>() > KEY_BYTES_MAX;
+        if repeated || too_long || self.keys.iter().any(|(name, _)| name.is_empty()) {
             return Err(EventReject::BadKey);
-        }
-        for id in [&self.account_id, &self.event_source_id].into_iter().flatten() {
-            if id.len() > KEY_BYTES_MAX {
-                return Err(EventReject::BadKey);
-            }
         }
         if self.action.is_none() {
             return Err(EventReject::UnknownAction);
@@ -311,9 +308,9 @@ macro_rules! object_or_null {
             }
 
             fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
-                while let Some(Text(name)) = map.next_key()? {
+                while let Some(name) = map.next_key::<&'a RawValue>()? {
                     let value = Scalar::read(map.next_value::<&'a RawValue>()?);
-                    if let Err(reject) = self.push(name, value) {
+                    if let Err(reject) = self.push(Scalar::read(name), value) {
                         return Err(self.0.refuse(reject));
                     }
                 }
@@ -327,13 +324,15 @@ object_or_null!(Keys);
 object_or_null!(Measures);
 
 impl<'a> Keys<'_, '_, 'a> {
-    fn push(&mut self, name: Cow<'a, str>, value: Scalar<'a>) -> Result<(), EventReject> {
+    fn push(&mut self, name: Scalar<'a>, value: Scalar<'a>) -> Result<(), EventReject> {
+        let Scalar::Text(name) = name else { return Err(EventReject::BadKey) };
         let value = match value {
+            // An empty label is no label, and so is an empty key.
+            Scalar::Text(text) if text.is_empty() => return Ok(()),
             Scalar::Text(text) => text,
             Scalar::Number(text) => Cow::Borrowed(text),
             Scalar::Boolean(true) => Cow::Borrowed("true"),
             Scalar::Boolean(false) => Cow::Borrowed("false"),
-            // An empty label is no label, and so is an empty key.
             Scalar::Null => return Ok(()),
             Scalar::Nested | Scalar::BadText => return Err(EventReject::BadKey),
         };
@@ -346,7 +345,9 @@ impl<'a> Keys<'_, '_, 'a> {
 }
 
 impl<'a> Measures<'_, '_, 'a> {
-    fn push(&mut self, name: Cow<'a, str>, value: Scalar<'a>) -> Result<(), EventReject> {
+    fn push(&mut self, name: Scalar<'a>, value: Scalar<'a>) -> Result<(), EventReject> {
+        // A name that decodes to no text names no measure; the empty one is refused later.
+        let name = if let Scalar::Text(name) = name { name } else { Cow::Borrowed("") };
         if self.0.event.measures.len() == MEASURES_MAX {
             return Err(EventReject::TooLarge);
         }

@@ -68,7 +68,8 @@ type Call = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 /// The subscription in use.
 struct Held {
     id: String,
-    endpoint: Url,
+    /// None where no token may go there.
+    endpoint: Option<Url>,
     token: SecretString,
 }
 
@@ -124,6 +125,13 @@ impl Feed {
                 () = sleep, if deadline.is_some() => self.tick(),
                 message = next_message(&mut self.socket) => self.receive(message),
             };
+        }
+        // A subscription that is being made has to be known to be ended.
+        if self.subscription.is_none() && self.call.is_some() {
+            let outcome = tokio::time::timeout(FAREWELL_TIMEOUT, next_outcome(&mut self.call)).await;
+            if let Ok(outcome @ Outcome::Subscribed(..)) = outcome {
+                self.conclude(outcome);
+            }
         }
         self.farewell().await;
     }
@@ -203,8 +211,12 @@ impl Feed {
             }
             Action::Begin => {
                 info!(producer = self.producer_id(), "feed up");
-                self.parts.pipeline.session_opened();
+                self.parts.pipeline.session_opened(Instant::now());
                 self.parts.metrics.up.set(1);
+            }
+            Action::AcceptEmpty => {
+                self.parts.pipeline.accept_empty();
+                self.note_snapshot(Instant::now());
             }
             Action::RefuseBinary => self.parts.pipeline.refuse_binary(),
             Action::Ping => {
@@ -235,13 +247,16 @@ impl Feed {
         let producer_id = self.producer_id().to_owned();
         let locale = self.parts.locale.clone().filter(|_| !self.dictionary_asked);
         self.call = Some(Box::pin(async move {
+            let token = match api.token().await {
+                Ok(token) => token,
+                Err(err) => return Outcome::Subscribed(None, Err((Reason::Token, describe(&err)))),
+            };
             // Kinds are pinned by the first event, so the dictionary comes before it.
             let dictionary = match locale {
                 Some(locale) => Some(api.dictionary(&producer_id, &locale).await),
                 None => None,
             };
             let subscribed = async {
-                let token = api.token().await.map_err(|err| (Reason::Token, describe(&err)))?;
                 let created = api.create(&producer_id, &token).await;
                 if created.as_ref().is_err_and(|err| err.status() == Some(reqwest::StatusCode::UNAUTHORIZED))
                 {
@@ -255,10 +270,8 @@ impl Feed {
     }
 
     fn connect(&mut self) {
-        let Some(held) = &self.subscription else {
-            return;
-        };
-        let (dialer, url) = (self.parts.dialer.clone(), held.endpoint.clone());
+        let Some(url) = self.subscription.as_ref().and_then(|held| held.endpoint.clone()) else { return };
+        let dialer = self.parts.dialer.clone();
         self.call = Some(Box::pin(async move {
             let socket = dialer.websocket(&url).await;
             Outcome::Connected(socket.map(Box::new).map_err(|err| (Reason::Connect, describe(&err))))
@@ -280,13 +293,15 @@ impl Feed {
         let input = match outcome {
             Outcome::Subscribed(dictionary, Ok((token, subscription))) => {
                 self.take_dictionary(dictionary);
-                match self.parts.allowed.check(&subscription.transport.endpoint) {
-                    Ok(endpoint) => {
-                        let life = self.note_life(&subscription);
-                        self.subscription = Some(Held { id: subscription.subscription_id, endpoint, token });
-                        Input::Subscribed(life)
-                    }
-                    Err(err) => {
+                let life = self.note_life(&subscription);
+                let endpoint = self.parts.allowed.check(&subscription.transport.endpoint);
+                let refused = endpoint.as_ref().err().copied();
+                // Held even if its endpoint is refused, so that it is ended.
+                let id = subscription.subscription_id;
+                self.subscription = Some(Held { id, endpoint: endpoint.ok(), token });
+                match refused {
+                    None => Input::Subscribed(life),
+                    Some(err) => {
                         warn!(producer = self.producer_id(), err = %err, "the subscription's endpoint is refused");
                         Input::Failed(Reason::Endpoint)
                     }

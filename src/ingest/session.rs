@@ -21,6 +21,10 @@ const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_EVENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pings without an answer after which the link counts as dead.
 const PINGS_UNANSWERED_MAX: u32 = 2;
+/// How long the last of them may take.
+const LAST_PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest life of a subscription that is believed.
+const SUBSCRIPTION_LIFE_MAX: Duration = Duration::from_secs(86_400);
 /// A subscription's life where AXP does not say: that of its tokens.
 const SUBSCRIPTION_LIFE_DEFAULT: Duration = Duration::from_secs(300);
 /// The shortest time to the next renewal.
@@ -121,6 +125,8 @@ pub enum Action {
     RefuseBinary,
     /// Send a ping.
     Ping,
+    /// Nothing came in two sessions: the producer has no rows.
+    AcceptEmpty,
     /// Renew the subscription.
     Renew,
     /// Close what is open: the session is over for this reason.
@@ -174,13 +180,21 @@ pub struct Session {
     settings: Settings,
     state: State,
     pauses: Pauses,
+    /// Sessions in a row that brought no event.
+    silences: u32,
     renew_at: Option<Instant>,
 }
 
 impl Session {
     /// A session that will begin at once; `seed` is for the jitter of its pauses.
     pub fn new(settings: Settings, now: Instant, seed: u64) -> Self {
-        Self { settings, state: State::Paused { until: now }, pauses: settings.pauses(seed), renew_at: None }
+        Self {
+            settings,
+            state: State::Paused { until: now },
+            pauses: settings.pauses(seed),
+            silences: 0,
+            renew_at: None,
+        }
     }
 
     /// Takes what happened; says what to do.
@@ -208,11 +222,13 @@ impl Session {
             (State::Up(up), Input::Text(_)) => {
                 up.event_until = None;
                 up.pings_unanswered = 0;
+                self.silences = 0;
                 Action::Apply
             }
             (State::Up(_), Input::Binary) => Action::RefuseBinary,
             (State::Up(up), Input::Pong) => {
                 up.pings_unanswered = 0;
+                up.ping_at = now + self.settings.ping_interval;
                 Action::None
             }
             (State::Up(up), Input::Renewed(renewed)) => {
@@ -252,14 +268,19 @@ impl Session {
             return Action::None;
         };
         if up.event_until.is_some_and(|until| now >= until) {
-            return self.fail(Reason::Silent, now);
+            up.event_until = None;
+            self.silences += 1;
+            // Twice nothing: there is nothing to be sent.
+            return if self.silences == 1 { self.fail(Reason::Silent, now) } else { Action::AcceptEmpty };
         }
         if now >= up.ping_at {
             if up.pings_unanswered == PINGS_UNANSWERED_MAX {
                 return self.fail(Reason::Ping, now);
             }
             up.pings_unanswered += 1;
-            up.ping_at = now + self.settings.ping_interval;
+            let is_last = up.pings_unanswered == PINGS_UNANSWERED_MAX;
+            let interval = self.settings.ping_interval;
+            up.ping_at = now + if is_last { interval.min(LAST_PING_TIMEOUT) } else { interval };
             return Action::Ping;
         }
         if !up.renewing && self.renew_at.is_some_and(|at| now >= at) {
@@ -287,7 +308,7 @@ impl Session {
     }
 
     fn schedule_renewal(&mut self, life: Option<Duration>, now: Instant) {
-        let life = life.unwrap_or(SUBSCRIPTION_LIFE_DEFAULT);
+        let life = life.unwrap_or(SUBSCRIPTION_LIFE_DEFAULT).min(SUBSCRIPTION_LIFE_MAX);
         self.renew_at = Some(now + (life / 2).max(RENEWAL_MIN));
     }
 

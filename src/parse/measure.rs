@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::config::{Format, Kind};
+use crate::config::{Format, Kind, Unit};
 use crate::reject::ReadingReject;
 
 /// AXP's own type of a measure (Producer Management API).
@@ -40,6 +40,17 @@ pub type Dictionary = HashMap<String, Definition>;
 /// A measure's place in its producer's list.
 pub type MeasureId = usize;
 
+/// `<measure>[_<unit>]`: what a measure is called in both outputs, from its name in snake
+/// case or its new name.
+pub fn field_name(base: &str, kind: Kind, unit: Option<Unit>) -> String {
+    match (kind, unit) {
+        (Kind::Duration, _) => format!("{base}_seconds"),
+        (Kind::Timestamp, _) => format!("{base}_timestamp_seconds"),
+        (Kind::Number, Some(Unit::Ratio)) => format!("{base}_ratio"),
+        _ => base.to_owned(),
+    }
+}
+
 /// What becomes of a measure's readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -56,8 +67,8 @@ pub enum Verdict {
 pub enum Value<'a> {
     /// Of a number, duration, timestamp, or boolean (1 or 0).
     Number(f64),
-    /// Of a state: its place in the measure's list of states.
-    State(usize),
+    /// Of a state: its name.
+    State(Cow<'a, str>),
     /// Of a text.
     Text(Cow<'a, str>),
     /// No value: what the row held goes.
@@ -89,7 +100,7 @@ pub struct Measure {
     pub field: Box<str>,
     /// True if it becomes a label of all of its row's series.
     pub promoted: bool,
-    /// The states known, in the order in which they came.
+    /// The states that a rule gives; none where they are learned.
     pub states: Vec<Box<str>>,
     /// AXP's description, or empty.
     pub description: Box<str>,
@@ -98,6 +109,8 @@ pub struct Measure {
     pub(super) reader: Reader,
     /// The event that named it last, to notice repetition.
     pub(super) event: u64,
+    /// The event that named it more than once last.
+    pub(super) repeated_event: u64,
     /// The measure that came after it last time.
     pub(super) successor: MeasureId,
 }
@@ -107,6 +120,5 @@ pub struct Measure {
 pub(super) struct Reader {
     pub(super) format: Format,
     pub(super) divisor: f64,
-    pub(super) states_fixed: bool,
     pub(super) hashed: bool,
 }

@@ -18,7 +18,9 @@ use crate::config::{DurationUnit, Format, Kind, MeasureRule, Personal, Producer,
 use crate::ingest::event::{RawReading, Scalar};
 use crate::label::labels::clean_value;
 use crate::parse::allowlist::Allowlist;
-use crate::parse::measure::{AxpType, Dictionary, Measure, MeasureId, Reader, Reading, Value, Verdict};
+use crate::parse::measure::{
+    AxpType, Dictionary, Measure, MeasureId, Reader, Reading, Value, Verdict, field_name,
+};
 use crate::parse::name::snake_case;
 use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
@@ -26,9 +28,7 @@ use crate::parse::{format, number};
 use crate::reject::ReadingReject;
 
 /// Most measures of one producer; AXP's have under a hundred. Past it: refused.
-pub const MEASURES_MAX: usize = 1024;
-/// Most states of one measure: a state set is a handful, and each costs a series a row.
-pub const STATES_MAX: usize = 32;
+pub const MEASURES_MAX: usize = 256;
 /// Most bytes of a measure's name.
 const NAME_BYTES_MAX: usize = 256;
 /// Milliseconds a second: AXP's points in time are epoch milliseconds.
@@ -90,6 +90,11 @@ impl Measures {
         self.dictionary = dictionary;
     }
 
+    /// What becomes of personal data.
+    pub const fn privacy(&self) -> &Privacy {
+        &self.privacy
+    }
+
     /// The producer's metric stem.
     pub fn stem(&self) -> &str {
         &self.stem
@@ -137,18 +142,20 @@ impl Measures {
                 continue;
             };
             let repeated = measure.event == event;
+            let repeated_before = measure.repeated_event == event;
             measure.event = event;
             if measure.verdict == Verdict::Denied {
                 denied += 1;
                 continue;
             }
             let value = if repeated {
-                let refused = Value::Refused(ReadingReject::Duplicate);
-                readings
-                    .iter_mut()
-                    .filter(|reading| reading.measure == id)
-                    .for_each(|reading| reading.value = refused.clone());
-                refused
+                measure.repeated_event = event;
+                if !repeated_before
+                    && let Some(first) = readings.iter_mut().find(|reading| reading.measure == id)
+                {
+                    first.value = Value::Refused(ReadingReject::Duplicate);
+                }
+                Value::Refused(ReadingReject::Duplicate)
             } else {
                 self.value(id, scalar)
             };
@@ -201,8 +208,9 @@ impl Measures {
                 .unwrap_or(description)
                 .into(),
             column: None,
-            reader: Reader { format: Format::Strict, divisor: 1.0, states_fixed: false, hashed: false },
+            reader: Reader { format: Format::Strict, divisor: 1.0, hashed: false },
             event: 0,
+            repeated_event: 0,
             successor: id + 1,
         });
         self.by_name.insert(name.into(), id);
@@ -230,13 +238,13 @@ impl Measures {
         if self.list.get(id).is_some_and(|measure| measure.kind.is_none()) {
             self.settle(id, &text);
         }
-        let Some(measure) = self.list.get_mut(id) else {
+        let Some(measure) = self.list.get(id) else {
             return Value::Absent;
         };
         if let Verdict::Refused(reject) = measure.verdict {
             return Value::Refused(reject);
         }
-        let Reader { format, divisor, states_fixed, hashed } = measure.reader;
+        let Reader { format, divisor, hashed } = measure.reader;
         match measure.kind {
             Some(Kind::Number | Kind::Duration) => match read_number(format, &text) {
                 Ok(value) => Value::Number(value / divisor),
@@ -254,7 +262,7 @@ impl Measures {
             },
             Some(Kind::State) => match clean(text, self.text_bytes_max) {
                 state if state.is_empty() => Value::Absent,
-                state => state_of(&mut measure.states, states_fixed, &state),
+                state => Value::State(state),
             },
             Some(Kind::Text) if hashed => Value::Text(Cow::Owned(self.privacy.hash(&text))),
             Some(Kind::Text) => match clean(text, self.text_bytes_max) {
@@ -277,6 +285,8 @@ impl Measures {
             _ if hashed => Kind::Text,
             Some(kind) => kind,
             None if personal => Kind::Text,
+            // A label of the row is text, whatever its first value looks like.
+            None if self.settings.labels.iter().any(|label| *label == *name) => Kind::Text,
             None => self.infer(&name, first_value),
         };
         let unit = rule.and_then(|rule| rule.unit);
@@ -293,22 +303,20 @@ impl Measures {
             Some(rename) if !rename.is_empty() => rename.to_owned(),
             _ => snake_case(&name),
         };
-        let field = match (kind, unit) {
-            (Kind::Duration, _) => base + "_seconds",
-            (Kind::Timestamp, _) => base + "_timestamp_seconds",
-            (Kind::Number, Some(Unit::Ratio)) => base + "_ratio",
-            _ => base,
-        };
-        let states_fixed = rule.is_some_and(|rule| !rule.states.is_empty());
-        let has_family = kind != Kind::Text || self.info_owned;
-        let owned =
-            has_family && self.names.claim(&format!("axp_{}_{field}", self.stem), &self.producer_id, &name);
+        let field = field_name(&base, kind, unit);
+        let is_text = kind == Kind::Text;
+        // Labels that begin so are the scraper's own.
+        let legal = !is_text || !field.starts_with("__");
+        let owned = (!is_text || self.info_owned)
+            && self.names.claim(&format!("axp_{}_{field}", self.stem), &self.producer_id, &name);
         if let Some(measure) = self.list.get_mut(id) {
             measure.kind = Some(kind);
             measure.field = field.into();
             measure.promoted &= kind == Kind::Text;
-            measure.reader = Reader { format, divisor, states_fixed, hashed };
-            if !owned {
+            measure.reader = Reader { format, divisor, hashed };
+            if !legal {
+                measure.verdict = Verdict::Refused(ReadingReject::BadName);
+            } else if !owned {
                 measure.verdict = Verdict::Refused(ReadingReject::NameCollision);
             }
         }
@@ -326,13 +334,22 @@ impl Measures {
             AxpType::Number => Kind::Number,
             AxpType::Duration => Kind::Duration,
             AxpType::Date | AxpType::TimeInState => Kind::Timestamp,
-            AxpType::Unknown if TIMESTAMPS.contains(&name) => Kind::Timestamp,
-            AxpType::Unknown if name.ends_with("Duration") => Kind::Duration,
+            AxpType::Unknown if let Some(kind) = kind_by_name(name) => kind,
             AxpType::Unknown if text == Kind::Text && number::is_number(first_value.as_bytes()) => {
                 Kind::Number
             }
             AxpType::String | AxpType::Unknown => text,
         }
+    }
+}
+
+/// What the built-in table says of a measure, where its name tells.
+pub fn kind_by_name(name: &str) -> Option<Kind> {
+    match name {
+        _ if TIMESTAMPS.contains(&name) => Some(Kind::Timestamp),
+        _ if STATES.contains(&name) => Some(Kind::State),
+        _ if name.ends_with("Duration") => Some(Kind::Duration),
+        _ => None,
     }
 }
 
@@ -354,17 +371,5 @@ fn clean(text: Cow<'_, str>, bytes_max: usize) -> Cow<'_, str> {
     match text {
         Cow::Borrowed(text) => clean_value(text, bytes_max),
         Cow::Owned(text) => Cow::Owned(clean_value(&text, bytes_max).into_owned()),
-    }
-}
-
-/// A state's place in the list, learning it if the list is open and has room.
-fn state_of<'a>(states: &mut Vec<Box<str>>, fixed: bool, state: &str) -> Value<'a> {
-    match states.iter().position(|known| &**known == state) {
-        Some(index) => Value::State(index),
-        None if fixed || states.len() >= STATES_MAX => Value::Refused(ReadingReject::TooManyStates),
-        None => {
-            states.push(state.into());
-            Value::State(states.len() - 1)
-        }
     }
 }

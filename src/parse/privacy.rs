@@ -4,6 +4,8 @@
 //! that it holds for every output, page, log and recording alike. Personal measures are
 //! dropped unless the configuration says otherwise.
 
+use std::borrow::Cow;
+
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
@@ -53,6 +55,15 @@ impl Privacy {
     /// What becomes of personal measures.
     pub fn mode(&self) -> Personal {
         if self.mode == Personal::Hash && self.hash.is_none() { Personal::Drop } else { self.mode }
+    }
+
+    /// What may be shown of a personal text; none where it is dropped.
+    pub fn treat<'a>(&self, text: &'a str) -> Option<Cow<'a, str>> {
+        match self.mode() {
+            Personal::Drop => None,
+            Personal::Keep => Some(Cow::Borrowed(text)),
+            Personal::Hash => Some(Cow::Owned(self.hash(text))),
+        }
     }
 
     /// The first 16 hex digits of the HMAC-SHA-256

@@ -1,8 +1,11 @@
 //! Which row an event names, and under which labels it is shown.
 
+use std::borrow::Cow;
+
 use super::PipelineParts;
 use crate::ingest::event::Event;
 use crate::label::labels::{Labels, clean_value};
+use crate::parse::measure::MeasureId;
 use crate::parse::name::snake_case;
 use crate::reject::RowReject;
 use crate::table::column::Slot;
@@ -15,29 +18,41 @@ const PRODUCER_LABEL: &str = "__measure_producer_id__";
 /// The label of the account.
 const ACCOUNT_LABEL: &str = "account_id";
 /// The labels of the event's row after the rules, or why it is not shown.
+///
+/// Promoted texts that would need a label which a key has already are left out and named
+/// in `collided`.
 pub(super) fn row_labels(
     event: &Event<'_>,
     parts: &PipelineParts,
     table: &Table,
     id: RowId,
+    collided: &mut Vec<MeasureId>,
 ) -> Result<Labels, RowReject> {
-    let clean = |value| clean_value(value, parts.label_value_bytes).into_owned();
+    let clean = |value: &str| clean_value(value, parts.label_value_bytes).into_owned();
+    let privacy = parts.measures.privacy();
     let mut labels = Labels::new();
     let account = event.account_id.as_deref().unwrap_or(&parts.account_id);
-    let keys = event.keys.iter().map(|(name, value)| (snake_case(name), clean(value)));
+    // A key that names a person is treated as a measure of that name is.
+    let keys = event.keys.iter().filter_map(|(name, value)| {
+        let shown = if privacy.is_personal(name) { privacy.treat(value)? } else { Cow::Borrowed(&**value) };
+        Some((snake_case(name), clean(&shown)))
+    });
     for (name, value) in keys.chain(std::iter::once((ACCOUNT_LABEL.to_owned(), clean(account)))) {
         if labels.contains(&name) && labels.get(&name) != value {
             return Err(RowReject::DuplicateLabel);
         }
         labels.set(&name, value);
     }
-    for measure in parts.measures.iter().filter(|measure| measure.promoted) {
+    for (measure_id, measure) in parts.measures.iter().enumerate().filter(|(_, measure)| measure.promoted) {
         let column = measure.column.and_then(|column| table.columns().get(column as usize));
         if let Some(Slot::Text(slot)) = column.map(|column| column.slot)
             && let Some(text) = table.row(id).and_then(|row| row.text_at(slot))
-            && !labels.contains(&measure.field)
         {
-            labels.set(&measure.field, text);
+            if !labels.contains(&measure.field) {
+                labels.set(&measure.field, text);
+            } else if labels.get(&measure.field) != text {
+                collided.push(measure_id);
+            }
         }
     }
     labels.set(EVENT_SOURCE_LABEL, clean(event.event_source_id.as_deref().unwrap_or_default()));

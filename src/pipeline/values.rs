@@ -4,6 +4,7 @@ use crate::config::Kind;
 use crate::label::labels::clean_value;
 use crate::parse::measure::{Measure, Reading, Value, Verdict};
 use crate::parse::measures::Measures;
+use crate::reject::ReadingReject;
 use crate::sink::line::Field;
 use crate::table::column::ColumnSpec;
 use crate::table::rows::{ColumnId, RowId, Table};
@@ -23,6 +24,9 @@ pub(super) fn set_values(
 ) -> bool {
     let mut relabel = false;
     for reading in readings {
+        if reading.value == Value::Refused(ReadingReject::Superseded) {
+            continue;
+        }
         let Some(measure) = measures.get_mut(reading.measure).filter(|measure| measure.promoted == promoted)
         else {
             continue;
@@ -32,10 +36,7 @@ pub(super) fn set_values(
         };
         let set = match &reading.value {
             Value::Number(value) => table.set_cell(id, column, *value),
-            Value::State(index) => table.learn_states(column, &measure.states).and_then(|()| {
-                #[expect(clippy::cast_precision_loss, reason = "at most 32 states")]
-                table.set_cell(id, column, *index as f64)
-            }),
+            Value::State(state) => table.set_state(id, column, state),
             Value::Text(text) => table.set_text(id, column, text).map(|changed| {
                 relabel |= promoted && changed;
                 *texts_changed |= changed;
@@ -66,6 +67,7 @@ fn column_of(table: &mut Table, measure: &mut Measure, value: &Value<'_>) -> Opt
                 help: help(measure, kind, table.producer_id()),
                 kind,
                 promoted: measure.promoted,
+                states: measure.states.clone(),
             }));
         }
     }
@@ -97,7 +99,7 @@ pub(super) fn field_of<'a>(measure: &'a Measure, value: &'a Value<'_>) -> Option
         #[expect(clippy::float_cmp, reason = "a boolean is exactly 0 or 1")]
         Value::Number(value) if measure.kind == Some(Kind::Boolean) => Some(Field::Boolean(*value == 1.0)),
         Value::Number(value) => Some(Field::Number(*value)),
-        Value::State(index) => measure.states.get(*index).map(|state| Field::Text(state)),
+        Value::State(state) => Some(Field::Text(state)),
         Value::Text(text) => Some(Field::Text(text)),
         Value::Absent | Value::Refused(_) => None,
     }

@@ -77,7 +77,7 @@ struct Family<'t> {
 fn families<'t>(tables: &'t [RwLockReadGuard<'_, Table>]) -> Vec<Family<'t>> {
     let mut families = Vec::new();
     for table in tables.iter().map(|table| &**table) {
-        for column in table.columns().iter().filter(|column| column.present > 0) {
+        for column in table.columns().iter().filter(|column| column.shown > 0) {
             families.push(Family { metric: column.spec.metric.clone(), table, column: Some(column) });
         }
         if table.infos() > 0 {
@@ -133,7 +133,8 @@ impl Family<'_> {
     /// One sample for each state: 1 for the current one, 0 for the others.
     fn render_states(&self, out: &mut Vec<u8>, column: &Column, text: &str, state_at: usize, current: f64) {
         let (before, after) = text.split_at_checked(state_at).unwrap_or((text, ""));
-        let mut states: Vec<(usize, &String)> = column.states.iter().enumerate().collect();
+        let mut states: Vec<(usize, &str)> =
+            column.states.iter().map(|state| &*state.pair).enumerate().collect();
         states.sort_unstable_by_key(|(_, pair)| *pair);
         for (index, pair) in states {
             out.extend_from_slice(self.metric.as_bytes());
@@ -178,7 +179,8 @@ fn write_head(out: &mut Vec<u8>, name: &str, kind: &str, help: &str, format: For
     let help = if format == Format::OpenMetrics { help.replace('"', "\\\"") } else { help };
     line(out, ["HELP", name, &help]);
     line(out, ["TYPE", name, kind]);
-    if format == Format::OpenMetrics {
+    // An info family has no unit, whatever its name ends in.
+    if format == Format::OpenMetrics && kind == "gauge" {
         for unit in ["seconds", "ratio"] {
             if name.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')) {
                 line(out, ["UNIT", name, unit]);

@@ -52,7 +52,7 @@ impl std::error::Error for Error {
 /// Where lines go.
 #[derive(Debug)]
 enum Writer {
-    File { file: File, written: u64 },
+    File(File),
     Stdout(Stdout),
 }
 
@@ -110,22 +110,19 @@ impl Writer {
                 stdout.write_all(lines).await?;
                 stdout.flush().await
             }
-            Self::File { file, written } => {
+            Self::File(file) => {
+                // Asked each time: others may have cut the file.
+                let length = file.metadata().await?.len();
                 let wrote = async {
                     file.write_all(lines).await?;
                     file.flush().await
                 };
-                match wrote.await {
-                    Ok(()) => {
-                        *written += lines.len() as u64;
-                        Ok(())
-                    }
-                    Err(err) => {
-                        // Half a line would spoil the one after it.
-                        let _ = file.set_len(*written).await;
-                        Err(err)
-                    }
+                let wrote = wrote.await;
+                if wrote.is_err() {
+                    // Half a line would spoil the one after it.
+                    let _ = file.set_len(length).await;
                 }
+                wrote
             }
         }
     }
@@ -142,8 +139,7 @@ async fn open_file(path: &Path) -> Result<Writer, Error> {
         .open(path)
         .await
         .map_err(failed)?;
-    let written = file.metadata().await.map_err(failed)?.len();
-    Ok(Writer::File { file, written })
+    Ok(Writer::File(file))
 }
 
 #[cfg(test)]

@@ -50,6 +50,8 @@ pub struct LineReceiver {
 /// `dropped` counts the lines that found it full.
 pub fn lines(batch_bytes: usize, dropped: Counter) -> (LineSender, LineReceiver) {
     let waiting = Mutex::new(Waiting { senders: 1, ..Waiting::default() });
+    // A batch that the queue cannot hold would never be full.
+    let batch_bytes = batch_bytes.min(QUEUE_BYTES_MAX / 2);
     let shared = Arc::new(Shared { waiting, changed: Notify::new(), batch_bytes });
     (LineSender { shared: Arc::clone(&shared), dropped }, LineReceiver { shared })
 }
@@ -185,6 +187,22 @@ mod tests {
         sender.send(b"b\n");
         assert!(receiver.receive(&mut batch, LONG).await);
         assert_eq!((begin.elapsed(), batch.lines), (LONG, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_larger_than_the_queue_is_taken_before_lines_are_dropped() {
+        let dropped = Counter::default();
+        let (sender, receiver) = lines(usize::MAX, dropped.clone());
+        let begin = tokio::time::Instant::now();
+        let line = vec![b'x'; QUEUE_BYTES_MAX / 4];
+        let mut batch = Batch::default();
+        for _ in 0..4 {
+            sender.send(&line);
+            sender.send(&line);
+            assert!(receiver.receive(&mut batch, LONG).await);
+            batch.bytes.clear();
+        }
+        assert_eq!((dropped.get(), begin.elapsed()), (0, Duration::ZERO));
     }
 
     #[test]

@@ -3,6 +3,9 @@
 use crate::config::Kind;
 use crate::label::labels::write_escaped_value;
 
+/// Most states of one measure: a state set is a handful, and each costs a series a row.
+pub const STATES_MAX: usize = 32;
+
 /// Where a row keeps a column's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
@@ -25,6 +28,8 @@ pub struct ColumnSpec {
     pub kind: Kind,
     /// True for a text that is a label of all of its row's series.
     pub promoted: bool,
+    /// The states there are; none where they are learned.
+    pub states: Vec<Box<str>>,
 }
 
 /// One exported measure.
@@ -34,16 +39,31 @@ pub struct Column {
     pub spec: ColumnSpec,
     /// Where rows keep its value.
     pub slot: Slot,
-    /// The label pairs of the states, `state="…"`, escaped; empty but for states.
-    pub states: Vec<String>,
-    /// Shown rows that have a value.
-    pub present: usize,
+    /// The states known, in the order in which they came.
+    pub states: Vec<State>,
+    /// Rows that hold a value, shown or waiting.
+    pub held: usize,
+    /// Rows shown that hold a value.
+    pub shown: usize,
+}
+
+/// A state of a column.
+#[derive(Debug)]
+pub struct State {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its label, `state="…"`, escaped.
+    pub pair: String,
 }
 
 impl Column {
     /// A column without a value in any row.
-    pub const fn new(spec: ColumnSpec, slot: Slot) -> Self {
-        Self { spec, slot, states: Vec::new(), present: 0 }
+    pub fn new(spec: ColumnSpec, slot: Slot) -> Self {
+        let mut column = Self { states: Vec::new(), spec, slot, held: 0, shown: 0 };
+        for state in column.spec.states.clone() {
+            column.push_state(&state);
+        }
+        column
     }
 
     /// Series that one present value costs.
@@ -55,11 +75,21 @@ impl Column {
         }
     }
 
-    /// Learns a state.
-    pub fn push_state(&mut self, state: &str) {
+    /// A state's place in the list.
+    pub fn state(&self, name: &str) -> Option<usize> {
+        self.states.iter().position(|state| &*state.name == name)
+    }
+
+    /// True if a state that is not in the list may join it.
+    pub fn learns(&self) -> bool {
+        self.spec.states.is_empty() && self.states.len() < STATES_MAX
+    }
+
+    /// Adds a state to the list.
+    pub fn push_state(&mut self, name: &str) {
         let mut pair = String::from("state=\"");
-        write_escaped_value(&mut pair, state);
+        write_escaped_value(&mut pair, name);
         pair.push('"');
-        self.states.push(pair);
+        self.states.push(State { name: name.into(), pair });
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::label::labels::{Labels, write_escaped_value};
+use crate::parse::measure::MeasureId;
+use crate::parse::measures::MEASURES_MAX;
 use crate::table::column::{Column, Slot};
 
 /// Whether a row's series are shown.
@@ -16,6 +18,14 @@ pub enum Standing {
     Dropped,
     /// Its keys make no label set.
     Refused,
+}
+
+impl Standing {
+    /// True where the row holds values: those of a row that is neither shown nor waits for
+    /// it would only cost memory.
+    pub const fn holds_values(self) -> bool {
+        matches!(self, Self::Shown | Self::Waiting)
+    }
 }
 
 /// One row.
@@ -39,8 +49,10 @@ pub struct Row {
     pub info_texts: usize,
     /// The generation that saw it last.
     pub generation: u32,
-    /// The session whose LIVE event set it last.
-    pub live_session: u32,
+    /// The session whose LIVE events set it last.
+    live_session: u32,
+    /// The measures that they set, a bit each.
+    live_measures: [u64; MEASURES_MAX / 64],
     /// The timestamp of its last line, nanoseconds since the epoch.
     pub line_ns: i64,
 }
@@ -59,8 +71,26 @@ impl Row {
             info_texts: 0,
             generation: 0,
             live_session: 0,
+            live_measures: [0; MEASURES_MAX / 64],
             line_ns: i64::MIN,
         }
+    }
+
+    /// Notes that a LIVE event of the session sets a measure.
+    pub fn note_live(&mut self, session: u32, measure: MeasureId) {
+        if self.live_session != session {
+            self.live_session = session;
+            self.live_measures = [0; MEASURES_MAX / 64];
+        }
+        if let Some(word) = self.live_measures.get_mut(measure / 64) {
+            *word |= 1 << (measure % 64);
+        }
+    }
+
+    /// True if a LIVE event of the session has set a measure.
+    pub fn is_live(&self, session: u32, measure: MeasureId) -> bool {
+        let word = self.live_measures.get(measure / 64).copied().unwrap_or_default();
+        self.live_session == session && word & (1 << (measure % 64)) != 0
     }
 
     /// Takes new labels and their text.

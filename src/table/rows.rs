@@ -35,7 +35,8 @@ const STRIDE_STEP: usize = 4;
 /// What all tables share.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Places for series shown.
+    /// Places for series, and for the texts of info series: those of rows that wait for
+    /// their labels count too, so that they lose nothing when their turn comes.
     pub series: Arc<Places>,
     /// Places for rows held, shown or not.
     pub rows: Arc<Places>,
@@ -138,13 +139,9 @@ impl Table {
 
     /// Removes a row, its values and its places; the next in line for its labels is shown.
     pub fn retire(&mut self, id: RowId) {
-        self.unplace(id);
-        let Some(row) = self.rows.get_mut(id).and_then(Option::take) else {
-            return;
-        };
-        if let Some(cells) = self.cells.get_mut(id * self.stride..(id + 1) * self.stride) {
-            cells.fill(f64::NAN);
-        }
+        self.leave(id);
+        self.clear_values(id);
+        let Some(row) = self.rows.get_mut(id).and_then(Option::take) else { return };
         let hash = self.hasher.hash_one(&*row.identity);
         if let Ok(entry) = self.by_identity.find_entry(hash, |other| *other == id) {
             entry.remove();
@@ -190,73 +187,83 @@ impl Table {
         self.stride = new;
     }
 
-    /// Brings a column's states up to the given list; each costs a series in every row
-    /// that has a value.
+    /// Sets a cell to a number.
+    ///
+    /// A row that is neither shown nor waiting keeps no values, so nothing is set there.
     ///
     /// # Errors
-    /// [`ReadingReject::SeriesLimit`] where there is no place for them.
-    pub fn learn_states(&mut self, column: ColumnId, states: &[Box<str>]) -> Result<(), ReadingReject> {
-        let Some(column) = self.columns.get_mut(column as usize) else {
+    /// [`ReadingReject::SeriesLimit`] where the series is new and there is no place for it.
+    pub fn set_cell(&mut self, id: RowId, column: ColumnId, value: f64) -> Result<(), ReadingReject> {
+        let (Some(Some(row)), Some(column)) = (self.rows.get(id), self.columns.get_mut(column as usize))
+        else {
             return Ok(());
         };
-        for state in states.iter().skip(column.states.len()) {
-            if !self.limits.series.take(column.present) {
+        let Slot::Cell(slot) = column.slot else { return Ok(()) };
+        let Some(cell) = self.cells.get_mut(id * self.stride + slot) else { return Ok(()) };
+        if !row.standing.holds_values() {
+            return Ok(());
+        }
+        if cell.is_nan() {
+            if !self.limits.series.take(column.weight()) {
                 return Err(ReadingReject::SeriesLimit);
             }
-            self.series += column.present;
-            column.push_state(state);
-        }
-        Ok(())
-    }
-
-    /// Sets a cell: a number, or a state by its place in the list.
-    ///
-    /// # Errors
-    /// [`ReadingReject::SeriesLimit`] where the series is new and there is no place for
-    /// it, [`ReadingReject::LabelCollision`] for a state in a row that has a `state` label.
-    pub fn set_cell(&mut self, id: RowId, column: ColumnId, value: f64) -> Result<(), ReadingReject> {
-        let Some(Some(row)) = self.rows.get(id) else {
-            return Ok(());
-        };
-        let Some(column) = self.columns.get_mut(column as usize) else {
-            return Ok(());
-        };
-        let Slot::Cell(slot) = column.slot else {
-            return Ok(());
-        };
-        let Some(cell) = self.cells.get_mut(id * self.stride + slot) else {
-            return Ok(());
-        };
-        if cell.is_nan() {
-            if column.spec.kind == Kind::State && row.labels.contains(STATE_LABEL) {
-                return Err(ReadingReject::LabelCollision);
-            }
+            column.held += 1;
             if row.standing == Standing::Shown {
-                if !self.limits.series.take(column.weight()) {
-                    return Err(ReadingReject::SeriesLimit);
-                }
+                column.shown += 1;
                 self.series += column.weight();
-                column.present += 1;
             }
         }
         *cell = value;
         Ok(())
     }
 
-    /// Sets a text; true if it differs from the one before.
+    /// Sets a cell to a state, learning it if the column does; each new state costs a
+    /// series in every row that has a value.
     ///
     /// # Errors
-    /// [`ReadingReject::SeriesLimit`] where it would begin an info series and there is no
-    /// place for it, [`ReadingReject::LabelCollision`] where the row has a label of this
-    /// name with another value.
+    /// [`ReadingReject::TooManyStates`] for a state that may not be learned,
+    /// [`ReadingReject::SeriesLimit`] where there is no place for it, and
+    /// [`ReadingReject::LabelCollision`] in a row that has a `state` label of its own.
+    pub fn set_state(&mut self, id: RowId, column_id: ColumnId, name: &str) -> Result<(), ReadingReject> {
+        let (Some(Some(row)), Some(column)) = (self.rows.get(id), self.columns.get_mut(column_id as usize))
+        else {
+            return Ok(());
+        };
+        if !row.standing.holds_values() {
+            return Ok(());
+        }
+        if row.labels.contains(STATE_LABEL) {
+            return Err(ReadingReject::LabelCollision);
+        }
+        let index = match column.state(name) {
+            Some(index) => index,
+            None if !column.learns() => return Err(ReadingReject::TooManyStates),
+            None if !self.limits.series.take(column.held) => return Err(ReadingReject::SeriesLimit),
+            None => {
+                self.series += column.shown;
+                column.push_state(name);
+                column.states.len() - 1
+            }
+        };
+        #[expect(clippy::cast_precision_loss, reason = "at most 32 states")]
+        self.set_cell(id, column_id, index as f64)
+    }
+
+    /// Sets a text; true if it differs from the one before.
+    ///
+    /// A promoted text is kept whatever the row's standing, since that may depend on it.
+    /// Any other takes a place of its own: texts are what a row may hold most of.
+    ///
+    /// # Errors
+    /// [`ReadingReject::SeriesLimit`] where it is new and there is no place for it,
+    /// [`ReadingReject::LabelCollision`] where the row has a label of this name with
+    /// another value.
     pub fn set_text(&mut self, id: RowId, column: ColumnId, text: &str) -> Result<bool, ReadingReject> {
-        let Some(Column { spec, slot: Slot::Text(slot), .. }) = self.columns.get_mut(column as usize) else {
+        let Some(Column { spec, slot: Slot::Text(slot), .. }) = self.columns.get(column as usize) else {
             return Ok(false);
         };
-        let Some(Some(row)) = self.rows.get_mut(id) else {
-            return Ok(false);
-        };
-        if row.text_at(*slot) == Some(text) {
+        let Some(Some(row)) = self.rows.get_mut(id) else { return Ok(false) };
+        if row.text_at(*slot) == Some(text) || !(spec.promoted || row.standing.holds_values()) {
             return Ok(false);
         }
         if !spec.promoted && row.labels.contains(&spec.field) && row.labels.get(&spec.field) != text {
@@ -265,18 +272,16 @@ impl Table {
         if row.texts.len() <= *slot {
             row.texts.resize(self.text_slots, None);
         }
-        let Some(place) = row.texts.get_mut(*slot) else {
-            return Ok(false);
-        };
+        let Some(place) = row.texts.get_mut(*slot) else { return Ok(false) };
         if place.is_none() && !spec.promoted {
-            if row.info_texts == 0 && row.standing == Standing::Shown {
-                if !self.limits.series.take(1) {
-                    return Err(ReadingReject::SeriesLimit);
-                }
+            if !self.limits.series.take(1) {
+                return Err(ReadingReject::SeriesLimit);
+            }
+            row.info_texts += 1;
+            if row.info_texts == 1 && row.standing == Standing::Shown {
                 self.series += 1;
                 self.infos += 1;
             }
-            row.info_texts += 1;
         }
         *place = Some(text.into());
         Ok(true)
@@ -284,21 +289,20 @@ impl Table {
 
     /// Removes a value; true if it was a text that was there.
     pub fn clear(&mut self, id: RowId, column: ColumnId) -> bool {
-        let Some(Some(row)) = self.rows.get_mut(id) else {
-            return false;
-        };
-        let Some(column) = self.columns.get_mut(column as usize) else {
+        let (Some(Some(row)), Some(column)) = (self.rows.get_mut(id), self.columns.get_mut(column as usize))
+        else {
             return false;
         };
         match column.slot {
             Slot::Cell(slot) => {
-                let Some(cell) = self.cells.get_mut(id * self.stride + slot) else {
-                    return false;
-                };
-                if !cell.is_nan() && row.standing == Standing::Shown {
+                let Some(cell) = self.cells.get_mut(id * self.stride + slot) else { return false };
+                if !cell.is_nan() {
                     self.limits.series.give_back(column.weight());
-                    self.series -= column.weight();
-                    column.present -= 1;
+                    column.held -= 1;
+                    if row.standing == Standing::Shown {
+                        column.shown -= 1;
+                        self.series -= column.weight();
+                    }
                 }
                 *cell = f64::NAN;
                 false
@@ -306,9 +310,9 @@ impl Table {
             Slot::Text(slot) => {
                 let was = row.texts.get_mut(slot).is_some_and(|text| text.take().is_some());
                 if was && !column.spec.promoted {
+                    self.limits.series.give_back(1);
                     row.info_texts -= 1;
                     if row.info_texts == 0 && row.standing == Standing::Shown {
-                        self.limits.series.give_back(1);
                         self.series -= 1;
                         self.infos -= 1;
                     }
@@ -369,7 +373,11 @@ impl Table {
 impl Drop for Table {
     /// A table that goes gives all its places back.
     fn drop(&mut self) {
-        self.limits.series.give_back(self.series);
+        let held = |column: &Column| column.held * column.weight();
+        let texts = |row: &Row| row.info_texts;
+        let places = self.columns.iter().map(held).sum::<usize>()
+            + self.rows.iter().flatten().map(texts).sum::<usize>();
+        self.limits.series.give_back(places);
         self.limits.rows.give_back(self.rows_held());
     }
 }

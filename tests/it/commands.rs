@@ -203,3 +203,26 @@ fn lines_on_stdout_are_lines_and_nothing_else() {
     assert!(exporter.read_rest().iter().all(|line| is_line(line)));
     assert!(simulator.stop().success());
 }
+
+#[test]
+fn a_sink_that_blocks_does_not_keep_the_program_from_stopping() {
+    let (mut simulator, config) = simulator();
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Open for reading, but nobody reads: it fills up, and the next write blocks.
+    let _reader = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    let filler = "x".repeat(60_000);
+    std::fs::write(&pipe, &filler).unwrap();
+    let influx = format!(
+        "[web]\nlisten = \"127.0.0.1:0\"\n[[influx]]\nname = \"out\"\ntarget = \"file\"\npath = {pipe:?}\nflush_interval = \"10ms\"\n"
+    );
+    let path = write_config(folder.path(), &format!("{config}\n{influx}"));
+    let mut exporter = Process::start(program(&["run", "-c", &path]));
+    wait_for("feed", PATIENCE, || {
+        let log = exporter.stderr();
+        if log.matches("feed up").count() == 4 { Ok(()) } else { Err(log) }
+    });
+    assert!(exporter.stop().success());
+    assert!(simulator.stop().success());
+}

@@ -143,6 +143,33 @@ async fn a_token_never_goes_to_a_foreign_endpoint() {
     rig.ready().await;
     let called = tokio::time::timeout(std::time::Duration::ZERO, stranger.accept()).await;
     assert!(called.is_err(), "nobody called the stranger");
+    assert_eq!(rig.simulator.subscriptions().len(), 1, "the subscription that was refused is ended");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn odd_answers_are_made_the_best_of() {
+    let faults = [
+        r#"{"fault":"rewrite","operation":"create","pointer":"/expiresIn","value":1.844674407370955e19,"times":1}"#,
+        r#"{"fault":"rewrite","operation":"token","pointer":"/expires_in","value":"900","times":null}"#,
+        r#"{"fault":"rewrite","operation":"producers","pointer":"/1/measureProducerId","value":"Agent_itd_1.0.0"}"#,
+        r#"{"fault":"answer","operation":"dictionary","status":500,"times":null}"#,
+    ];
+    let mut rig = Rig::start_with("", &faults, &[]).await;
+    rig.ready().await;
+    let up = rig.samples("axp_exporter_feed_up{").await;
+    assert_eq!(up.len(), 3, "a producer that is listed twice is one: {up:?}");
+    assert_eq!(rig.agents().await, rig.agents_upstream());
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn an_empty_snapshot_is_believed_when_live_events_come() {
+    let mut rig = Rig::start_with(AGENTS, &[r#"{"fault":"snapshot","rows":0,"times":null}"#], &[]).await;
+    wait_for("the feed to be up", || async { rig.of_agents("feed_up", "").await == 1.0 }).await;
+    assert_eq!(rig.get("/-/ready").await.0, 503);
+    rig.simulator.resume();
+    rig.ready().await;
     rig.stop().await;
 }
 

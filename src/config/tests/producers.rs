@@ -114,7 +114,23 @@ fn measure_rules_have_names_of_their_own() {
         ),
         (
             &format!("{rules}name = \"c\"\nrename = \"x\""),
-            "config.toml: producer \"a\" measure \"c\" rename: found \"x\" again, expected a name of its own",
+            "config.toml: producer \"a\" measure \"c\" rename: found the name axp_a_x, which \"b\" of \"a\" has already, expected another `rename`",
+        ),
+        (
+            "[[producer]]\nid = \"a\"\n[[producer.measure]]\nname = \"Answered\"\n[[producer.measure]]\nname = \"answered\"",
+            "config.toml: producer \"a\" measure \"answered\" rename: found the name axp_a_answered, which \"Answered\" of \"a\" has already, expected another `rename`",
+        ),
+        (
+            "[[producer]]\nid = \"a\"\n[[producer.measure]]\nname = \"info\"\nkind = \"number\"",
+            "config.toml: producer \"a\" measure \"info\" rename: found the name axp_a_info, which the info metric of \"a\" has already, expected another `rename`",
+        ),
+        (
+            "[[producer]]\nid = \"a\"\n[[producer.measure]]\nname = \"bC\"\n[[producer]]\nid = \"a_b\"\n[[producer.measure]]\nname = \"c\"",
+            "config.toml: producer \"a_b\" measure \"c\" rename: found the name axp_a_b_c, which \"bC\" of \"a\" has already, expected another `rename`",
+        ),
+        (
+            "[[producer]]\nid = \"a\"\nlabels = [\"b\"]\n[[producer.measure]]\nname = \"b\"\nkind = \"number\"",
+            "config.toml: producer \"a\" labels[0]: found \"b\", which a rule makes a number, expected a measure of kind \"text\"",
         ),
     ]);
 }

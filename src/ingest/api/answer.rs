@@ -1,7 +1,7 @@
 //! What AXP answers, as far as it is read; unknown fields are passed over, and only what
 //! cannot be done without must be there.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::parse::measure::AxpType;
 
@@ -14,8 +14,18 @@ pub struct Subscription {
     /// Where its events come.
     pub transport: Transport,
     /// Seconds it still lives; AXP's own example contradicts `expiresAt`, so that is not read.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "seconds")]
     pub expires_in: Option<f64>,
+}
+
+/// Seconds as a number or its text; anything else is as if it were not there.
+pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let seconds = match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Number(number) => number.as_f64(),
+        serde_json::Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    Ok(seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0))
 }
 
 /// Where a subscription's events come.

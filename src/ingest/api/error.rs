@@ -1,6 +1,7 @@
 //! A call to AXP: what kinds there are, how they end, and why one gave nothing.
 
 use reqwest::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::config::SecretError;
@@ -107,8 +108,9 @@ impl Error {
     }
 }
 
-/// The server's own words in a refusal, fit for a log.
-pub(super) fn detail(body: &[u8]) -> String {
+/// The server's own words in a refusal, fit for a log: without control characters, cut,
+/// and without the secrets, should the server repeat them.
+pub(super) fn detail(body: &[u8], secrets: &[&SecretString]) -> String {
     #[derive(Deserialize, Default)]
     #[serde(default)]
     struct Problem {
@@ -120,7 +122,11 @@ pub(super) fn detail(body: &[u8]) -> String {
     let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     let words = [problem.title, problem.detail, problem.error, problem.error_description];
     let words: Vec<String> = words.into_iter().flatten().collect();
-    clean_value(&words.join(": "), DETAIL_BYTES_MAX).into_owned()
+    let words = secrets.iter().fold(words.join(": "), |words, secret| match secret.expose_secret() {
+        "" => words,
+        secret => words.replace(secret, "[redacted]"),
+    });
+    clean_value(&words, DETAIL_BYTES_MAX).into_owned()
 }
 
 #[cfg(test)]
@@ -142,11 +148,19 @@ mod tests {
             ("<html>", ""),
             ("{\"title\":5}", ""),
         ] {
-            assert_eq!(detail(body.as_bytes()), words);
+            assert_eq!(detail(body.as_bytes(), &[]), words);
         }
         assert!(
-            detail(format!(r#"{{"title":"{}"}}"#, "x".repeat(5000)).as_bytes()).len() <= DETAIL_BYTES_MAX
+            detail(format!(r#"{{"title":"{}"}}"#, "x".repeat(5000)).as_bytes(), &[]).len()
+                <= DETAIL_BYTES_MAX
         );
+    }
+
+    #[test]
+    fn a_secret_that_the_server_repeats_is_not_shown() {
+        let secret = SecretString::from("hush".to_owned());
+        let body = r#"{"error":"invalid_client","error_description":"bad client_secret=hush"}"#;
+        assert_eq!(detail(body.as_bytes(), &[&secret]), "invalid_client: bad client_secret=[redacted]");
     }
 
     #[test]

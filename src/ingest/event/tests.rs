@@ -111,6 +111,23 @@ fn whole_events_are_refused_by_reason() {
 }
 
 #[test]
+fn an_empty_key_is_no_key() {
+    for empty in [r#""""#, "null"] {
+        let frame =
+            format!(r#"{{"keys":{{"a":"1","b":{empty}}},"eventAction":"UPSERT","payloadType":"LIVE"}}"#);
+        assert_eq!(parse(&frame).unwrap().keys, [("a".into(), "1".into())]);
+        assert_eq!(parse(&frame.replace(r#""a":"1","#, "")).map(|_| ()), Err(EventReject::NoKeys));
+    }
+}
+
+#[test]
+fn a_name_that_decodes_to_no_text_costs_its_measure_alone() {
+    let frame = with_measures(r#"{"\ud800":"1","b\u0041":"2"}"#);
+    let names: Vec<_> = parse(&frame).unwrap().measures.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["", "bA"]);
+}
+
+#[test]
 fn a_deeply_nested_value_neither_overflows_nor_stops_the_event() {
     let deep = "[".repeat(200_000) + &"]".repeat(200_000);
     let frame = with_measures(&format!(r#"{{"deep":{deep},"ok":"1"}}"#));

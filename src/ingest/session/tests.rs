@@ -83,7 +83,7 @@ fn two_unanswered_pings_are_a_dead_link() {
     assert_eq!(driver.wait(), Action::Ping);
     assert_eq!(driver.wait(), Action::Ping);
     assert_eq!(driver.wait(), Action::Close(Reason::Ping));
-    assert_eq!(driver.now - start, PING * 3);
+    assert_eq!(driver.now - start, PING * 2 + LAST_PING_TIMEOUT);
 
     let mut driver = Driver::up();
     driver.handle(Input::Text("{}"));
@@ -94,15 +94,31 @@ fn two_unanswered_pings_are_a_dead_link() {
 }
 
 #[test]
-fn a_session_without_any_event_is_broken() {
+fn a_session_without_any_event_is_broken_and_the_second_in_a_row_has_no_rows() {
     let mut driver = Driver::up();
-    while driver.now < driver.session.deadline().unwrap() {
-        match driver.wait() {
+    let mut until = |wanted: Action| loop {
+        let next = match driver.wait() {
             Action::Ping => driver.handle(Input::Pong),
-            Action::Close(Reason::Silent) => return,
+            Action::Renew => driver.handle(Input::Renewed(None)),
+            Action::Subscribe => driver.handle(Input::Subscribed(None)),
+            found if found == wanted => break,
             other => panic!("{other:?}"),
         };
-    }
+        if next == Action::Connect {
+            assert_eq!(driver.handle(Input::Opened), Action::Authenticate);
+            assert_eq!(driver.handle(CONFIRMED), Action::Begin);
+        }
+    };
+    until(Action::Close(Reason::Silent));
+    until(Action::AcceptEmpty);
+    assert!(driver.session.is_up());
+}
+
+#[test]
+fn no_life_is_too_long() {
+    let mut driver = Driver::new();
+    driver.handle(Input::Tick);
+    assert_eq!(driver.handle(Input::Subscribed(Some(Duration::MAX))), Action::Connect);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::harness::*;
 use crate::label::labels::is_valid_name;
+use crate::sink::exposition::Format;
 
 /// Values that have gone wrong somewhere before, and ordinary ones.
 fn value() -> impl Strategy<Value = String> {
@@ -48,7 +49,7 @@ fn read_sample(line: &str) -> (String, Vec<(String, String)>) {
     let mut labels = Vec::new();
     while let Some(inner) = rest.strip_prefix(['{', ',']) {
         let (label, after) = inner.split_once("=\"").unwrap();
-        assert!(is_valid_name(label), "{line}");
+        assert!(is_valid_name(label) && !label.starts_with("__"), "{line}");
         let (value, end) = read_value(after);
         assert!(!value.is_empty(), "{line}: an empty value is no label");
         labels.push((label.to_owned(), value));
@@ -58,6 +59,36 @@ fn read_sample(line: &str) -> (String, Vec<(String, String)>) {
     assert!(rest.strip_prefix(' ').unwrap().parse::<f64>().unwrap().is_finite(), "{line}");
     assert!(labels.is_sorted_by(|a, b| a.0 < b.0), "{line}: sorted, none twice");
     (name.to_owned(), labels)
+}
+
+/// Reads the metadata of an OpenMetrics body: each family once, all of its lines together,
+/// a unit only where the type has one and the name ends in it.
+fn check_families(body: &str) {
+    let mut seen = std::collections::HashSet::new();
+    let mut family: Option<(&str, &str)> = None;
+    for line in body.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("HELP"), Some(name), Some(help)) => {
+                assert!(seen.insert(name.to_owned()), "{name} twice");
+                assert!(!help.is_empty() && !help.contains(char::is_control), "{line}");
+                family = Some((name, ""));
+            }
+            (Some("#"), Some("TYPE"), Some(name), Some(kind @ ("gauge" | "info"))) => {
+                assert_eq!(family, Some((name, "")), "{line}");
+                family = Some((name, kind));
+            }
+            (Some("#"), Some("UNIT"), Some(name), Some(unit)) => {
+                assert_eq!(family, Some((name, "gauge")), "{line}");
+                assert!(name.ends_with(&format!("_{unit}")), "{line}");
+            }
+            _ => {
+                let (name, kind) = family.unwrap_or_else(|| panic!("{line}: no family"));
+                let metric = if kind == "info" { format!("{name}_info") } else { name.to_owned() };
+                assert_eq!(read_sample(line).0, metric, "{line}");
+            }
+        }
+    }
 }
 
 /// A quoted value without its opening quote, and where the text goes on after it.
@@ -98,6 +129,7 @@ proptest! {
         seen.dedup();
         prop_assert_eq!(seen.len(), series, "no series twice");
         prop_assert_eq!(series, bench.series());
+        check_families(&bench.body(Format::OpenMetrics));
         let lines = bench.lines();
         for line in influxdb_line_protocol::parse_lines(&lines) {
             prop_assert!(line.is_ok(), "{line:?} in {lines}");
@@ -106,6 +138,35 @@ proptest! {
         prop_assert_eq!(bench.count("events_total"), bench.count("events_applied_total") + bench.count("events_rejected_total"));
         prop_assert_eq!(bench.readings("rejected"), bench.count("readings_rejected_total"));
     }
+
+    #[test]
+    fn every_measure_sent_is_counted_once(
+        events in prop::collection::vec((prop::collection::vec((name(), value()), 0..6), "[ab]", any::<bool>()), 1..20),
+    ) {
+        let mut setup = Setup::default();
+        setup.producer.deny = vec!["a*".into()];
+        setup.producer.labels = vec!["queueName".into()];
+        let mut bench = setup.build();
+        let mut sent = 0;
+        for (measures, queue, is_live) in events {
+            sent += measures.len() as u64;
+            let phase = if is_live { "LIVE" } else { "INITIALIZING" };
+            let _ = bench.apply(&event(phase, "UPSERT", &queue, &object(measures)));
+        }
+        prop_assert_eq!(bench.count("readings_total"), sent);
+    }
+}
+
+#[test]
+fn a_stem_that_ends_like_a_unit_makes_no_unit_of_the_info_family() {
+    let mut setup = Setup::default();
+    setup.producer.name = "wait_seconds".into();
+    let mut bench = setup.build();
+    bench.live("q", r#"{"activeDuration":"1","queueName":"x"}"#);
+    let body = bench.body(Format::OpenMetrics);
+    check_families(&body);
+    assert!(body.contains("# UNIT axp_wait_seconds_active_duration_seconds seconds\n"), "{body}");
+    assert!(body.contains("# TYPE axp_wait_seconds info\naxp_wait_seconds_info{"), "{body}");
 }
 
 #[test]

@@ -66,8 +66,9 @@ impl Setup {
             stale_after: STALE,
             label_value_bytes: 1024,
         });
-        pipeline.session_opened();
-        Bench { pipeline, telemetry, now: Instant::now(), table, receiver }
+        let now = Instant::now();
+        pipeline.session_opened(now);
+        Bench { pipeline, telemetry, now, table, receiver }
     }
 }
 
@@ -101,16 +102,21 @@ impl Bench {
 
     pub(super) fn reconnect(&mut self) {
         self.pipeline.session_lost(self.now);
-        self.pipeline.session_opened();
+        self.pipeline.session_opened(self.now);
+    }
+
+    /// The exposition of the measures.
+    pub(super) fn body(&self, format: Format) -> String {
+        let mut out = Vec::new();
+        exposition::render(&mut out, std::slice::from_ref(&self.table), &Registry::default(), format);
+        String::from_utf8(out).unwrap().replace("# EOF\n", "")
     }
 
     /// The samples of the exposition, without HELP and TYPE.
     pub(super) fn samples(&self) -> Vec<String> {
         let samples = |format| {
-            let mut out = Vec::new();
-            exposition::render(&mut out, std::slice::from_ref(&self.table), &Registry::default(), format);
-            let text = String::from_utf8(out).unwrap();
-            text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+            let body = self.body(format);
+            body.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
         };
         let text = samples(Format::Text);
         assert_eq!(text, samples(Format::OpenMetrics), "both formats show the same");

@@ -37,7 +37,7 @@ fn a_deleted_row_is_gone_whatever_the_event_carries() {
 #[test]
 fn a_delete_of_an_unknown_row_is_counted_and_nothing_else() {
     let mut bench = Bench::new();
-    bench.delete("q");
+    assert_eq!(bench.apply(&event("LIVE", "DELETE", "q", "{}")), Err(EventReject::UnknownRow));
     assert!(bench.samples().is_empty());
     let series =
         r#"events_total{measure_producer_id="Queue_itd_1.0.0",payload_type="live",event_action="delete"}"#;
@@ -48,7 +48,6 @@ fn a_delete_of_an_unknown_row_is_counted_and_nothing_else() {
 fn a_delete_writes_a_marker_where_that_is_wished() {
     let mut bench = Setup { on_delete: OnDelete::Marker, ..Setup::default() }.build();
     bench.live("q", r#"{"a":"1"}"#);
-    bench.delete("q");
     bench.delete("q");
     let head = "queue_itd,account_id=EZCLTR,queue_id=q";
     assert_eq!(bench.lines(), format!("{head} a=1 {START_NS}\n{head} retired=true {}\n", START_NS + 1));
@@ -104,18 +103,46 @@ fn a_row_that_only_the_closing_live_event_names_stays() {
 }
 
 #[test]
-fn an_initializing_event_does_not_overwrite_a_live_one_of_its_session() {
+fn an_initializing_event_sets_only_what_no_live_one_of_its_session_has() {
     let mut bench = Bench::new();
-    bench.initializing("q", r#"{"a":"1"}"#);
-    bench.live("q", r#"{"a":"2"}"#);
-    assert_eq!(
-        bench.apply(&event("INITIALIZING", "UPSERT", "q", r#"{"a":"1"}"#)),
-        Err(EventReject::Superseded)
-    );
-    assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 2"#]);
+    bench.initializing("q", r#"{"a":"1","b":"1"}"#);
+    bench.pass(QUIET);
     bench.reconnect();
-    bench.initializing("q", r#"{"a":"3"}"#);
-    assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 3"#], "the next session's does");
+    bench.live("q", r#"{"a":"2"}"#);
+    bench.initializing("q", r#"{"a":"1","b":"3"}"#);
+    assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 2"#], "the LIVE event was newer");
+    assert_eq!(bench.samples_of("b"), [r#"queue_id="q"} 3"#], "an old session's value is not kept");
+    assert_eq!(bench.rejected("superseded"), 1);
+    assert!(bench.lines().ends_with(&format!(" b=3 {}\n", START_NS + 2)), "what is superseded is in no line");
+    bench.reconnect();
+    bench.initializing("q", r#"{"a":"4"}"#);
+    assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 4"#], "the next session's snapshot counts again");
+}
+
+#[test]
+fn a_session_that_begins_with_live_events_has_an_empty_snapshot() {
+    let mut bench = Bench::new();
+    bench.initializing("old", r#"{"a":"1"}"#);
+    bench.pass(QUIET);
+    bench.reconnect();
+    bench.live("new", r#"{"a":"1"}"#);
+    assert_eq!(bench.samples_of("a").len(), 2, "the snapshot may still be on its way");
+    bench.pass(QUIET);
+    assert_eq!(bench.samples_of("a"), [r#"queue_id="new"} 1"#]);
+    assert!(bench.pipeline.is_snapshot_complete());
+    assert_eq!(bench.retired("resync"), 1);
+}
+
+#[test]
+fn a_session_without_any_event_has_an_empty_snapshot_once_that_is_believed() {
+    let mut bench = Bench::new();
+    bench.initializing("old", r#"{"a":"1"}"#);
+    bench.pass(QUIET);
+    bench.reconnect();
+    bench.pass(QUIET * 10);
+    assert_eq!(bench.samples_of("a").len(), 1);
+    bench.pipeline.accept_empty();
+    assert!(bench.samples().is_empty() && bench.pipeline.is_snapshot_complete());
 }
 
 #[test]
@@ -151,22 +178,38 @@ fn rows_outlive_a_lost_feed_for_stale_after_and_no_longer() {
 fn reconnecting_without_a_snapshot_does_not_keep_old_rows_alive() {
     let mut bench = Bench::new();
     bench.initializing("q", r#"{"a":"1"}"#);
-    bench.initializing("r", r#"{"a":"1"}"#);
     bench.pass(QUIET);
     bench.pipeline.session_lost(bench.now);
-    for _ in 0..4 {
-        bench.pass(STALE / 5);
+    for _ in 0..5 {
+        assert_eq!(bench.samples_of("a").len(), 1);
         bench.reconnect();
+        bench.pass(STALE / 5);
     }
-    bench.pass((STALE / 5).checked_sub(QUIET / 2).unwrap());
+    assert!(bench.samples().is_empty());
+    assert_eq!(bench.retired("stale"), 1);
+}
+
+#[test]
+fn rows_wait_for_the_end_of_a_snapshot_that_is_on_its_way() {
+    let mut bench = Bench::new();
+    for queue in ["q", "r", "gone"] {
+        bench.initializing(queue, r#"{"a":"1"}"#);
+    }
+    bench.pass(QUIET);
+    bench.pipeline.session_lost(bench.now);
+    bench.pass(STALE.checked_sub(QUIET / 2).unwrap());
+    bench.reconnect();
     bench.initializing("q", r#"{"a":"2"}"#);
     bench.pass(QUIET / 2);
-    assert_eq!(
-        bench.samples_of("a"),
-        [r#"queue_id="q"} 2"#],
-        "only what the open snapshot has named is left"
-    );
-    assert_eq!(bench.retired("stale"), 1);
+    assert_eq!(bench.samples_of("a").len(), 3, "no gap");
+    bench.initializing("r", r#"{"a":"2"}"#);
+    bench.pass(QUIET);
+    assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 2"#, r#"queue_id="r"} 2"#], "no ghosts");
+    assert_eq!((bench.retired("resync"), bench.retired("stale")), (1, 0));
+    bench.initializing("q", r#"{"a":"2"}"#);
+    bench.pipeline.session_lost(bench.now);
+    bench.pass(STALE);
+    assert_eq!(bench.retired("stale"), 2, "a session that breaks inside its snapshot waits for nothing");
 }
 
 #[test]

@@ -205,6 +205,61 @@ fn a_measure_called_info_does_not_meet_the_info_metric() {
 }
 
 #[test]
+fn a_text_never_becomes_a_label_that_scrapers_keep_for_themselves() {
+    let mut bench = Bench::new();
+    bench.live("q", r#"{"__name__":"evil","__tmp":"x","_ok":"y","__n":"1"}"#);
+    assert_eq!(
+        bench.samples(),
+        [
+            r#"axp_queue_itd___n{account_id="EZCLTR",queue_id="q"} 1"#,
+            r#"axp_queue_itd_info{_ok="y",account_id="EZCLTR",queue_id="q"} 1"#,
+        ],
+        "within a metric's name it is legal"
+    );
+    assert_eq!(bench.rejected("bad_name"), 2);
+}
+
+#[test]
+fn a_promoted_measure_is_text_whatever_its_first_value_looks_like() {
+    let mut setup = Setup::default();
+    setup.producer.labels = vec!["queueName".into()];
+    let mut bench = setup.build();
+    bench.live("q", r#"{"a":"1","queueName":"800"}"#);
+    bench.live("r", r#"{"a":"1","queueName":"Sales"}"#);
+    assert_eq!(
+        bench.samples_of("a"),
+        [r#"queue_id="q",queue_name="800"} 1"#, r#"queue_id="r",queue_name="Sales"} 1"#]
+    );
+}
+
+#[test]
+fn a_promoted_text_that_meets_a_key_is_refused_alone() {
+    let mut setup = Setup::default();
+    setup.producer.labels = vec!["queueId".into()];
+    let mut bench = setup.build();
+    bench.live("q", r#"{"a":"1","queueId":"q"}"#);
+    bench.live("r", r#"{"a":"1","queueId":"other"}"#);
+    assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 1"#, r#"queue_id="r"} 1"#]);
+    assert_eq!(bench.rejected("label_collision"), 1);
+}
+
+#[test]
+fn one_state_that_finds_no_place_costs_no_other_row_its_own() {
+    let limits = crate::table::rows::Limits::new(21);
+    let mut bench = Setup { limits, ..Setup::default() }.build();
+    for row in 0..10 {
+        bench.live(&row.to_string(), r#"{"agentState":"READY"}"#);
+    }
+    bench.live("3", r#"{"agentState":"BUSY"}"#);
+    bench.live("4", r#"{"agentState":"AWAY"}"#);
+    assert_eq!(bench.rejected("series_limit"), 1);
+    for row in 0..10 {
+        bench.live(&row.to_string(), r#"{"agentState":"READY"}"#);
+    }
+    assert_eq!(bench.samples_of("agent_state").len(), 20);
+}
+
+#[test]
 fn names_without_end_are_refused() {
     let mut bench = Setup { limits: crate::table::rows::Limits::new(5000), ..Setup::default() }.build();
     for batch in 0..20 {

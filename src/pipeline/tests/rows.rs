@@ -2,8 +2,9 @@
 
 use super::super::*;
 use super::harness::*;
-use crate::config::Producer;
+use crate::config::{Personal, Producer};
 use crate::label::relabel::{Action as RuleAction, RelabelRule};
+use crate::parse::privacy::Privacy;
 use crate::table::rows::Limits;
 
 fn relabelled(rule: RelabelRule) -> Bench {
@@ -110,6 +111,41 @@ fn keys_are_told_apart_whatever_they_hold() {
     assert_eq!(bench.apply(&doubled), Err(EventReject::RowRefused));
     assert_eq!(bench.refused("duplicate_label"), 1);
     assert_eq!(bench.samples().len(), 4);
+}
+
+#[test]
+fn the_owner_of_labels_keeps_them_when_another_text_changes() {
+    let mut setup = Setup::default();
+    setup.producer.labels = vec!["queueName".into()];
+    setup.rules = vec![RelabelRule {
+        regex: "queue_id|queue_name".into(),
+        action: RuleAction::LabelDrop,
+        ..RelabelRule::default()
+    }];
+    let mut bench = setup.build();
+    bench.live("q", r#"{"a":"1","queueName":"Q"}"#);
+    assert!(bench.apply(&event("LIVE", "UPSERT", "r", r#"{"a":"2","queueName":"R"}"#)).is_err());
+    bench.live("q", r#"{"a":"3","queueName":"New"}"#);
+    assert_eq!(bench.samples(), [r#"axp_queue_itd_a{account_id="EZCLTR"} 3"#]);
+}
+
+#[test]
+fn a_key_that_names_a_person_is_treated_as_a_measure_that_does() {
+    for (mode, label) in [(Personal::Drop, ""), (Personal::Keep, "agent_login_id=\"ada@example.com\",")] {
+        let privacy = Privacy::new(mode, &[], None);
+        let mut bench = Setup { privacy, ..Setup::default() }.build();
+        bench.apply(&with_keys(r#"{"agentLoginId":"ada@example.com","k":"1"}"#, r#"{"a":"1"}"#)).unwrap();
+        assert_eq!(bench.samples(), [format!("axp_queue_itd_a{{account_id=\"EZCLTR\",{label}k=\"1\"}} 1")]);
+        assert_eq!(bench.lines().contains("ada"), mode == Personal::Keep);
+    }
+}
+
+#[test]
+fn texts_are_bounded_by_the_limit_too() {
+    let mut bench = Setup { limits: Limits::new(3), ..Setup::default() }.build();
+    bench.live("q", r#"{"a":"1","t":"x","u":"x","v":"x"}"#);
+    assert_eq!(bench.samples_of("info"), [r#"queue_id="q",t="x",u="x"} 1"#]);
+    assert_eq!(bench.rejected("series_limit"), 1);
 }
 
 #[test]

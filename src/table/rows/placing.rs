@@ -1,8 +1,12 @@
-//! Placing: which rows are shown, which wait, and the places their series take.
+//! Placing: which rows are shown, which wait, and what that does to the counts.
+//!
+//! Places are held by the values of rows that are shown or wait, so that a row changes
+//! between the two, or its labels, without losing any. A row that is neither holds no
+//! values but promoted texts.
 
 use std::sync::Arc;
 
-use super::{RowId, STATE_LABEL, Table};
+use super::{ColumnId, RowId, STATE_LABEL, Table};
 use crate::config::Kind;
 use crate::label::labels::Labels;
 use crate::reject::RowReject;
@@ -14,122 +18,120 @@ impl Table {
     ///
     /// # Errors
     /// That reason, or [`RowReject::LabelCollision`] where another row has the labels;
-    /// the row then waits for its place. A hidden row keeps its values.
+    /// the row then waits for its place.
     pub fn place(&mut self, id: RowId, labels: Result<Labels, RowReject>) -> Result<(), RowReject> {
-        self.unplace(id);
-        let Some(row) = self.rows.get_mut(id).and_then(Option::as_mut) else {
-            return Ok(());
+        let unchanged = |labels: &Labels| {
+            self.row(id).is_some_and(|row| row.standing == Standing::Shown && row.labels == *labels)
         };
-        match labels {
-            Ok(labels) => row.set_labels(labels),
+        if labels.as_ref().is_ok_and(unchanged) {
+            return Ok(());
+        }
+        self.leave(id);
+        let labels = match labels {
+            Ok(labels) => labels,
             Err(reject) => {
-                row.set_labels(Labels::new());
-                row.standing =
-                    if reject == RowReject::Relabel { Standing::Dropped } else { Standing::Refused };
+                self.clear_values(id);
+                let hidden = if reject == RowReject::Relabel { Standing::Dropped } else { Standing::Refused };
+                if let Some(row) = self.row_mut(id) {
+                    row.set_labels(Labels::new());
+                    row.standing = hidden;
+                }
                 return Err(reject);
             }
+        };
+        if labels.contains(STATE_LABEL) {
+            self.clear_where(id, |kind| kind == Kind::State);
         }
+        let Some(row) = self.rows.get_mut(id).and_then(Option::as_mut) else { return Ok(()) };
+        row.set_labels(labels);
         let text = Arc::clone(&row.text);
         if self.shown.contains_key(&text) {
             row.standing = Standing::Waiting;
             self.waiting.entry(text).or_default().push(id);
             return Err(RowReject::LabelCollision);
         }
-        self.shown.insert(text, id);
-        self.show(id);
+        self.show(text, id);
         Ok(())
     }
 
-    /// Takes places for all of a row's values; what finds none is removed.
-    fn show(&mut self, id: RowId) {
-        let Some(Some(row)) = self.rows.get_mut(id) else {
-            return;
-        };
+    /// Shows a row under its labels, which nobody else has.
+    fn show(&mut self, text: Arc<str>, id: RowId) {
+        self.shown.insert(text, id);
+        let Some(Some(row)) = self.rows.get_mut(id) else { return };
         row.standing = Standing::Shown;
-        let has_state_label = row.labels.contains(STATE_LABEL);
-        for column in &mut self.columns {
-            let Slot::Cell(slot) = column.slot else {
-                continue;
-            };
-            let Some(cell) = self.cells.get_mut(id * self.stride + slot).filter(|cell| !cell.is_nan()) else {
-                continue;
-            };
-            let collides = column.spec.kind == Kind::State && has_state_label;
-            if !collides && self.limits.series.take(column.weight()) {
-                self.series += column.weight();
-                column.present += 1;
-            } else {
-                *cell = f64::NAN;
-            }
-        }
-        if row.info_texts > 0 {
-            if self.limits.series.take(1) {
-                self.series += 1;
-                self.infos += 1;
-            } else {
-                row.info_texts = 0;
-                for column in self.columns.iter().filter(|column| !column.spec.promoted) {
-                    if let Slot::Text(slot) = column.slot
-                        && let Some(text) = row.texts.get_mut(slot)
-                    {
-                        *text = None;
-                    }
-                }
-            }
-        }
         row.rebuild_info(&self.columns);
-    }
-
-    /// Takes a row out of what is shown or waits; shows the next one with its labels.
-    pub(super) fn unplace(&mut self, id: RowId) {
-        let Some(Some(row)) = self.rows.get_mut(id) else {
-            return;
-        };
-        let text = Arc::clone(&row.text);
-        match std::mem::replace(&mut row.standing, Standing::Dropped) {
-            Standing::Dropped | Standing::Refused => {}
-            Standing::Waiting => {
-                if let Some(line) = self.waiting.get_mut(&text) {
-                    line.retain(|other| *other != id);
-                    if line.is_empty() {
-                        self.waiting.remove(&text);
-                    }
-                }
-            }
-            Standing::Shown => {
-                self.hide(id);
-                self.shown.remove(&text);
-                let Some(line) = self.waiting.get_mut(&text) else {
-                    return;
-                };
-                let next = (!line.is_empty()).then(|| line.remove(0));
-                if line.is_empty() {
-                    self.waiting.remove(&text);
-                }
-                if let Some(next) = next {
-                    self.shown.insert(text, next);
-                    self.show(next);
-                }
-            }
+        if row.info_texts > 0 {
+            self.series += 1;
+            self.infos += 1;
         }
-    }
-
-    /// Gives back the places of a row that was shown.
-    fn hide(&mut self, id: RowId) {
-        let Some(Some(row)) = self.rows.get(id) else {
-            return;
-        };
-        let mut places = usize::from(row.info_texts > 0);
-        self.infos -= places;
         for column in &mut self.columns {
             if let Slot::Cell(slot) = column.slot
                 && self.cells.get(id * self.stride + slot).is_some_and(|cell| !cell.is_nan())
             {
-                places += column.weight();
-                column.present -= 1;
+                column.shown += 1;
+                self.series += column.weight();
             }
         }
-        self.series -= places;
-        self.limits.series.give_back(places);
+    }
+
+    /// Takes a row out of what is shown or waits; shows the next one with its labels. Its
+    /// values, and their places, it keeps.
+    pub(super) fn leave(&mut self, id: RowId) {
+        let Some(Some(row)) = self.rows.get_mut(id) else { return };
+        let text = Arc::clone(&row.text);
+        let standing = row.standing;
+        if standing == Standing::Waiting
+            && let Some(line) = self.waiting.get_mut(&text)
+        {
+            line.retain(|other| *other != id);
+            if line.is_empty() {
+                self.waiting.remove(&text);
+            }
+        }
+        if standing == Standing::Shown {
+            // Until it is placed again it counts as one that waits.
+            row.standing = Standing::Waiting;
+            if row.info_texts > 0 {
+                self.series -= 1;
+                self.infos -= 1;
+            }
+            for column in &mut self.columns {
+                if let Slot::Cell(slot) = column.slot
+                    && self.cells.get(id * self.stride + slot).is_some_and(|cell| !cell.is_nan())
+                {
+                    column.shown -= 1;
+                    self.series -= column.weight();
+                }
+            }
+            self.shown.remove(&text);
+            self.show_next(&text);
+        }
+    }
+
+    /// Shows the row that has waited longest for these labels.
+    fn show_next(&mut self, text: &Arc<str>) {
+        let Some(line) = self.waiting.get_mut(text) else { return };
+        let next = if line.is_empty() { None } else { Some(line.remove(0)) };
+        if line.is_empty() {
+            self.waiting.remove(text);
+        }
+        if let Some(next) = next {
+            self.show(Arc::clone(text), next);
+        }
+    }
+
+    /// Removes all values of a row but its promoted texts.
+    pub(super) fn clear_values(&mut self, id: RowId) {
+        self.clear_where(id, |_| true);
+    }
+
+    fn clear_where(&mut self, id: RowId, goes: impl Fn(Kind) -> bool) {
+        for index in 0..self.columns.len() {
+            let goes =
+                self.columns.get(index).is_some_and(|column| !column.spec.promoted && goes(column.spec.kind));
+            if let (true, Ok(column)) = (goes, ColumnId::try_from(index)) {
+                self.clear(id, column);
+            }
+        }
     }
 }
