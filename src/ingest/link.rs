@@ -1,0 +1,671 @@
+//! A link: one way from nothing to an authenticated websocket, and what keeps it up.
+//! No I/O, no clock.
+//!
+//! A link asks for calls to AXP, a socket and frames ([`Action`]); whoever drives it
+//! reports what came of them ([`Input`]), one at a time, and lets time pass when
+//! [`Link::deadline`] says so. It holds a subscription for as long as that can be used:
+//! a broken socket is opened anew on the same one.
+//!
+//! What a failure leads to depends on what it says. Refused credentials wait for minutes,
+//! as trying again would change nothing; a server that asks for patience gets it; a
+//! creation with an unknown end is looked for before another is made; a subscription that
+//! is gone is replaced at once, though not again and again. All else waits for a pause
+//! that doubles.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::ingest::pause::Pauses;
+use crate::ingest::session::Reason;
+
+/// How long authentication may take after the socket is open.
+const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a session may go without any event before it counts as broken.
+const FIRST_EVENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pings without an answer after which the link counts as dead.
+const PINGS_UNANSWERED_MAX: u32 = 2;
+/// How long the last of them may take.
+const LAST_PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// The wait after a refusal that trying again will not change.
+const REFUSED_PAUSE: Duration = Duration::from_secs(300);
+/// The longest wait that a server may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+/// How long a subscription may stay PENDING before it is given up.
+const PENDING_MAX: Duration = Duration::from_secs(120);
+/// The longest wait between two looks at a PENDING subscription; the first is a second.
+const PENDING_POLL_MAX: Duration = Duration::from_secs(15);
+/// A subscription's life where AXP does not say, and the bounds of one that it says.
+const LIFE_DEFAULT: Duration = Duration::from_secs(300);
+const LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The shortest wait between two renewals.
+const RENEWAL_MIN: Duration = Duration::from_secs(5);
+/// The part of a life after which a renewal that failed is tried again.
+const RENEWAL_RETRIES: u32 = 10;
+/// Subscriptions made within the window after which making more waits.
+const CREATIONS_MAX: usize = 4;
+const CREATIONS_WINDOW: Duration = Duration::from_secs(600);
+/// Refusals of one subscription for reasons of the server's, after which it is replaced.
+const SERVER_ERRORS_MAX: u32 = 5;
+/// The server's ping interval is the most that may pass; we ping this much more often.
+const PINGS_AN_INTERVAL: u32 = 3;
+/// The shortest ping interval, whatever the server says.
+const PING_MIN: Duration = Duration::from_secs(5);
+
+/// A call to AXP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// Make a subscription.
+    Create,
+    /// Look for a subscription that this program made and does not know of.
+    Find,
+    /// See how the subscription stands.
+    Get,
+    /// Give the subscription more life, with a token asked for now.
+    Renew,
+    /// Get a token to authenticate with.
+    Token,
+}
+
+/// How a subscription stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It can be connected to.
+    Active,
+    /// It cannot yet, or AXP says something that is not known.
+    Pending,
+    /// It has ended and may be revived.
+    Inactive,
+}
+
+/// A subscription, as an answer tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// How it stands.
+    pub status: Status,
+    /// How long it will live.
+    pub life: Option<Duration>,
+    /// The longest time between pings that the server allows.
+    pub ping_interval: Option<Duration>,
+    /// True if a token may go to its endpoint.
+    pub endpoint_allowed: bool,
+}
+
+/// Why a call gave nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// No token, for a reason that will not change by itself.
+    NoToken,
+    /// No token this time; the server may have asked for patience.
+    NoTokenNow(Option<Duration>),
+    /// The token is not taken (401).
+    Unauthorized,
+    /// Refused for good (400, 403 and the like).
+    Refused,
+    /// There is no such subscription (404).
+    Gone,
+    /// There are too many subscriptions (409).
+    Conflict,
+    /// Not now; the server may have asked for patience (429, 503).
+    Later(Option<Duration>),
+    /// Nobody knows whether it was done (other 5xx, no answer, an answer without sense).
+    Unknown,
+}
+
+/// What the answer to authentication says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Events may come.
+    Confirmed,
+    /// The token is not taken.
+    InvalidToken,
+    /// There is no such subscription, or no longer.
+    UnknownSubscription,
+    /// The server is in trouble, or says something that is not known.
+    ServerError,
+    /// The message was wrong.
+    ConstraintViolation,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy)]
+pub enum Input {
+    /// Time passed.
+    Tick,
+    /// The call under way brought the subscription; with [`Call::Find`], there is one.
+    Subscription(Standing),
+    /// [`Call::Find`] found none.
+    NotFound,
+    /// [`Call::Token`] brought one.
+    Token,
+    /// The call under way brought nothing.
+    Trouble(Trouble),
+    /// The websocket is open.
+    Opened,
+    /// The answer to authentication came.
+    Authentication(Verdict),
+    /// An event came, or another frame that is none.
+    Frame,
+    /// A pong came.
+    Pong,
+    /// The websocket is gone, or could not be opened, for this reason.
+    Broken(Reason),
+    /// A snapshot of this session closed.
+    SnapshotClosed,
+    /// The machine slept: nothing that was up can be trusted.
+    Woke,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing.
+    None,
+    /// Make a call; its end is to be reported.
+    Call(Call),
+    /// Forget the token in use, then make the call.
+    CallAnew(Call),
+    /// Open the websocket.
+    Connect,
+    /// Send the authentication message.
+    Authenticate,
+    /// Events follow.
+    Begin,
+    /// Send a ping.
+    Ping,
+    /// Nothing came in two sessions: the producer has no rows.
+    AcceptEmpty,
+    /// Close the websocket, if there is one: the session is over for this reason.
+    Close(Reason),
+    /// The same, and end the subscription: it is of no use.
+    Abandon(Reason),
+    /// The subscription is lost though the websocket works: another link is to take over.
+    Replace,
+}
+
+/// What a link may be set to.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Between pings.
+    pub ping_interval: Duration,
+    /// The first pause after a failure.
+    pub pause_min: Duration,
+    /// The longest pause.
+    pub pause_max: Duration,
+}
+
+impl Settings {
+    /// The usual pauses, with this ping interval.
+    pub const fn new(ping_interval: Duration) -> Self {
+        Self { ping_interval, pause_min: Duration::from_secs(1), pause_max: Duration::from_secs(60) }
+    }
+
+    /// The pauses of something that is tried again and again.
+    pub fn pauses(&self, seed: u64) -> Pauses {
+        Pauses::new(self.pause_min, self.pause_max, seed)
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing is to be done any more.
+    Off,
+    Paused {
+        until: Instant,
+    },
+    /// A call is under way; `anew` if it was made once already and the token not taken.
+    Calling {
+        call: Call,
+        anew: bool,
+    },
+    Connecting,
+    Authenticating {
+        until: Instant,
+    },
+    Up(Up),
+}
+
+#[derive(Debug)]
+struct Up {
+    ping_at: Instant,
+    pings_unanswered: u32,
+    /// None once an event came.
+    event_until: Option<Instant>,
+    renewal: Renewal,
+}
+
+#[derive(Debug)]
+enum Renewal {
+    Due(Instant),
+    UnderWay {
+        anew: bool,
+    },
+    /// The subscription is lost; another link takes over.
+    Lost,
+}
+
+/// What is known of the subscription.
+#[derive(Debug, Default)]
+struct Held {
+    expires_at: Option<Instant>,
+    life: Option<Duration>,
+    ping_interval: Option<Duration>,
+    pending_since: Option<Instant>,
+    polls: u32,
+    revived: bool,
+    server_errors: u32,
+}
+
+/// One way to a websocket.
+#[derive(Debug)]
+pub struct Link {
+    settings: Settings,
+    state: State,
+    pauses: Pauses,
+    held: Option<Held>,
+    /// A creation may have been done without our knowing.
+    ambiguous: bool,
+    /// The token in use was refused by the websocket.
+    token_refused: bool,
+    /// Sessions in a row that brought no event.
+    silences: u32,
+    creations: VecDeque<Instant>,
+}
+
+impl Link {
+    /// A link that begins at once. With `held` it first sees how a subscription stands
+    /// that is known from before.
+    pub fn new(settings: Settings, now: Instant, seed: u64, held: bool) -> Self {
+        Self {
+            settings,
+            state: State::Paused { until: now },
+            pauses: settings.pauses(seed),
+            held: held.then(Held::default),
+            ambiguous: false,
+            token_refused: false,
+            silences: 0,
+            creations: VecDeque::new(),
+        }
+    }
+
+    /// A link that does nothing.
+    pub fn off(settings: Settings, now: Instant) -> Self {
+        Self { state: State::Off, ..Self::new(settings, now, 0, false) }
+    }
+
+    /// Takes what happened; says what to do.
+    pub fn handle(&mut self, input: Input, now: Instant) -> Action {
+        match (&mut self.state, input) {
+            (State::Off, _) => Action::None,
+            (State::Paused { until }, Input::Woke) => {
+                *until = now;
+                Action::None
+            }
+            (_, Input::Woke) => self.fail(Reason::Suspended, now, Duration::ZERO),
+            (State::Paused { until }, Input::Tick) if now >= *until => self.resume(now),
+            (State::Calling { call, anew }, _) => {
+                let (call, anew) = (*call, *anew);
+                self.called(call, anew, input, now)
+            }
+            (State::Connecting, Input::Opened) => {
+                self.state = State::Authenticating { until: now + AUTHENTICATION_TIMEOUT };
+                Action::Authenticate
+            }
+            (State::Authenticating { until }, Input::Tick) if now >= *until => {
+                self.fail_after_pause(Reason::Authentication, now)
+            }
+            (State::Authenticating { .. }, Input::Authentication(verdict)) => self.authenticated(verdict, now),
+            (State::Connecting | State::Authenticating { .. } | State::Up(_), Input::Broken(reason)) => {
+                self.fail_after_pause(reason, now)
+            }
+            (State::Up(_), input) => self.up(input, now),
+            _ => Action::None,
+        }
+    }
+
+    /// When [`Input::Tick`] will have something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Paused { until } | State::Authenticating { until } => Some(*until),
+            State::Off | State::Calling { .. } | State::Connecting => None,
+            State::Up(up) => {
+                let renew_at = match up.renewal {
+                    Renewal::Due(at) => Some(at),
+                    Renewal::UnderWay { .. } | Renewal::Lost => None,
+                };
+                [Some(up.ping_at), up.event_until, renew_at].into_iter().flatten().min()
+            }
+        }
+    }
+
+    /// True while events may come.
+    pub const fn is_up(&self) -> bool {
+        matches!(self.state, State::Up(_))
+    }
+
+    /// True while an answer to authentication is awaited.
+    pub const fn is_authenticating(&self) -> bool {
+        matches!(self.state, State::Authenticating { .. })
+    }
+
+    /// Goes on after a pause.
+    fn resume(&mut self, now: Instant) -> Action {
+        let call = match (&self.held, self.ambiguous) {
+            (Some(_), _) => Call::Get,
+            (None, true) => Call::Find,
+            (None, false) => return self.create(now),
+        };
+        self.state = State::Calling { call, anew: false };
+        if std::mem::take(&mut self.token_refused) { Action::CallAnew(call) } else { Action::Call(call) }
+    }
+
+    /// Makes a subscription, unless too many were made lately.
+    fn create(&mut self, now: Instant) -> Action {
+        while self.creations.front().is_some_and(|made| now.duration_since(*made) >= CREATIONS_WINDOW) {
+            self.creations.pop_front();
+        }
+        if self.creations.len() >= CREATIONS_MAX
+            && let Some(first) = self.creations.front()
+        {
+            self.state = State::Paused { until: *first + CREATIONS_WINDOW };
+            return Action::None;
+        }
+        self.creations.push_back(now);
+        self.call(Call::Create)
+    }
+
+    fn call(&mut self, call: Call) -> Action {
+        self.state = State::Calling { call, anew: false };
+        Action::Call(call)
+    }
+
+    /// A call on the way up has ended.
+    fn called(&mut self, call: Call, anew: bool, input: Input, now: Instant) -> Action {
+        match input {
+            Input::Subscription(standing) if call != Call::Token => self.subscribed(call, standing, now),
+            Input::NotFound if call == Call::Find => {
+                self.ambiguous = false;
+                self.create(now)
+            }
+            Input::Token if call == Call::Token => {
+                self.state = State::Connecting;
+                Action::Connect
+            }
+            Input::Trouble(trouble) => self.troubled(call, anew, trouble, now),
+            _ => Action::None,
+        }
+    }
+
+    /// The subscription is known: on with it as it stands.
+    fn subscribed(&mut self, call: Call, standing: Standing, now: Instant) -> Action {
+        self.ambiguous = false;
+        let held = self.held.get_or_insert_default();
+        held.note(standing, now);
+        if !standing.endpoint_allowed {
+            return self.abandon(Reason::Endpoint, now, None);
+        }
+        match standing.status {
+            Status::Active => {
+                held.pending_since = None;
+                self.call(Call::Token)
+            }
+            Status::Inactive if call == Call::Renew && held.revived => {
+                self.held = None;
+                self.create(now)
+            }
+            Status::Inactive => {
+                held.revived = true;
+                self.call(Call::Renew)
+            }
+            Status::Pending => {
+                let since = *held.pending_since.get_or_insert(now);
+                if now.duration_since(since) >= PENDING_MAX {
+                    return self.abandon(Reason::Pending, now, Some(REFUSED_PAUSE));
+                }
+                let poll = Duration::from_secs(1 << held.polls.min(6)).min(PENDING_POLL_MAX);
+                held.polls += 1;
+                self.state = State::Paused { until: now + poll };
+                Action::None
+            }
+        }
+    }
+
+    /// A call on the way up brought nothing.
+    fn troubled(&mut self, call: Call, anew: bool, trouble: Trouble, now: Instant) -> Action {
+        match trouble {
+            Trouble::NoToken => self.fail(Reason::Token, now, REFUSED_PAUSE),
+            Trouble::NoTokenNow(after) => self.fail_later(Reason::Token, now, after),
+            Trouble::Unauthorized if !anew => {
+                self.state = State::Calling { call, anew: true };
+                Action::CallAnew(call)
+            }
+            Trouble::Gone if matches!(call, Call::Get | Call::Renew) => {
+                self.held = None;
+                self.create(now)
+            }
+            // Where looking is not allowed there is nothing to be found.
+            Trouble::Refused if call == Call::Find => {
+                self.ambiguous = false;
+                self.create(now)
+            }
+            Trouble::Conflict if call == Call::Create && !self.ambiguous => {
+                self.ambiguous = true;
+                self.call(Call::Find)
+            }
+            Trouble::Unauthorized | Trouble::Refused | Trouble::Gone | Trouble::Conflict => {
+                self.fail(Reason::Subscription, now, REFUSED_PAUSE)
+            }
+            Trouble::Later(after) => {
+                self.ambiguous |= call == Call::Create;
+                self.fail_later(Reason::Subscription, now, after)
+            }
+            Trouble::Unknown => {
+                self.ambiguous |= call == Call::Create;
+                self.fail_after_pause(Reason::Subscription, now)
+            }
+        }
+    }
+
+    fn authenticated(&mut self, verdict: Verdict, now: Instant) -> Action {
+        let Some(held) = &mut self.held else { return self.fail_after_pause(Reason::Authentication, now) };
+        match verdict {
+            Verdict::Confirmed => {
+                held.server_errors = 0;
+                held.revived = false;
+                let until = now + FIRST_EVENT_TIMEOUT;
+                self.state = State::Up(Up {
+                    ping_at: now + held.ping_every(self.settings.ping_interval),
+                    pings_unanswered: 0,
+                    event_until: Some(until),
+                    renewal: Renewal::Due(held.renew_at(now)),
+                });
+                Action::Begin
+            }
+            // At once, but once: the next refusal finds the pauses grown.
+            Verdict::InvalidToken => {
+                self.token_refused = true;
+                let first = self.pauses.failures() == 0;
+                let pause = self.pauses.after_failure();
+                self.fail(Reason::Authentication, now, if first { Duration::ZERO } else { pause })
+            }
+            Verdict::UnknownSubscription => self.fail_after_pause(Reason::Authentication, now),
+            Verdict::ServerError => {
+                held.server_errors += 1;
+                if held.server_errors >= SERVER_ERRORS_MAX {
+                    return self.abandon(Reason::Authentication, now, None);
+                }
+                self.fail_after_pause(Reason::Authentication, now)
+            }
+            Verdict::ConstraintViolation => self.fail(Reason::Authentication, now, REFUSED_PAUSE),
+        }
+    }
+
+    /// Something happened while events may come.
+    fn up(&mut self, input: Input, now: Instant) -> Action {
+        let State::Up(up) = &mut self.state else { return Action::None };
+        match input {
+            Input::Frame => {
+                up.event_until = None;
+                up.pings_unanswered = 0;
+                self.silences = 0;
+                Action::None
+            }
+            Input::Pong => {
+                up.pings_unanswered = 0;
+                let interval = self.ping_every();
+                if let State::Up(up) = &mut self.state {
+                    up.ping_at = now + interval;
+                }
+                Action::None
+            }
+            Input::SnapshotClosed => {
+                self.pauses.reset();
+                Action::None
+            }
+            Input::Subscription(standing) => self.renewed(standing, now),
+            Input::Trouble(trouble) => self.not_renewed(trouble, now),
+            // A token that is no longer taken on an open socket: a new session has a new one.
+            Input::Authentication(verdict) if verdict != Verdict::Confirmed => {
+                self.token_refused = verdict == Verdict::InvalidToken;
+                self.fail_after_pause(Reason::Authentication, now)
+            }
+            Input::Tick => self.tick(now),
+            _ => Action::None,
+        }
+    }
+
+    fn tick(&mut self, now: Instant) -> Action {
+        let State::Up(up) = &mut self.state else { return Action::None };
+        if up.event_until.is_some_and(|until| now >= until) {
+            up.event_until = None;
+            self.silences += 1;
+            // Twice nothing: there is nothing to be sent.
+            return if self.silences == 1 {
+                self.fail_after_pause(Reason::Silent, now)
+            } else {
+                Action::AcceptEmpty
+            };
+        }
+        if now >= up.ping_at {
+            if up.pings_unanswered == PINGS_UNANSWERED_MAX {
+                return self.fail_after_pause(Reason::Ping, now);
+            }
+            up.pings_unanswered += 1;
+            let is_last = up.pings_unanswered == PINGS_UNANSWERED_MAX;
+            let interval = self.ping_every();
+            let State::Up(up) = &mut self.state else { return Action::None };
+            up.ping_at = now + if is_last { interval.min(LAST_PING_TIMEOUT) } else { interval };
+            return Action::Ping;
+        }
+        match up.renewal {
+            Renewal::Due(at) if now >= at => {
+                up.renewal = Renewal::UnderWay { anew: false };
+                Action::Call(Call::Renew)
+            }
+            _ => Action::None,
+        }
+    }
+
+    /// A renewal was answered while the websocket works.
+    fn renewed(&mut self, standing: Standing, now: Instant) -> Action {
+        let (State::Up(up), Some(held)) = (&mut self.state, &mut self.held) else { return Action::None };
+        if !matches!(up.renewal, Renewal::UnderWay { .. }) {
+            return Action::None;
+        }
+        let before = held.expires_at;
+        held.note(standing, now);
+        if standing.status != Status::Active || !standing.endpoint_allowed {
+            return self.lose();
+        }
+        let extended = match (before, held.expires_at) {
+            (Some(before), Some(after)) => after > before + Duration::from_secs(1),
+            _ => true,
+        };
+        up.renewal = Renewal::Due(if extended { held.renew_at(now) } else { held.retry_renewal_at(now) });
+        Action::None
+    }
+
+    /// A renewal failed while the websocket works: again, as long as the subscription lives.
+    fn not_renewed(&mut self, trouble: Trouble, now: Instant) -> Action {
+        let (State::Up(up), Some(held)) = (&mut self.state, &self.held) else { return Action::None };
+        let Renewal::UnderWay { anew } = up.renewal else { return Action::None };
+        if trouble == Trouble::Unauthorized && !anew {
+            up.renewal = Renewal::UnderWay { anew: true };
+            return Action::CallAnew(Call::Renew);
+        }
+        let expired = held.expires_at.is_some_and(|expires_at| now >= expires_at);
+        if trouble == Trouble::Gone || expired {
+            return self.lose();
+        }
+        let asked = match trouble {
+            Trouble::Later(after) | Trouble::NoTokenNow(after) => after.unwrap_or_default().min(RETRY_AFTER_MAX),
+            Trouble::NoToken | Trouble::Refused => REFUSED_PAUSE,
+            _ => Duration::ZERO,
+        };
+        up.renewal = Renewal::Due(held.retry_renewal_at(now).max(now + asked));
+        Action::None
+    }
+
+    fn lose(&mut self) -> Action {
+        if let State::Up(up) = &mut self.state {
+            up.renewal = Renewal::Lost;
+        }
+        Action::Replace
+    }
+
+    fn ping_every(&self) -> Duration {
+        let configured = self.settings.ping_interval;
+        self.held.as_ref().map_or(configured, |held| held.ping_every(configured))
+    }
+
+    fn fail(&mut self, reason: Reason, now: Instant, pause: Duration) -> Action {
+        self.state = State::Paused { until: now + pause };
+        Action::Close(reason)
+    }
+
+    fn fail_after_pause(&mut self, reason: Reason, now: Instant) -> Action {
+        let pause = self.pauses.after_failure();
+        self.fail(reason, now, pause)
+    }
+
+    /// Fails with the wait that the server asked for, or a pause.
+    fn fail_later(&mut self, reason: Reason, now: Instant, after: Option<Duration>) -> Action {
+        let pause = self.pauses.after_failure();
+        self.fail(reason, now, after.map_or(pause, |after| after.min(RETRY_AFTER_MAX)))
+    }
+
+    fn abandon(&mut self, reason: Reason, now: Instant, pause: Option<Duration>) -> Action {
+        self.held = None;
+        let pause = pause.unwrap_or_else(|| self.pauses.after_failure());
+        self.state = State::Paused { until: now + pause };
+        Action::Abandon(reason)
+    }
+}
+
+impl Held {
+    fn note(&mut self, standing: Standing, now: Instant) {
+        let life = standing.life.unwrap_or(LIFE_DEFAULT).min(LIFE_MAX);
+        self.life = Some(life);
+        self.expires_at = Some(now + life);
+        self.ping_interval = standing.ping_interval;
+    }
+
+    /// How often to ping: as configured, and well within what the server allows.
+    fn ping_every(&self, configured: Duration) -> Duration {
+        match self.ping_interval {
+            Some(allowed) if !allowed.is_zero() => {
+                configured.min((allowed / PINGS_AN_INTERVAL).max(PING_MIN.min(configured)))
+            }
+            _ => configured,
+        }
+    }
+
+    /// Half of what is left.
+    fn renew_at(&self, now: Instant) -> Instant {
+        let left = self.expires_at.map_or(LIFE_DEFAULT, |expires_at| expires_at.saturating_duration_since(now));
+        now + (left / 2).max(RENEWAL_MIN)
+    }
+
+    fn retry_renewal_at(&self, now: Instant) -> Instant {
+        now + (self.life.unwrap_or(LIFE_DEFAULT) / RENEWAL_RETRIES).max(RENEWAL_MIN)
+    }
+}
