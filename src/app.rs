@@ -8,6 +8,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -24,7 +25,9 @@ use crate::ingest::discovery;
 use crate::ingest::endpoint::Allowed;
 use crate::ingest::feed::{Feed, FeedParts};
 use crate::ingest::feeds::{FeedState, Feeds};
-use crate::ingest::session::{Reason, Settings};
+use crate::ingest::ledger::Ledger;
+use crate::ingest::link::Settings;
+use crate::ingest::session::Reason;
 use crate::label::relabel::{RuleError, Rules};
 use crate::parse::measures::Measures;
 use crate::parse::names::Names;
@@ -125,12 +128,14 @@ impl App {
         let site = Arc::new(Site::new(path, Arc::clone(&feeds), Arc::clone(&telemetry), gauges));
         let limits = Limits::new(config.limits.series);
         let api = Arc::new(api);
+        let ledger = Arc::new(Ledger::open(ledger_path(&config), &config.axp.account_id));
         let names = Arc::default();
         let workshop = Workshop {
             config,
             telemetry,
             feeds,
             api,
+            ledger,
             dialer,
             allowed,
             privacy,
@@ -224,6 +229,7 @@ struct Workshop {
     telemetry: Arc<Telemetry>,
     feeds: Arc<Feeds>,
     api: Arc<Api>,
+    ledger: Arc<Ledger>,
     dialer: Dialer,
     allowed: Allowed,
     privacy: Privacy,
@@ -260,6 +266,7 @@ impl Workshop {
         });
         let parts = FeedParts {
             api: Arc::clone(&self.api),
+            ledger: Arc::clone(&self.ledger),
             dialer: self.dialer.clone(),
             allowed: self.allowed.clone(),
             state,
@@ -291,6 +298,18 @@ async fn open_sinks(config: &Config, telemetry: &Telemetry) -> Result<Sinks, Err
         opened.outputs.push(LineOutput { sender, on_delete: influx.on_delete });
     }
     Ok(opened)
+}
+
+/// Where subscriptions are written down: as configured, or where systemd keeps the
+/// program's state; else nowhere.
+fn ledger_path(config: &Config) -> Option<PathBuf> {
+    if !config.axp.state_file.as_os_str().is_empty() {
+        return Some(config.axp.state_file.clone());
+    }
+    let folder = std::env::var_os("STATE_DIRECTORY")?;
+    // Several folders are separated by colons; the first is the program's own.
+    let first = std::env::split_paths(&folder).next()?;
+    Some(first.join("subscriptions.json"))
 }
 
 fn privacy(config: &Config, hash_key: &SecretSource) -> Result<Privacy, Error> {

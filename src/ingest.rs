@@ -2,7 +2,8 @@
 //! holds both together.
 //!
 //! Modules in reading order: whether we may go there ([`endpoint`]) and how ([`dial`]),
-//! what we ask ([`api`], [`discovery`]), what to do when ([`session`] with its links ([`link`]) and
+//! what we ask ([`api`], [`discovery`]) and what we hold
+//! ([`ledger`]), what to do when ([`session`] with its links ([`link`]) and
 //! their [`pause`], no I/O), who carries it ([`feed`]), how all feeds stand ([`feeds`]), and what comes of
 //! it ([`event`]).
 
@@ -13,6 +14,7 @@ pub mod endpoint;
 pub mod event;
 pub mod feed;
 pub mod feeds;
+pub mod ledger;
 pub mod link;
 pub mod pause;
 pub mod session;

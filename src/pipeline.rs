@@ -95,6 +95,8 @@ pub struct PipelineParts {
 pub struct Pipeline {
     parts: PipelineParts,
     snapshot: Snapshot,
+    /// True while a frame of a session that is being replaced is applied.
+    is_outgoing: bool,
     /// When rows that the feed no longer vouches for are retired.
     stale_at: Option<Instant>,
     event_buffer: EventBuffer,
@@ -109,6 +111,7 @@ impl Pipeline {
         Self {
             snapshot: Snapshot::new(parts.snapshot_quiet),
             parts,
+            is_outgoing: false,
             stale_at: None,
             event_buffer: EventBuffer::default(),
             readings: Vec::new(),
@@ -142,6 +145,18 @@ impl Pipeline {
         applied
     }
 
+    /// Takes a frame of a session that another one is replacing: its rows are as good, but
+    /// it says nothing about the snapshot that is on its way.
+    ///
+    /// # Errors
+    /// Why the event was refused; it is counted already.
+    pub fn apply_outgoing(&mut self, frame: &str, now: Moment) -> Result<(), EventReject> {
+        self.is_outgoing = true;
+        let applied = self.apply(frame, now);
+        self.is_outgoing = false;
+        applied
+    }
+
     /// Counts a frame that is no text.
     pub fn refuse_binary(&self) {
         self.parts.metrics.event_unreadable();
@@ -159,7 +174,7 @@ impl Pipeline {
         #[expect(clippy::cast_precision_loss, reason = "a gauge of seconds needs no nanoseconds")]
         self.parts.metrics.last_event.set(now.unix_ns as f64 / 1e9);
         write_identity(&mut self.identity, event, &self.parts.account_id);
-        let closes = self.snapshot.event(payload_type, now.instant);
+        let closes = !self.is_outgoing && self.snapshot.event(payload_type, now.instant);
         let applied = match action {
             Action::Upsert => self.upsert(event, payload_type, now),
             Action::Delete => self.delete(now),
@@ -314,6 +329,12 @@ impl Pipeline {
         self.snapshot.session_lost();
         self.parts.metrics.snapshot_complete.set(0);
         self.stale_at.get_or_insert(now + self.parts.stale_after);
+    }
+
+    /// The session that was to take over failed, and the one before goes on.
+    pub fn session_handed_back(&mut self) {
+        self.snapshot.session_handed_back();
+        self.parts.metrics.snapshot_complete.set(1);
     }
 
     /// Lets time pass: a quiet snapshot closes, rows without a feed go stale.

@@ -55,6 +55,11 @@ pub struct Axp {
     /// Certificate authorities to trust beside the system's, as PEM; looked up like a secret's
     /// file. Needed behind a TLS-inspecting proxy. Default empty: the system's alone.
     pub ca_file: PathBuf,
+    /// Where the ids of subscriptions are written down, so that after a crash the program finds
+    /// its own again; one file for each instance. Default empty: `subscriptions.json` in
+    /// `$STATE_DIRECTORY`, which systemd sets; without it nowhere, and what a crash leaves behind
+    /// lives on for a quarter of an hour.
+    pub state_file: PathBuf,
     /// A ping goes out this often; the feed counts as lost when two of them stay unanswered.
     /// 1s to 5m, default 30s. Longer than a proxy's idle
     /// time-out costs the connection.
@@ -85,6 +90,7 @@ impl Default for Axp {
             token_url: String::new(),
             endpoint_hosts: vec!["*.avayacloud.com".to_owned()],
             ca_file: PathBuf::new(),
+            state_file: PathBuf::new(),
             ping_interval: Duration::from_secs(30),
             stale_after: Duration::from_secs(300),
             snapshot_quiet: Duration::from_secs(10),

@@ -12,10 +12,12 @@
 mod answer;
 mod error;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use prometheus_client::metrics::counter::Counter;
-use reqwest::{Method, RequestBuilder};
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -31,6 +33,12 @@ use crate::telemetry::{Seconds, Telemetry};
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// How long AXP may take to describe measures: a feed waits for it.
 const DICTIONARY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The extension that says whose a subscription is.
+const MARK: &str = "axpExporterInstance";
+/// Subscriptions a page, the most that AXP gives.
+const PAGE_SIZE: usize = 25;
+/// Most pages that are looked through.
+const PAGES_MAX: usize = 40;
 /// A token's life where the answer does not say, seconds.
 const TOKEN_LIFE_DEFAULT: f64 = 300.0;
 /// Bounds of a token's life, seconds: nothing shorter can be used, nothing longer is real.
@@ -38,10 +46,10 @@ const TOKEN_LIFE: std::ops::RangeInclusive<f64> = 30.0..=86_400.0;
 /// The part of a token's life for which it is used.
 const TOKEN_USE: f64 = 0.8;
 
-use answer::{MeasureEntry, Words};
+use answer::{MeasureEntry, Page, Words};
 pub use answer::{MeasureProducer, Subscription, Transport};
-pub use error::{Error, Operation};
-use error::{OUTCOMES, detail};
+pub use error::{Error, Operation, Refusal};
+use error::{OUTCOMES, detail, retry_after};
 
 /// A token in use.
 struct Token {
@@ -59,6 +67,7 @@ pub struct Api {
     client_secret: SecretSource,
     app_key: SecretSource,
     token: tokio::sync::Mutex<Option<Token>>,
+    mark_refused: AtomicBool,
     token_expiry: Seconds,
     requests: Vec<[Counter; OUTCOMES.len()]>,
 }
@@ -94,6 +103,7 @@ impl Api {
             client_secret,
             app_key,
             token: tokio::sync::Mutex::new(None),
+            mark_refused: AtomicBool::new(false),
             token_expiry: telemetry.token_expiry(),
             requests: Operation::ALL.map(counters).into(),
         })
@@ -149,20 +159,78 @@ impl Api {
         *self.token.lock().await = None;
     }
 
-    /// Subscribes to a producer.
+    /// Subscribes to a producer, with the mark of this instance if AXP takes it.
     ///
     /// # Errors
     /// Why there is no subscription.
-    pub async fn create(&self, producer_id: &str, token: &SecretString) -> Result<Subscription, Error> {
+    pub async fn create(&self, producer_id: &str, instance: &str) -> Result<Subscription, Error> {
+        let marked = !self.mark_refused.load(Ordering::Relaxed);
+        let created = self.create_with(producer_id, instance, marked).await;
+        if marked && created.as_ref().is_err_and(|err| err.status() == Some(StatusCode::BAD_REQUEST)) {
+            let unmarked = self.create_with(producer_id, instance, false).await;
+            // It was the mark, then; without it a lost answer leaves a subscription behind.
+            self.mark_refused.store(unmarked.is_ok(), Ordering::Relaxed);
+            return unmarked;
+        }
+        created
+    }
+
+    async fn create_with(
+        &self,
+        producer_id: &str,
+        instance: &str,
+        marked: bool,
+    ) -> Result<Subscription, Error> {
+        let token = &self.token().await?;
+        let mut extensions = json!({ "measureProducerId": producer_id });
+        if let Some(extensions) = extensions.as_object_mut().filter(|_| marked) {
+            extensions.insert(MARK.to_owned(), instance.into());
+        }
         let body = json!({
             "family": "ANALYTICS",
             "events": ["ALL"],
             "transport": { "type": "WEBSOCKET" },
-            "extensions": { "measureProducerId": producer_id },
+            "extensions": extensions,
         });
         let request =
             self.request(Method::POST, "api/notification/v1", &["subscriptions"], token).json(&body);
         self.call(Operation::Create, request, token).await
+    }
+
+    /// Looks for a subscription to a producer that bears the mark of this instance.
+    ///
+    /// # Errors
+    /// Why nobody knows.
+    pub async fn find(&self, producer_id: &str, instance: &str) -> Result<Option<Subscription>, Error> {
+        let token = self.token().await?;
+        for number in 1..=PAGES_MAX {
+            let query = [("pageNumber", number), ("pageSize", PAGE_SIZE)];
+            let request =
+                self.request(Method::GET, "api/notification/v1", &["subscriptions"], &token).query(&query);
+            let page: Page = self.call(Operation::List, request, &token).await?;
+            let last = page.subscriptions.len() < PAGE_SIZE;
+            let is_ours = |subscription: &Subscription| {
+                let says =
+                    |name, value| subscription.extensions.get(name).is_some_and(|found| found == value);
+                says("measureProducerId", producer_id) && says(MARK, instance)
+            };
+            let found = page.subscriptions.into_iter().find(is_ours);
+            if found.is_some() || last {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// How a subscription stands.
+    ///
+    /// # Errors
+    /// Why nobody knows, or that there is none.
+    pub async fn get(&self, subscription_id: &str) -> Result<Subscription, Error> {
+        let token = self.token().await?;
+        let path = ["subscriptions", subscription_id];
+        let request = self.request(Method::GET, "api/notification/v1", &path, &token);
+        self.call(Operation::Get, request, &token).await
     }
 
     /// Gives a subscription more life.
@@ -269,6 +337,8 @@ impl Api {
             let unreachable = |err: reqwest::Error| Error::Unreachable(operation, err.without_url());
             let mut response = request.send().await.map_err(unreachable)?;
             let status = response.status();
+            let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let retry_after = asked.map(|value| retry_after(value, SystemTime::now()));
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
                 if body.len() + chunk.len() > ANSWER_BYTES_MAX {
@@ -277,10 +347,10 @@ impl Api {
                 body.extend_from_slice(&chunk);
             }
             if status.is_success() {
-                Ok(body)
-            } else {
-                Err(Error::Refused(operation, status, detail(&body, &[&app_key, credential])))
+                return Ok(body);
             }
+            let detail = detail(&body, &[&app_key, credential]);
+            Err(Error::Refused(operation, Refusal { status, retry_after, detail }))
         }
         .await;
         self.count(operation, &sent);
@@ -290,7 +360,7 @@ impl Api {
     fn count(&self, operation: Operation, sent: &Result<Vec<u8>, Error>) {
         let outcome = match sent {
             Ok(_) => 0,
-            Err(Error::Refused(_, status, _)) if status.is_client_error() => 1,
+            Err(Error::Refused(_, refusal)) if refusal.status.is_client_error() => 1,
             Err(Error::Refused(..) | Error::Unreadable(..)) => 2,
             Err(Error::Unreachable(..) | Error::Secret(..)) => 3,
         };

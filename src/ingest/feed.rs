@@ -1,43 +1,51 @@
 //! The task of one feed: carries what its [`Session`] asks for, and hands frames to its
 //! [`Pipeline`].
 //!
-//! One call to AXP is under way at a time, beside the socket. Frames are applied as they
-//! come, in this task, so that a slow core is felt by TCP and nothing piles up here. The
-//! task ends when it is told to stop; it then closes the socket and, for a bounded time,
-//! tries to end its subscription.
+//! Each link of the session has a [`Way`]: at most one call to AXP under way, beside its
+//! socket. Frames are applied as they come, in this task, so that a slow core is felt by
+//! TCP and nothing piles up here. The task ends when it is told to stop; it then closes
+//! its sockets and, for a bounded time, tries to end its subscriptions.
 
-use std::future::Future;
-use std::pin::Pin;
+mod way;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
-use secrecy::{ExposeSecret, SecretString};
+use futures_util::SinkExt;
+use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tracing::{debug, info, trace, warn};
-use url::Url;
 
 use crate::failure::describe;
 use crate::ingest::api::{self, Api, Subscription, unix_seconds};
 use crate::ingest::dial::{Dialer, Socket};
 use crate::ingest::endpoint::Allowed;
 use crate::ingest::feeds::FeedState;
-use crate::ingest::session::{Action, Input, Reason, Session, Settings};
+use crate::ingest::ledger::Ledger;
+use crate::ingest::link::{Action, Input, Settings, Standing, Status, Trouble};
+use crate::ingest::session::{Reason, Session, Slot, read_verdict};
 use crate::parse::measure::Dictionary;
 use crate::pipeline::{Moment, Pipeline};
 use crate::telemetry;
+use way::{Caller, Happened, Outcome, Way};
 
-/// How long closing the socket and ending the subscription may take.
+/// How long closing a socket and ending a subscription may take.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a frame of ours may take to go out before the link counts as broken.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// A gap between the clock that stops while the machine sleeps and the one that does not,
+/// which is more than their reading takes.
+const SLEEP_MIN: f64 = 10.0;
 
 /// What a feed is built from.
 #[derive(Debug)]
 pub struct FeedParts {
     /// AXP's REST interfaces.
     pub api: Arc<Api>,
+    /// The subscriptions that are held.
+    pub ledger: Arc<Ledger>,
     /// The way out.
     pub dialer: Dialer,
     /// Where a token may go.
@@ -54,34 +62,22 @@ pub struct FeedParts {
     pub locale: Option<String>,
 }
 
-/// What a call brought.
-enum Outcome {
-    Subscribed(Option<Result<Dictionary, api::Error>>, Result<(SecretString, Subscription), Failure>),
-    Connected(Result<Box<Socket>, Failure>),
-    Renewed(Result<Subscription, Failure>),
-}
-
-/// A step that failed, with why in words.
-type Failure = (Reason, String);
-type Call = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
-/// The subscription in use.
-struct Held {
-    id: String,
-    /// None where no token may go there.
-    endpoint: Option<Url>,
-    token: SecretString,
-}
-
 /// The task of one feed.
 pub struct Feed {
     parts: FeedParts,
     session: Session,
-    socket: Option<Socket>,
-    call: Option<Call>,
-    subscription: Option<Held>,
-    pinged_at: Option<Instant>,
+    a: Way,
+    b: Way,
+    /// The link whose session the pipeline follows.
+    follows: Slot,
+    /// What happened and was not told to the session yet.
+    inputs: VecDeque<(Slot, Input)>,
+    snapshot_noted: bool,
     dictionary_asked: bool,
+    pending_noted: bool,
+    /// The last trouble in words: said once, not at each attempt.
+    last_trouble: String,
+    clocks: Clocks,
 }
 
 impl std::fmt::Debug for Feed {
@@ -93,15 +89,20 @@ impl std::fmt::Debug for Feed {
 impl Feed {
     /// A feed that has not begun.
     pub fn new(parts: FeedParts, seed: u64) -> Self {
-        let session = Session::new(parts.settings, Instant::now(), seed);
+        let held = parts.ledger.subscription(parts.state.producer_id());
+        let session = Session::new(parts.settings, Instant::now(), seed, held.is_some());
         Self {
             parts,
             session,
-            socket: None,
-            call: None,
-            subscription: None,
-            pinged_at: None,
+            a: Way::holding(held),
+            b: Way::default(),
+            follows: Slot::A,
+            inputs: VecDeque::new(),
+            snapshot_noted: false,
             dictionary_asked: false,
+            pending_noted: false,
+            last_trouble: String::new(),
+            clocks: Clocks::now(),
         }
     }
 
@@ -109,226 +110,257 @@ impl Feed {
         self.parts.state.producer_id()
     }
 
+    const fn way(&mut self, slot: Slot) -> &mut Way {
+        match slot {
+            Slot::A => &mut self.a,
+            Slot::B => &mut self.b,
+        }
+    }
+
     /// Runs until `stop` says so.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut action = self.session.handle(Input::Tick, Instant::now());
         loop {
-            self.perform(action).await;
-            let deadline =
-                [self.session.deadline(), self.parts.pipeline.deadline()].into_iter().flatten().min();
+            while let Some((slot, input)) = self.inputs.pop_front() {
+                let (slot, action) = self.session.handle(slot, input, Instant::now());
+                self.perform(slot, action).await;
+            }
+            let due = self.session.deadline().map(|(deadline, _)| deadline);
+            let deadline = [due, self.parts.pipeline.deadline()].into_iter().flatten().min();
             let sleep = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now).into());
-            action = tokio::select! {
+            let (slot, happened) = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
-                outcome = next_outcome(&mut self.call) => self.conclude(outcome),
-                // Time goes before frames, so that a flood of them delays neither ping nor stale rows.
-                () = sleep, if deadline.is_some() => self.tick(),
-                message = next_message(&mut self.socket) => self.receive(message),
+                // Time goes first, so that a flood of frames delays neither ping nor stale rows.
+                () = sleep, if deadline.is_some() => {
+                    self.tick();
+                    continue;
+                }
+                happened = self.a.next() => (Slot::A, happened),
+                happened = self.b.next() => (Slot::B, happened),
             };
-        }
-        // A subscription that is being made has to be known to be ended.
-        if self.subscription.is_none() && self.call.is_some() {
-            let outcome = tokio::time::timeout(FAREWELL_TIMEOUT, next_outcome(&mut self.call)).await;
-            if let Ok(outcome @ Outcome::Subscribed(..)) = outcome {
-                self.conclude(outcome);
+            match happened {
+                Happened::Call(outcome, dictionary) => {
+                    self.take_dictionary(dictionary);
+                    self.conclude(slot, outcome);
+                }
+                Happened::Frame(frame) => self.receive(slot, frame),
             }
         }
         self.farewell().await;
     }
 
-    fn tick(&mut self) -> Action {
+    fn tick(&mut self) {
         let now = Instant::now();
         self.parts.pipeline.tick(now);
-        self.note_snapshot(now);
-        self.session.handle(Input::Tick, now)
-    }
-
-    /// Tells the others, and the session, when a snapshot has closed.
-    fn note_snapshot(&mut self, now: Instant) {
-        if self.session.is_up() && self.parts.pipeline.is_snapshot_complete() {
-            self.session.handle(Input::SnapshotClosed, now);
-            self.parts.state.note_snapshot();
+        self.note_snapshot();
+        if self.clocks.slept() {
+            info!(producer = self.producer_id(), "the machine slept");
+            self.inputs.extend(Slot::ALL.map(|slot| (slot, Input::Woke)));
+        }
+        if let Some((deadline, slot)) = self.session.deadline()
+            && now >= deadline
+        {
+            self.inputs.push_back((slot, Input::Tick));
         }
     }
 
-    fn receive(&mut self, message: Option<Result<Message, tungstenite::Error>>) -> Action {
-        let now = Moment::now();
-        match message {
-            Some(Ok(Message::Text(text))) => {
-                match self.session.handle(Input::Text(text.as_str()), now.instant) {
-                    Action::Apply => {
-                        if let Err(reject) = self.parts.pipeline.apply(text.as_str(), now) {
-                            trace!(producer = self.producer_id(), reason = reject.label(), "event refused");
-                        }
-                        self.note_snapshot(now.instant);
-                        Action::None
-                    }
-                    other => other,
-                }
+    /// Tells the others, and the session, when a snapshot has closed.
+    fn note_snapshot(&mut self) {
+        if !self.snapshot_noted && self.parts.pipeline.is_snapshot_complete() {
+            self.snapshot_noted = true;
+            self.parts.state.note_snapshot();
+            self.inputs.push_back((self.follows, Input::SnapshotClosed));
+        }
+    }
+
+    fn receive(&mut self, slot: Slot, frame: Option<Result<Message, tungstenite::Error>>) {
+        let input = match frame {
+            Some(Ok(Message::Text(text))) => self.read(slot, text.as_str()),
+            Some(Ok(Message::Binary(_))) => {
+                self.parts.pipeline.refuse_binary();
+                Input::Frame
             }
-            Some(Ok(Message::Binary(_))) => self.session.handle(Input::Binary, now.instant),
             Some(Ok(Message::Pong(_))) => {
-                if let Some(pinged_at) = self.pinged_at.take() {
+                if let Some(pinged_at) = self.way(slot).pinged_at.take() {
                     self.parts.metrics.ping.set(pinged_at.elapsed().as_secs_f64());
                 }
-                self.session.handle(Input::Pong, now.instant)
+                Input::Pong
             }
             Some(Ok(Message::Close(frame))) => {
                 let code = frame.map(|frame| u16::from(frame.code));
                 debug!(producer = self.producer_id(), code, "the server closes");
-                self.session.handle(Input::Failed(Reason::Closed), now.instant)
+                Input::Broken(Reason::Closed)
             }
-            Some(Ok(_)) => Action::None,
+            Some(Ok(_)) => return,
             Some(Err(err)) => {
                 debug!(producer = self.producer_id(), err = %err, "the connection broke");
-                let reason = match err {
-                    tungstenite::Error::Capacity(_)
-                    | tungstenite::Error::Protocol(_)
-                    | tungstenite::Error::Utf8(_) => Reason::Protocol,
-                    _ => Reason::Closed,
-                };
-                self.session.handle(Input::Failed(reason), now.instant)
+                use tungstenite::Error::{Capacity, Protocol, Utf8};
+                let protocol = matches!(err, Capacity(_) | Protocol(_) | Utf8(_));
+                Input::Broken(if protocol { Reason::Protocol } else { Reason::Closed })
             }
-            None => self.session.handle(Input::Failed(Reason::Closed), now.instant),
-        }
+            None => Input::Broken(Reason::Closed),
+        };
+        self.inputs.push_back((slot, input));
     }
 
-    /// Carries out what the session asks for.
-    async fn perform(&mut self, action: Action) {
+    /// Reads a text frame: the answer to authentication, or an event.
+    fn read(&mut self, slot: Slot, text: &str) -> Input {
+        let link = self.session.link(slot);
+        if link.is_authenticating() {
+            return read_verdict(text).map_or(Input::Frame, Input::Authentication);
+        }
+        if !link.is_up() {
+            return Input::Frame;
+        }
+        let now = Moment::now();
+        let applied = if slot == self.follows {
+            self.parts.pipeline.apply(text, now)
+        } else {
+            self.parts.pipeline.apply_outgoing(text, now)
+        };
+        self.note_snapshot();
+        let Err(reject) = applied else { return Input::Frame };
+        trace!(producer = self.producer_id(), reason = reject.label(), "event refused");
+        // What is no event may be the server's word about our token.
+        read_verdict(text).map_or(Input::Frame, Input::Authentication)
+    }
+
+    /// Carries out what the session asks a link for.
+    async fn perform(&mut self, slot: Slot, action: Action) {
         match action {
-            Action::None | Action::Apply => {}
-            Action::Subscribe => self.subscribe(),
-            Action::Connect => self.connect(),
-            Action::Authenticate => {
-                if let Some(held) = &self.subscription {
-                    let message = serde_json::json!({
-                        "event": "authentication",
-                        "subscriptionId": held.id,
-                        "token": held.token.expose_secret(),
-                    });
-                    self.send(Message::text(message.to_string())).await;
-                }
+            Action::None | Action::Replace => {}
+            Action::Call(call) | Action::CallAnew(call) => {
+                let caller = Caller {
+                    api: Arc::clone(&self.parts.api),
+                    ledger: Arc::clone(&self.parts.ledger),
+                    producer_id: self.producer_id().to_owned(),
+                };
+                let locale = self.parts.locale.clone().filter(|_| !self.dictionary_asked);
+                // Asked once a token is there, which the first call has shown.
+                let locale = locale.filter(|_| call == crate::ingest::link::Call::Token);
+                self.way(slot).call(caller, call, matches!(action, Action::CallAnew(_)), locale);
             }
+            Action::Connect => {
+                let dialer = self.parts.dialer.clone();
+                self.way(slot).connect(dialer);
+            }
+            Action::Authenticate => self.authenticate(slot).await,
             Action::Begin => {
                 info!(producer = self.producer_id(), "feed up");
+                self.last_trouble.clear();
+                self.follows = slot;
+                self.snapshot_noted = false;
                 self.parts.pipeline.session_opened(Instant::now());
                 self.parts.metrics.up.set(1);
             }
+            Action::Ping => {
+                self.way(slot).pinged_at = Some(Instant::now());
+                self.send(slot, Message::Ping(tungstenite::Bytes::new())).await;
+            }
             Action::AcceptEmpty => {
                 self.parts.pipeline.accept_empty();
-                self.note_snapshot(Instant::now());
+                self.note_snapshot();
             }
-            Action::RefuseBinary => self.parts.pipeline.refuse_binary(),
-            Action::Ping => {
-                self.pinged_at = Some(Instant::now());
-                self.send(Message::Ping(tungstenite::Bytes::new())).await;
-            }
-            Action::Renew => self.renew(),
-            Action::Close(reason) => self.close(reason).await,
+            Action::Close(reason) => self.close(slot, reason, false),
+            Action::Abandon(reason) => self.close(slot, reason, true),
         }
     }
 
-    /// Sends a frame of ours; what cannot go out shows as a broken link at the next read.
-    async fn send(&mut self, message: Message) {
-        let Some(socket) = &mut self.socket else {
-            return;
-        };
+    async fn authenticate(&mut self, slot: Slot) {
+        let way = self.way(slot);
+        let (Some(id), Some(token)) = (&way.subscription, way.token.take()) else { return };
+        let message = serde_json::json!({
+            "event": "authentication",
+            "subscriptionId": id,
+            "token": token.expose_secret(),
+        });
+        self.send(slot, Message::text(message.to_string())).await;
+    }
+
+    /// Sends a frame of ours; what cannot go out is a broken link.
+    async fn send(&mut self, slot: Slot, message: Message) {
+        let Some(socket) = &mut self.way(slot).socket else { return };
         let sent = tokio::time::timeout(SEND_TIMEOUT, socket.send(message)).await;
         if !matches!(sent, Ok(Ok(()))) {
-            let action = self.session.handle(Input::Failed(Reason::Closed), Instant::now());
-            if let Action::Close(reason) = action {
-                self.close(reason).await;
-            }
+            self.inputs.push_back((slot, Input::Broken(Reason::Closed)));
         }
-    }
-
-    fn subscribe(&mut self) {
-        let api = Arc::clone(&self.parts.api);
-        let producer_id = self.producer_id().to_owned();
-        let locale = self.parts.locale.clone().filter(|_| !self.dictionary_asked);
-        self.call = Some(Box::pin(async move {
-            let token = match api.token().await {
-                Ok(token) => token,
-                Err(err) => return Outcome::Subscribed(None, Err((Reason::Token, describe(&err)))),
-            };
-            // Kinds are pinned by the first event, so the dictionary comes before it.
-            let dictionary = match locale {
-                Some(locale) => Some(api.dictionary(&producer_id, &locale).await),
-                None => None,
-            };
-            let subscribed = async {
-                let created = api.create(&producer_id, &token).await;
-                if created.as_ref().is_err_and(|err| err.status() == Some(reqwest::StatusCode::UNAUTHORIZED))
-                {
-                    api.forget_token().await;
-                }
-                let subscription = created.map_err(|err| (Reason::Subscription, describe(&err)))?;
-                Ok((token, subscription))
-            };
-            Outcome::Subscribed(dictionary, subscribed.await)
-        }));
-    }
-
-    fn connect(&mut self) {
-        let Some(url) = self.subscription.as_ref().and_then(|held| held.endpoint.clone()) else { return };
-        let dialer = self.parts.dialer.clone();
-        self.call = Some(Box::pin(async move {
-            let socket = dialer.websocket(&url).await;
-            Outcome::Connected(socket.map(Box::new).map_err(|err| (Reason::Connect, describe(&err))))
-        }));
-    }
-
-    fn renew(&mut self) {
-        let Some(held) = &self.subscription else {
-            return;
-        };
-        let (api, id) = (Arc::clone(&self.parts.api), held.id.clone());
-        self.call = Some(Box::pin(async move {
-            Outcome::Renewed(api.renew(&id).await.map_err(|err| (Reason::Subscription, describe(&err))))
-        }));
     }
 
     /// Takes what a call brought to the session.
-    fn conclude(&mut self, outcome: Outcome) -> Action {
+    fn conclude(&mut self, slot: Slot, outcome: Outcome) {
         let input = match outcome {
-            Outcome::Subscribed(dictionary, Ok((token, subscription))) => {
-                self.take_dictionary(dictionary);
-                let life = self.note_life(&subscription);
-                let endpoint = self.parts.allowed.check(&subscription.transport.endpoint);
-                let refused = endpoint.as_ref().err().copied();
-                // Held even if its endpoint is refused, so that it is ended.
-                let id = subscription.subscription_id;
-                self.subscription = Some(Held { id, endpoint: endpoint.ok(), token });
-                match refused {
-                    None => Input::Subscribed(life),
-                    Some(err) => {
-                        warn!(producer = self.producer_id(), err = %err, "the subscription's endpoint is refused");
-                        Input::Failed(Reason::Endpoint)
-                    }
+            Outcome::Subscription(Some(subscription)) => {
+                Input::Subscription(self.note_subscription(slot, *subscription))
+            }
+            Outcome::Subscription(None) => Input::NotFound,
+            Outcome::Token(token) => {
+                self.way(slot).token = Some(token);
+                Input::Token
+            }
+            Outcome::Trouble(trouble, words) => {
+                if trouble == Trouble::Gone
+                    && let Some(id) = self.way(slot).subscription.take()
+                {
+                    self.parts.ledger.forget(self.parts.state.producer_id(), &id);
                 }
+                self.say(words);
+                Input::Trouble(trouble)
             }
             Outcome::Connected(Ok(socket)) => {
-                self.socket = Some(*socket);
+                self.way(slot).socket = Some(*socket);
                 Input::Opened
             }
-            Outcome::Renewed(Ok(subscription)) => Input::Renewed(Some(self.note_life(&subscription))),
-            Outcome::Renewed(Err((_, err))) => {
-                warn!(producer = self.producer_id(), err, "the subscription was not renewed");
-                Input::Renewed(None)
-            }
-            // A failure to get a token or a subscription says more than one to get a dictionary.
-            Outcome::Subscribed(_, Err((reason, err))) | Outcome::Connected(Err((reason, err))) => {
-                warn!(producer = self.producer_id(), err, "no feed");
-                Input::Failed(reason)
+            Outcome::Connected(Err(err)) => {
+                self.say(describe(&err));
+                Input::Broken(Reason::Connect)
             }
         };
-        self.session.handle(input, Instant::now())
+        self.inputs.push_back((slot, input));
     }
 
-    fn note_life(&self, subscription: &Subscription) -> Option<Duration> {
-        let life = subscription.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
-        self.parts.metrics.subscription_expiry.set(unix_seconds() + life.as_secs_f64());
-        Some(life)
+    /// Says what went wrong: once, until it changes.
+    fn say(&mut self, words: String) {
+        if words == self.last_trouble {
+            debug!(producer = self.producer_id(), err = words, "no feed, still");
+        } else {
+            warn!(producer = self.producer_id(), err = words, "no feed");
+            self.last_trouble = words;
+        }
+    }
+
+    fn note_subscription(&mut self, slot: Slot, subscription: Subscription) -> Standing {
+        let Subscription { subscription_id, status, transport, expires_in, .. } = subscription;
+        let seconds =
+            |seconds: Option<f64>| seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let endpoint = self.parts.allowed.check(&transport.endpoint);
+        if let Err(err) = &endpoint {
+            self.say(format!("the subscription's endpoint is refused: {err}"));
+        }
+        let standing = Standing {
+            status: match status.to_ascii_uppercase().as_str() {
+                "ACTIVE" => Status::Active,
+                "INACTIVE" => Status::Inactive,
+                _ => Status::Pending,
+            },
+            life: seconds(expires_in),
+            ping_interval: seconds(transport.ping_interval),
+            endpoint_allowed: endpoint.is_ok(),
+        };
+        if standing.status == Status::Pending && !self.pending_noted {
+            self.pending_noted = true;
+            warn!(
+                producer = self.producer_id(),
+                "the subscription is pending; if it stays so, Analytics streaming may not be enabled for the account: ask Avaya"
+            );
+        }
+        if let Some(life) = standing.life {
+            self.parts.metrics.subscription_expiry.set(unix_seconds() + life.as_secs_f64());
+        }
+        self.parts.ledger.note(self.parts.state.producer_id(), &subscription_id);
+        let way = self.way(slot);
+        way.subscription = Some(subscription_id);
+        way.endpoint = endpoint.ok();
+        standing
     }
 
     /// Takes what AXP says of the measures; without it the built-in table has to do.
@@ -347,54 +379,96 @@ impl Feed {
         }
     }
 
-    async fn close(&mut self, reason: Reason) {
-        let was_up = self.parts.metrics.up.set(0) == 1;
-        if was_up {
+    /// Ends a link's session, and its subscription where that is of no use.
+    fn close(&mut self, slot: Slot, reason: Reason, abandon: bool) {
+        let was_up = self.parts.metrics.up.get() == 1;
+        let is_up = self.session.is_up();
+        self.parts.metrics.up.set(i64::from(is_up));
+        self.parts.metrics.reconnect(reason as usize);
+        if was_up && !is_up {
             warn!(producer = self.producer_id(), reason = reason.label(), "feed lost");
         }
-        self.parts.metrics.reconnect(reason as usize);
-        self.parts.pipeline.session_lost(Instant::now());
-        self.call = None;
-        self.pinged_at = None;
-        self.farewell().await;
-        if reason == Reason::Authentication {
-            self.parts.api.forget_token().await;
+        if slot == self.follows {
+            if is_up {
+                self.follows = slot.other();
+                self.parts.pipeline.session_handed_back();
+            } else {
+                self.parts.pipeline.session_lost(Instant::now());
+            }
+        }
+        let way = self.way(slot);
+        let socket = way.shut();
+        let held = if abandon { way.subscription.take() } else { None };
+        if abandon && !is_up {
+            self.parts.metrics.subscription_expiry.set(0.0);
+        }
+        tokio::spawn(self.leave(socket, held));
+    }
+
+    /// Closes a socket and ends a subscription, as far as time allows.
+    fn leave(&self, socket: Option<Socket>, held: Option<String>) -> impl Future<Output = ()> + Send + use<> {
+        let (api, ledger) = (Arc::clone(&self.parts.api), Arc::clone(&self.parts.ledger));
+        let producer_id = self.producer_id().to_owned();
+        async move {
+            let leaving = async {
+                if let Some(mut socket) = socket {
+                    let _ = socket.close(None).await;
+                }
+                if let Some(id) = held {
+                    match api.delete(&id).await {
+                        Ok(()) => ledger.forget(&producer_id, &id),
+                        Err(err) => {
+                            debug!(
+                                producer = producer_id,
+                                err = describe(&err),
+                                "a subscription is left to expire"
+                            );
+                        }
+                    }
+                }
+            };
+            let _ = tokio::time::timeout(FAREWELL_TIMEOUT, leaving).await;
         }
     }
 
-    /// Closes the socket and ends the subscription, as far as time allows.
-    async fn farewell(&mut self) {
-        let (socket, held) = (self.socket.take(), self.subscription.take());
-        self.parts.metrics.subscription_expiry.set(0.0);
-        let (api, producer_id) = (Arc::clone(&self.parts.api), self.producer_id().to_owned());
-        let farewell = async move {
-            if let Some(mut socket) = socket {
-                let _ = socket.close(None).await;
+    /// Leaves nothing behind, as far as time allows.
+    async fn farewell(mut self) {
+        for slot in Slot::ALL {
+            // A subscription that is being made has to be known to be ended.
+            if self.way(slot).is_calling() && self.way(slot).subscription.is_none() {
+                let outcome = self.way(slot).finish_call(FAREWELL_TIMEOUT).await;
+                if let Some(Outcome::Subscription(Some(subscription))) = outcome {
+                    self.way(slot).subscription = Some(subscription.subscription_id);
+                }
             }
-            if let Some(held) = held
-                && let Err(err) = api.delete(&held.id).await
-            {
-                debug!(producer = producer_id, err = describe(&err), "the subscription is left to expire");
-            }
-        };
-        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, farewell).await;
-    }
-}
-
-async fn next_outcome(call: &mut Option<Call>) -> Outcome {
-    match call {
-        Some(running) => {
-            let outcome = running.await;
-            *call = None;
-            outcome
         }
-        None => std::future::pending().await,
+        let (socket, held) = (self.a.shut(), self.a.subscription.take());
+        let a = self.leave(socket, held);
+        let (socket, held) = (self.b.shut(), self.b.subscription.take());
+        let b = self.leave(socket, held);
+        tokio::join!(a, b);
     }
 }
 
-async fn next_message(socket: &mut Option<Socket>) -> Option<Result<Message, tungstenite::Error>> {
-    match socket {
-        Some(socket) => socket.next().await,
-        None => std::future::pending().await,
+/// Two clocks: one stops while the machine sleeps, the other does not.
+struct Clocks {
+    awake: Instant,
+    always: Option<f64>,
+}
+
+impl Clocks {
+    fn now() -> Self {
+        let always = procfs::Current::current().ok().map(|uptime: procfs::Uptime| uptime.uptime);
+        Self { awake: Instant::now(), always }
+    }
+
+    /// True if the machine slept since the last look.
+    fn slept(&mut self) -> bool {
+        let before = std::mem::replace(self, Self::now());
+        let awake = self.awake.duration_since(before.awake).as_secs_f64();
+        match (before.always, self.always) {
+            (Some(before), Some(after)) => after - before - awake > SLEEP_MIN,
+            _ => false,
+        }
     }
 }

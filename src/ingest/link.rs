@@ -313,7 +313,9 @@ impl Link {
             (State::Authenticating { until }, Input::Tick) if now >= *until => {
                 self.fail_after_pause(Reason::Authentication, now)
             }
-            (State::Authenticating { .. }, Input::Authentication(verdict)) => self.authenticated(verdict, now),
+            (State::Authenticating { .. }, Input::Authentication(verdict)) => {
+                self.authenticated(verdict, now)
+            }
             (State::Connecting | State::Authenticating { .. } | State::Up(_), Input::Broken(reason)) => {
                 self.fail_after_pause(reason, now)
             }
@@ -597,7 +599,9 @@ impl Link {
             return self.lose();
         }
         let asked = match trouble {
-            Trouble::Later(after) | Trouble::NoTokenNow(after) => after.unwrap_or_default().min(RETRY_AFTER_MAX),
+            Trouble::Later(after) | Trouble::NoTokenNow(after) => {
+                after.unwrap_or_default().min(RETRY_AFTER_MAX)
+            }
             Trouble::NoToken | Trouble::Refused => REFUSED_PAUSE,
             _ => Duration::ZERO,
         };
@@ -661,7 +665,8 @@ impl Held {
 
     /// Half of what is left.
     fn renew_at(&self, now: Instant) -> Instant {
-        let left = self.expires_at.map_or(LIFE_DEFAULT, |expires_at| expires_at.saturating_duration_since(now));
+        let left =
+            self.expires_at.map_or(LIFE_DEFAULT, |expires_at| expires_at.saturating_duration_since(now));
         now + (left / 2).max(RENEWAL_MIN)
     }
 

@@ -70,6 +70,13 @@ impl Snapshot {
         self.stage = Stage::Lost;
     }
 
+    /// The session ended, and one before it, whose snapshot had closed, goes on.
+    pub fn session_handed_back(&mut self) {
+        self.stage = Stage::Idle;
+        self.begun = true;
+        self.complete = true;
+    }
+
     /// An event arrives; true if it closes the generation once it is applied.
     #[must_use]
     pub fn event(&mut self, payload_type: PayloadType, now: Instant) -> bool {

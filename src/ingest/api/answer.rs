@@ -1,6 +1,8 @@
 //! What AXP answers, as far as it is read; unknown fields are passed over, and only what
 //! cannot be done without must be there.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Deserializer};
 
 use crate::parse::measure::AxpType;
@@ -11,8 +13,15 @@ use crate::parse::measure::AxpType;
 pub struct Subscription {
     /// Its id.
     pub subscription_id: String,
+    /// How it stands: `ACTIVE`, `PENDING` or `INACTIVE`; anything else is as if it were pending.
+    #[serde(default)]
+    pub status: String,
     /// Where its events come.
+    #[serde(default)]
     pub transport: Transport,
+    /// What was said of it when it was made, and by AXP.
+    #[serde(default, deserialize_with = "texts")]
+    pub extensions: HashMap<String, String>,
     /// Seconds it still lives; AXP's own example contradicts `expiresAt`, so that is not read.
     #[serde(default, deserialize_with = "seconds")]
     pub expires_in: Option<f64>,
@@ -28,12 +37,37 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     Ok(seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0))
 }
 
+/// Text values of an object; others are as if they were not there.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, String>, D::Error> {
+    let object = Option::<HashMap<String, serde_json::Value>>::deserialize(deserializer)?.unwrap_or_default();
+    let text = |(name, value): (String, serde_json::Value)| Some((name, value.as_str()?.to_owned()));
+    Ok(object.into_iter().filter_map(text).collect())
+}
+
 /// Where a subscription's events come.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Transport {
     /// The websocket's URL, not to be trusted before it is checked.
-    #[serde(default)]
+    #[serde(deserialize_with = "text")]
     pub endpoint: String,
+    /// The longest time between pings that the server allows, seconds.
+    #[serde(deserialize_with = "seconds")]
+    pub ping_interval: Option<f64>,
+}
+
+/// Text; anything else is as if it were empty.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_str().unwrap_or_default().to_owned())
+}
+
+/// A page of subscriptions.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page {
+    /// Those on it.
+    #[serde(default)]
+    pub(super) subscriptions: Vec<Subscription>,
 }
 
 /// A producer as AXP lists it.

@@ -1,12 +1,17 @@
 //! A call to AXP: what kinds there are, how they end, and why one gave nothing.
 
+use std::time::{Duration, SystemTime};
+
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::config::SecretError;
+use crate::ingest::link::Trouble;
 use crate::label::labels::clean_value;
 
+/// How long to wait where `Retry-After` cannot be read.
+const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(10);
 /// Most bytes of the server's own words in an error.
 const DETAIL_BYTES_MAX: usize = 200;
 
@@ -17,6 +22,10 @@ pub enum Operation {
     Token,
     /// A new subscription.
     Create,
+    /// The subscriptions there are.
+    List,
+    /// How a subscription stands.
+    Get,
     /// More life for a subscription.
     Renew,
     /// The end of a subscription.
@@ -30,9 +39,11 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Token,
         Self::Create,
+        Self::List,
+        Self::Get,
         Self::Renew,
         Self::Delete,
         Self::Producers,
@@ -45,6 +56,8 @@ impl Operation {
         match self {
             Self::Token => "token",
             Self::Create => "create",
+            Self::List => "list",
+            Self::Get => "get",
             Self::Renew => "renew",
             Self::Delete => "delete",
             Self::Producers => "producers",
@@ -58,6 +71,17 @@ impl Operation {
 /// that was answered), not answered.
 pub(super) const OUTCOMES: [&str; 4] = ["ok", "refused", "failed", "unreachable"];
 
+/// An answer that says no.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Its status.
+    pub status: StatusCode,
+    /// How long the server asks to wait.
+    pub retry_after: Option<Duration>,
+    /// The server's own words, cleaned and cut.
+    pub detail: String,
+}
+
 /// Why a call gave nothing.
 #[derive(Debug)]
 pub enum Error {
@@ -65,8 +89,8 @@ pub enum Error {
     Secret(&'static str, SecretError),
     /// No answer.
     Unreachable(Operation, reqwest::Error),
-    /// An answer that says no: the status, and the server's own words, cleaned and cut.
-    Refused(Operation, StatusCode, String),
+    /// An answer that says no.
+    Refused(Operation, Refusal),
     /// An answer that is too long or makes no sense.
     Unreadable(Operation, &'static str),
 }
@@ -78,7 +102,7 @@ impl std::fmt::Display for Error {
             Self::Unreachable(operation, _) => {
                 write!(formatter, "reach AXP ({})", operation.label())
             }
-            Self::Refused(operation, status, detail) => {
+            Self::Refused(operation, Refusal { status, detail, .. }) => {
                 write!(formatter, "get an answer from AXP ({}): {status} {detail}", operation.label())
             }
             Self::Unreadable(operation, what) => {
@@ -102,9 +126,50 @@ impl Error {
     /// The status of an answer that said no.
     pub const fn status(&self) -> Option<StatusCode> {
         match self {
-            Self::Refused(_, status, _) => Some(*status),
+            Self::Refused(_, refusal) => Some(refusal.status),
             _ => None,
         }
+    }
+}
+
+impl Error {
+    /// What it means for a session.
+    pub fn trouble(&self) -> Trouble {
+        use StatusCode as Is;
+        match self {
+            Self::Secret(..) => Trouble::NoToken,
+            Self::Refused(Operation::Token, refusal) => match refusal.status {
+                Is::REQUEST_TIMEOUT | Is::TOO_MANY_REQUESTS => Trouble::NoTokenNow(refusal.retry_after),
+                status if status.is_client_error() => Trouble::NoToken,
+                _ => Trouble::NoTokenNow(refusal.retry_after),
+            },
+            Self::Unreachable(Operation::Token, _) | Self::Unreadable(Operation::Token, _) => {
+                Trouble::NoTokenNow(None)
+            }
+            Self::Refused(_, refusal) => match refusal.status {
+                // A wrong application key will not be taken with another token either.
+                Is::UNAUTHORIZED if refusal.detail.contains("Appkey") => Trouble::Refused,
+                Is::UNAUTHORIZED => Trouble::Unauthorized,
+                Is::NOT_FOUND | Is::GONE => Trouble::Gone,
+                Is::CONFLICT => Trouble::Conflict,
+                Is::TOO_MANY_REQUESTS | Is::SERVICE_UNAVAILABLE => Trouble::Later(refusal.retry_after),
+                status if status.is_client_error() && status != Is::REQUEST_TIMEOUT => Trouble::Refused,
+                _ => Trouble::Unknown,
+            },
+            Self::Unreachable(..) | Self::Unreadable(..) => Trouble::Unknown,
+        }
+    }
+}
+
+/// How long `Retry-After` asks to wait: seconds, or a date
+/// ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#field.retry-after)).
+pub(super) fn retry_after(value: &str, now: SystemTime) -> Duration {
+    if let Ok(seconds) = value.trim().parse() {
+        return Duration::from_secs(seconds);
+    }
+    match httpdate::parse_http_date(value.trim()) {
+        Ok(date) => date.duration_since(now).unwrap_or_default(),
+        Err(_) => RETRY_AFTER_DEFAULT,
     }
 }
 
@@ -161,6 +226,49 @@ mod tests {
         let secret = SecretString::from("hush".to_owned());
         let body = r#"{"error":"invalid_client","error_description":"bad client_secret=hush"}"#;
         assert_eq!(detail(body.as_bytes(), &[&secret]), "invalid_client: bad client_secret=[redacted]");
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (value, seconds) in [
+            ("7", 7),
+            (" 0 ", 0),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", 60),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", 0),
+            ("soon", 10),
+            ("-5", 10),
+            ("", 10),
+        ] {
+            assert_eq!(retry_after(value, now), Duration::from_secs(seconds), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_an_answer_means_for_a_session() {
+        let refused = |operation, status: u16, detail: &str| {
+            let status = StatusCode::from_u16(status).unwrap();
+            Error::Refused(operation, Refusal { status, retry_after: None, detail: detail.to_owned() })
+                .trouble()
+        };
+        for (operation, status, detail, trouble) in [
+            (Operation::Token, 400, "", Trouble::NoToken),
+            (Operation::Token, 401, "", Trouble::NoToken),
+            (Operation::Token, 429, "", Trouble::NoTokenNow(None)),
+            (Operation::Token, 503, "", Trouble::NoTokenNow(None)),
+            (Operation::Create, 401, "lacks credentials(Access-Token)", Trouble::Unauthorized),
+            (Operation::Create, 401, "lacks credentials(Appkey)", Trouble::Refused),
+            (Operation::Create, 400, "", Trouble::Refused),
+            (Operation::Create, 403, "", Trouble::Refused),
+            (Operation::Get, 404, "", Trouble::Gone),
+            (Operation::Create, 409, "", Trouble::Conflict),
+            (Operation::Create, 429, "", Trouble::Later(None)),
+            (Operation::Create, 503, "", Trouble::Later(None)),
+            (Operation::Create, 500, "", Trouble::Unknown),
+            (Operation::Create, 302, "", Trouble::Unknown),
+        ] {
+            assert_eq!(refused(operation, status, detail), trouble, "{operation:?} {status}");
+        }
     }
 
     #[test]

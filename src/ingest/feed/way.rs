@@ -1,0 +1,151 @@
+//! A way: what one link of a session has open, and the calls it makes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use reqwest::StatusCode;
+use secrecy::SecretString;
+use tokio_tungstenite::tungstenite::{self, Message};
+use url::Url;
+
+use crate::failure::describe;
+use crate::ingest::api::{self, Api, Subscription};
+use crate::ingest::dial::{self, Dialer, Socket};
+use crate::ingest::ledger::Ledger;
+use crate::ingest::link::{Call, Trouble};
+use crate::parse::measure::Dictionary;
+
+/// What a call brought.
+pub(super) enum Outcome {
+    /// A subscription, or none where one was looked for.
+    Subscription(Option<Box<Subscription>>),
+    /// A token.
+    Token(SecretString),
+    /// Nothing: what that means, and why in words.
+    Trouble(Trouble, String),
+    /// A websocket, or why there is none.
+    Connected(Result<Box<Socket>, dial::Error>),
+}
+
+/// What came of a way.
+pub(super) enum Happened {
+    /// A call has ended; with what AXP says of the measures, if that was asked for.
+    Call(Outcome, Option<Result<Dictionary, api::Error>>),
+    /// A frame came, or the socket is gone.
+    Frame(Option<Result<Message, tungstenite::Error>>),
+}
+
+/// What calls need.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) api: Arc<Api>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) producer_id: String,
+}
+
+type Running = Pin<Box<dyn Future<Output = (Outcome, Option<Result<Dictionary, api::Error>>)> + Send>>;
+
+/// What one link has open.
+#[derive(Default)]
+pub(super) struct Way {
+    pub(super) socket: Option<Socket>,
+    call: Option<Running>,
+    /// The subscription in use, by its id.
+    pub(super) subscription: Option<String>,
+    /// Where its events come, if a token may go there.
+    pub(super) endpoint: Option<Url>,
+    pub(super) token: Option<SecretString>,
+    pub(super) pinged_at: Option<Instant>,
+}
+
+impl Way {
+    /// A way with nothing open, for a subscription that is known from before.
+    pub(super) fn holding(subscription: Option<String>) -> Self {
+        Self { subscription, ..Self::default() }
+    }
+
+    /// Waits for whatever comes first; for ever where nothing is open.
+    pub(super) async fn next(&mut self) -> Happened {
+        if let Some(running) = &mut self.call {
+            // While a call runs beside an open socket both may have something to say.
+            let ended = match &mut self.socket {
+                Some(socket) => tokio::select! {
+                    biased;
+                    ended = running => ended,
+                    frame = socket.next() => return Happened::Frame(frame),
+                },
+                None => running.await,
+            };
+            self.call = None;
+            return Happened::Call(ended.0, ended.1);
+        }
+        match &mut self.socket {
+            Some(socket) => Happened::Frame(socket.next().await),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// True while a call is under way.
+    pub(super) const fn is_calling(&self) -> bool {
+        self.call.is_some()
+    }
+
+    /// Waits for the call under way, for so long.
+    pub(super) async fn finish_call(&mut self, timeout: Duration) -> Option<Outcome> {
+        let running = self.call.take()?;
+        tokio::time::timeout(timeout, running).await.ok().map(|(outcome, _)| outcome)
+    }
+
+    /// Begins a call; `anew` with a token asked for now. With a `locale` AXP is asked about
+    /// the measures before.
+    pub(super) fn call(&mut self, caller: Caller, call: Call, anew: bool, locale: Option<String>) {
+        let subscription = self.subscription.clone();
+        self.call = Some(Box::pin(async move {
+            let Caller { api, ledger, producer_id } = caller;
+            if anew {
+                api.forget_token().await;
+            }
+            // Kinds are pinned by the first event, so the dictionary comes before it.
+            let dictionary = match locale {
+                Some(locale) => Some(api.dictionary(&producer_id, &locale).await),
+                None => None,
+            };
+            let id = subscription.unwrap_or_default();
+            let found = |subscription| Outcome::Subscription(Some(Box::new(subscription)));
+            let outcome = match call {
+                Call::Create => api.create(&producer_id, &ledger.instance()).await.map(found),
+                Call::Find => api
+                    .find(&producer_id, &ledger.instance())
+                    .await
+                    .map(|subscription| Outcome::Subscription(subscription.map(Box::new))),
+                Call::Get => api.get(&id).await.map(found),
+                Call::Renew => api.renew(&id).await.map(found),
+                Call::Token => api.token().await.map(Outcome::Token),
+            };
+            if outcome.as_ref().is_err_and(|err| err.status() == Some(StatusCode::UNAUTHORIZED)) {
+                api.forget_token().await;
+            }
+            (outcome.unwrap_or_else(|err| Outcome::Trouble(err.trouble(), describe(&err))), dictionary)
+        }));
+    }
+
+    /// Begins to open the websocket.
+    pub(super) fn connect(&mut self, dialer: Dialer) {
+        let Some(url) = self.endpoint.clone() else { return };
+        self.call =
+            Some(Box::pin(
+                async move { (Outcome::Connected(dialer.websocket(&url).await.map(Box::new)), None) },
+            ));
+    }
+
+    /// Drops what is under way and takes the socket out.
+    pub(super) fn shut(&mut self) -> Option<Socket> {
+        self.call = None;
+        self.pinged_at = None;
+        self.token = None;
+        self.socket.take()
+    }
+}
