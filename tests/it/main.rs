@@ -13,4 +13,5 @@ mod commands;
 mod feed;
 mod peers;
 mod rig;
+mod session;
 mod support;

@@ -16,11 +16,15 @@ use tokio::task::JoinHandle;
 /// How long anything may take that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A task, and what ends it when dropped.
+type Running = (oneshot::Sender<()>, JoinHandle<()>);
+
 pub(crate) struct Rig {
     pub(crate) simulator: SimulatorHandle,
+    configuration: String,
     address: String,
-    stop: Option<(oneshot::Sender<()>, oneshot::Sender<()>)>,
-    tasks: Option<(JoinHandle<()>, JoinHandle<()>)>,
+    running_simulator: Option<Running>,
+    running_app: Option<Running>,
 }
 
 impl Rig {
@@ -40,7 +44,7 @@ impl Rig {
         let handle = simulator.handle();
         handle.pause();
         let credentials = simulator.credentials();
-        let text = format!(
+        let configuration = format!(
             "{more}\n[axp]\napi_url = {:?}\naccount_id = {:?}\nclient_id = {:?}\nclient_secret = {:?}\napp_key = {:?}\n\
              snapshot_quiet = \"200ms\"\nping_interval = \"1s\"\n[web]\nlisten = \"127.0.0.1:0\"\n",
             simulator.url(),
@@ -49,36 +53,63 @@ impl Rig {
             credentials.client_secret,
             credentials.app_key,
         );
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let loaded = Config::from_text(Account::Required, Path::new("test"), &text, environment);
-        let app = App::build(loaded.unwrap_or_else(|problems| panic!("{problems}"))).await.unwrap();
-        let address =
-            app.metrics_url().strip_prefix("http://").unwrap().split_once('/').unwrap().0.to_owned();
-        let rig = Self { simulator: handle, address, stop: None, tasks: None };
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(simulator.run(async move { drop(stopped.await) }));
+        let mut rig = Self {
+            simulator: handle,
+            configuration,
+            address: String::new(),
+            running_simulator: Some((stop, running)),
+            running_app: None,
+        };
         for fault in faults {
             rig.fault(fault);
         }
-        let (stop_app, app_stopped) = oneshot::channel();
-        let (stop_simulator, simulator_stopped) = oneshot::channel();
-        let simulator = tokio::spawn(simulator.run(async move { drop(simulator_stopped.await) }));
-        let app = tokio::spawn(app.run(async move { drop(app_stopped.await) }));
-        Self { stop: Some((stop_app, stop_simulator)), tasks: Some((app, simulator)), ..rig }
+        rig.restart(environment).await;
+        rig
+    }
+
+    /// Starts another exporter, with these environment variables, in the place of the one
+    /// that ended.
+    pub(crate) async fn restart(&mut self, environment: &[(&str, &str)]) {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let loaded =
+            Config::from_text(Account::Required, Path::new("test"), &self.configuration, environment);
+        let app = App::build(loaded.unwrap_or_else(|problems| panic!("{problems}"))).await.unwrap();
+        self.address =
+            app.metrics_url().strip_prefix("http://").unwrap().split_once('/').unwrap().0.to_owned();
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(app.run(async move { drop(stopped.await) }));
+        self.running_app = Some((stop, running));
+    }
+
+    /// Ends the exporter without a chance to tidy up.
+    pub(crate) async fn crash(&mut self) {
+        let (_stop, running) = self.running_app.take().unwrap();
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+    }
+
+    /// Stops the exporter and waits for it.
+    pub(crate) async fn stop_app(&mut self) {
+        if let Some((stop, running)) = self.running_app.take() {
+            drop(stop);
+            running.await.unwrap();
+        }
+    }
+
+    /// Stops the exporter, then the simulator, and waits for both.
+    pub(crate) async fn stop(&mut self) {
+        self.stop_app().await;
+        let (stop, running) = self.running_simulator.take().unwrap();
+        drop(stop);
+        running.await.unwrap();
     }
 
     /// Injects a fault, given as the admin endpoint takes it.
     pub(crate) fn fault(&self, json: &str) -> usize {
         let fault: Fault = serde_json::from_str(json).unwrap();
         self.simulator.inject(fault).unwrap()
-    }
-
-    /// Stops the exporter, then the simulator, and waits for both.
-    pub(crate) async fn stop(&mut self) {
-        let (stop_app, stop_simulator) = self.stop.take().unwrap();
-        let (app, simulator) = self.tasks.take().unwrap();
-        drop(stop_app);
-        app.await.unwrap();
-        drop(stop_simulator);
-        simulator.await.unwrap();
     }
 
     /// The status and body of a GET.
