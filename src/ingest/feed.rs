@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use futures_util::SinkExt;
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
-use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error as WireError, Message};
 use tracing::{debug, info, trace, warn};
 
 use crate::failure::describe;
@@ -173,7 +173,7 @@ impl Feed {
         }
     }
 
-    fn receive(&mut self, slot: Slot, frame: Option<Result<Message, tungstenite::Error>>) {
+    fn receive(&mut self, slot: Slot, frame: Option<Result<Message, WireError>>) {
         let input = match frame {
             Some(Ok(Message::Text(text))) => self.read(slot, text.as_str()),
             Some(Ok(Message::Binary(_))) => {
@@ -194,9 +194,10 @@ impl Feed {
             Some(Ok(_)) => return,
             Some(Err(err)) => {
                 debug!(producer = self.producer_id(), err = %err, "the connection broke");
-                use tungstenite::Error::{Capacity, Protocol, Utf8};
-                let protocol = matches!(err, Capacity(_) | Protocol(_) | Utf8(_));
-                Input::Broken(if protocol { Reason::Protocol } else { Reason::Closed })
+                Input::Broken(match err {
+                    WireError::Capacity(_) | WireError::Protocol(_) | WireError::Utf8(_) => Reason::Protocol,
+                    _ => Reason::Closed,
+                })
             }
             None => Input::Broken(Reason::Closed),
         };
@@ -255,7 +256,7 @@ impl Feed {
             }
             Action::Ping => {
                 self.way(slot).pinged_at = Some(Instant::now());
-                self.send(slot, Message::Ping(tungstenite::Bytes::new())).await;
+                self.send(slot, Message::Ping(Bytes::new())).await;
             }
             Action::AcceptEmpty => {
                 self.parts.pipeline.accept_empty();
@@ -432,7 +433,7 @@ impl Feed {
     }
 
     /// Leaves nothing behind, as far as time allows.
-    async fn farewell(mut self) {
+    async fn farewell(&mut self) {
         for slot in Slot::ALL {
             // A subscription that is being made has to be known to be ended.
             if self.way(slot).is_calling() && self.way(slot).subscription.is_none() {

@@ -91,6 +91,7 @@ impl Slot {
     pub const ALL: [Self; 2] = [Self::A, Self::B];
 
     /// The other one.
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::A => Self::B,

@@ -76,8 +76,8 @@ impl Rig {
         let loaded =
             Config::from_text(Account::Required, Path::new("test"), &self.configuration, environment);
         let app = App::build(loaded.unwrap_or_else(|problems| panic!("{problems}"))).await.unwrap();
-        self.address =
-            app.metrics_url().strip_prefix("http://").unwrap().split_once('/').unwrap().0.to_owned();
+        let url = app.metrics_url();
+        self.address = between(&url, "http://", "/");
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(app.run(async move { drop(stopped.await) }));
         self.running_app = Some((stop, running));

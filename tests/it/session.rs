@@ -314,3 +314,17 @@ async fn a_server_that_accepts_and_closes_is_not_hammered() {
     rig.ready().await;
     rig.stop().await;
 }
+
+#[tokio::test]
+async fn no_page_shows_a_secret_not_even_one_that_axp_repeats() {
+    let body = r#","body":"{\"error\":\"invalid_client\",\"error_description\":\"simulated-client-secret\"}","times":1"#;
+    let mut rig = Rig::start_with("", &[&answer("token", 503, body)], &[]).await;
+    rig.ready().await;
+    for path in ["/metrics", "/", "/-/ready", "/-/healthy", "/nothing"] {
+        let (_, body) = rig.get(path).await;
+        for secret in ["simulated-client-secret", "simulated-app-key", "eyJ", "Bearer"] {
+            assert!(!body.contains(secret), "{secret} at {path}");
+        }
+    }
+    rig.stop().await;
+}
