@@ -1,7 +1,7 @@
 //! The task of one feed: carries what its [`Session`] asks for, and hands frames to its
 //! [`Pipeline`].
 //!
-//! Each link of the session has a [`Way`]: at most one call to AXP under way, beside its
+//! Each link of the session has a `Way`: at most one call to AXP under way, beside its
 //! socket. Frames are applied as they come, in this task, so that a slow core is felt by
 //! TCP and nothing piles up here. The task ends when it is told to stop; it then closes
 //! its sockets and, for a bounded time, tries to end its subscriptions.
