@@ -107,16 +107,10 @@ impl App {
     /// # Errors
     /// What cannot be opened.
     pub async fn build(loaded: Loaded) -> Result<Self, Error> {
-        let Loaded { config, secrets, ca_file } = loaded;
-        let telemetry = Arc::new(Telemetry::new(config.limits.series));
-        let frame_bytes_max = usize::try_from(config.limits.frame_bytes.get()).unwrap_or(usize::MAX);
-        let dialer = Dialer::new(ca_file.as_deref(), frame_bytes_max).map_err(Error::Dial)?;
-        let base = url(&config.axp.api_url)?;
-        let token_url = token_url(&config, &base)?;
-        let allowed = Allowed::new(&base, &config.axp.endpoint_hosts);
-        let credentials = (secrets.client_secret, secrets.app_key);
-        let api =
-            Api::new(&config.axp, base, token_url, credentials, &dialer, &telemetry).map_err(Error::Dial)?;
+        let telemetry = Arc::new(Telemetry::new(loaded.config.limits.series));
+        let (api, dialer) = way_out(&loaded, &telemetry)?;
+        let Loaded { config, secrets, .. } = loaded;
+        let allowed = Allowed::new(&url(&config.axp.api_url)?, &config.axp.endpoint_hosts);
         let privacy = privacy(&config, &secrets.hash_key)?;
         let rules = rules(&config)?;
         let Sinks { outputs, tasks, gauges } = open_sinks(&config, &telemetry).await?;
@@ -312,7 +306,26 @@ fn ledger_path(config: &Config) -> Option<PathBuf> {
     Some(first.join("subscriptions.json"))
 }
 
-fn privacy(config: &Config, hash_key: &SecretSource) -> Result<Privacy, Error> {
+/// AXP's REST interfaces as the configuration names them, and the dialer that they use.
+///
+/// # Errors
+/// What cannot be set up; nobody is called.
+pub(crate) fn way_out(loaded: &Loaded, telemetry: &Telemetry) -> Result<(Api, Dialer), Error> {
+    let Loaded { config, secrets, ca_file } = loaded;
+    let frame_bytes_max = usize::try_from(config.limits.frame_bytes.get()).unwrap_or(usize::MAX);
+    let dialer = Dialer::new(ca_file.as_deref(), frame_bytes_max).map_err(Error::Dial)?;
+    let base = url(&config.axp.api_url)?;
+    let token_url = token_url(config, &base)?;
+    let credentials = (secrets.client_secret.clone(), secrets.app_key.clone());
+    let api = Api::new(&config.axp, base, token_url, credentials, &dialer, telemetry).map_err(Error::Dial)?;
+    Ok((api, dialer))
+}
+
+/// What becomes of personal data.
+///
+/// # Errors
+/// Where the key to hash it cannot be read.
+pub(crate) fn privacy(config: &Config, hash_key: &SecretSource) -> Result<Privacy, Error> {
     let failed = |err| Error::Secret("privacy.hash_key_file", err);
     let key = if hash_key.is_set() { Some(hash_key.read().map_err(failed)?) } else { None };
     Ok(Privacy::new(config.privacy.personal, &config.privacy.measures, key.as_ref()))

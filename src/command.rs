@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod producers;
 pub mod run;
 pub mod simulate;
 
@@ -58,6 +59,8 @@ enum Command {
     Simulate(crate::simulator::SimulateArgs),
     /// Check a configuration and report everything that is wrong with it
     Check(ConfigArgs),
+    /// Show what the account offers, and what becomes of it under a configuration
+    Producers(producers::ProducersArgs),
 }
 
 /// Where the configuration is.
@@ -86,6 +89,7 @@ impl CommandLine {
             Command::Demo(args) => demo::execute(args),
             Command::Simulate(args) => simulate::execute(args),
             Command::Check(args) => check::execute(&args.config),
+            Command::Producers(args) => producers::execute(&args),
         }
     }
 }

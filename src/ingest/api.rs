@@ -46,8 +46,8 @@ const TOKEN_LIFE: std::ops::RangeInclusive<f64> = 30.0..=86_400.0;
 /// The part of a token's life for which it is used.
 const TOKEN_USE: f64 = 0.8;
 
-use answer::{MeasureEntry, Page, Words};
-pub use answer::{MeasureProducer, Subscription, Transport};
+use answer::{MeasureEntry, Page};
+pub use answer::{MeasureProducer, Subscription, Transport, Words};
 pub use error::{Error, Operation, Refusal};
 use error::{OUTCOMES, detail, retry_after};
 
@@ -268,20 +268,40 @@ impl Api {
         Ok(producers.into_iter().map(|producer| producer.measure_producer_id).collect())
     }
 
+    /// A producer with all its measures.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub async fn producer(&self, producer_id: &str) -> Result<MeasureProducer, Error> {
+        let token = self.token().await?;
+        let path = ["measure-producers", producer_id];
+        let request = self.request(Method::GET, "api/analytics/producer-management/v1", &path, &token);
+        self.call(Operation::Producer, request, &token).await
+    }
+
+    /// What a producer's measures mean, in this locale.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub async fn words(&self, producer_id: &str, locale: &str) -> Result<Words, Error> {
+        let token = self.token().await?;
+        let path = ["measure-producers", producer_id, "dictionaries", locale];
+        let request = self.request(Method::GET, "api/analytics/producer-management/v1", &path, &token);
+        self.call(Operation::Dictionary, request, &token).await
+    }
+
     /// What AXP says of a producer's measures; descriptions are left out where AXP has
     /// none in this locale.
     ///
     /// # Errors
     /// Why it cannot be had.
     pub async fn dictionary(&self, producer_id: &str, locale: &str) -> Result<Dictionary, Error> {
-        let token = self.token().await?;
-        let base = "api/analytics/producer-management/v1";
-        let path = ["measure-producers", producer_id];
-        let request = self.request(Method::GET, base, &path, &token).timeout(DICTIONARY_TIMEOUT);
-        let producer: MeasureProducer = self.call(Operation::Producer, request, &token).await?;
-        let path = ["measure-producers", producer_id, "dictionaries", locale];
-        let request = self.request(Method::GET, base, &path, &token).timeout(DICTIONARY_TIMEOUT);
-        let words: Option<Words> = self.call(Operation::Dictionary, request, &token).await.ok();
+        let asked = async {
+            let producer = self.producer(producer_id).await?;
+            Ok((producer, self.words(producer_id, locale).await.ok()))
+        };
+        let late = |_| Error::Unreadable(Operation::Dictionary, "it does not come");
+        let (producer, words) = tokio::time::timeout(DICTIONARY_TIMEOUT, asked).await.map_err(late)??;
         let mut descriptions: std::collections::HashMap<_, _> = words
             .into_iter()
             .flat_map(|words| words.measures)
@@ -289,7 +309,7 @@ impl Api {
             .collect();
         let measures = producer.measure_sets.into_iter().flat_map(|set| set.measures);
         Ok(measures
-            .map(|MeasureEntry { name, axp_type }| {
+            .map(|MeasureEntry { name, axp_type, .. }| {
                 let description = descriptions.remove(&name).unwrap_or_default();
                 (name, Definition { axp_type, description })
             })

@@ -28,7 +28,7 @@ pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
 
 /// Each id once, and only what can be one: two feeds of one producer would show every
 /// series twice.
-fn usable(ids: Vec<String>) -> Vec<String> {
+pub fn usable(ids: Vec<String>) -> Vec<String> {
     let is_id = |id: &String| {
         !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|byte| byte.is_ascii_graphic())
     };

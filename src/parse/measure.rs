@@ -25,6 +25,20 @@ pub enum AxpType {
     Unknown,
 }
 
+impl AxpType {
+    /// AXP's word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "STRING",
+            Self::Number => "NUMBER",
+            Self::Duration => "DURATION",
+            Self::Date => "DATE",
+            Self::TimeInState => "TIME_IN_STATE",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What AXP says of one measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {

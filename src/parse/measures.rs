@@ -10,6 +10,8 @@
 //! Finding a measure costs one comparison where events name their measures in the same
 //! order as before; else one look-up. At most [`MEASURES_MAX`] are kept.
 
+mod foresee;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -279,16 +281,8 @@ impl Measures {
             return;
         };
         let rule = self.rule(&name);
-        let personal = self.privacy.is_personal(&name);
-        let hashed = personal && self.privacy.mode() == Personal::Hash;
-        let kind = match rule.and_then(|rule| rule.kind) {
-            _ if hashed => Kind::Text,
-            Some(kind) => kind,
-            None if personal => Kind::Text,
-            // A label of the row is text, whatever its first value looks like.
-            None if self.settings.labels.iter().any(|label| *label == *name) => Kind::Text,
-            None => self.infer(&name, first_value),
-        };
+        let hashed = self.is_hashed(&name);
+        let kind = self.kind(&name, first_value);
         let unit = rule.and_then(|rule| rule.unit);
         let format = rule.map_or(Format::Strict, |rule| rule.format);
         let divisor = match (kind, unit) {
@@ -319,6 +313,22 @@ impl Measures {
             } else if !owned {
                 measure.verdict = Verdict::Refused(ReadingReject::NameCollision);
             }
+        }
+    }
+
+    fn is_hashed(&self, name: &str) -> bool {
+        self.privacy.is_personal(name) && self.privacy.mode() == Personal::Hash
+    }
+
+    /// What a measure of this first value is.
+    fn kind(&self, name: &str, first_value: &str) -> Kind {
+        match self.rule(name).and_then(|rule| rule.kind) {
+            _ if self.is_hashed(name) => Kind::Text,
+            Some(kind) => kind,
+            None if self.privacy.is_personal(name) => Kind::Text,
+            // A label of the row is text, whatever its first value looks like.
+            None if self.settings.labels.iter().any(|label| label == name) => Kind::Text,
+            None => self.infer(name, first_value),
         }
     }
 

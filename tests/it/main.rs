@@ -12,6 +12,7 @@
 mod commands;
 mod feed;
 mod peers;
+mod producers;
 mod rig;
 mod session;
 mod support;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::parse::measure::AxpType;
@@ -42,6 +43,11 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, S
     let object = Option::<HashMap<String, serde_json::Value>>::deserialize(deserializer)?.unwrap_or_default();
     let text = |(name, value): (String, serde_json::Value)| Some((name, value.as_str()?.to_owned()));
     Ok(object.into_iter().filter_map(text).collect())
+}
+
+/// What is nice to have: anything else than what is expected is as if it were not there.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(deserializer)?).unwrap_or_default())
 }
 
 /// Where a subscription's events come.
@@ -84,6 +90,9 @@ pub struct MeasureProducer {
 /// Measures that share keys.
 #[derive(Debug, Clone, Deserialize)]
 pub struct MeasureSet {
+    /// The names of their rows' keys.
+    #[serde(default, deserialize_with = "lenient")]
+    pub keys: Vec<String>,
     /// The measures.
     #[serde(default)]
     pub measures: Vec<MeasureEntry>,
@@ -97,6 +106,12 @@ pub struct MeasureEntry {
     /// Its type.
     #[serde(default = "unknown_type", rename = "type")]
     pub axp_type: AxpType,
+    /// Its name for people; may be empty.
+    #[serde(default, deserialize_with = "lenient", rename = "displayName")]
+    pub display_name: String,
+    /// Whether AXP calculates it, where AXP says so.
+    #[serde(default, deserialize_with = "lenient")]
+    pub active: Option<bool>,
 }
 
 const fn unknown_type() -> AxpType {
@@ -104,16 +119,19 @@ const fn unknown_type() -> AxpType {
 }
 
 /// A producer's words in one locale.
-#[derive(Debug, Deserialize)]
-pub(super) struct Words {
+#[derive(Debug, Clone, Deserialize)]
+pub struct Words {
     /// One for each measure.
     #[serde(default)]
-    pub(super) measures: Vec<Word>,
+    pub measures: Vec<Word>,
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Word {
-    pub(super) name: String,
-    #[serde(default)]
-    pub(super) description: String,
+/// A measure in one locale.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Word {
+    /// The measure's name.
+    pub name: String,
+    /// What it means; may be empty.
+    #[serde(default, deserialize_with = "lenient")]
+    pub description: String,
 }
