@@ -23,6 +23,7 @@ mod producer;
 mod record;
 mod web;
 
+mod certificate;
 mod secret;
 mod units;
 mod word;
@@ -38,6 +39,7 @@ mod shape;
 mod unsupported;
 
 pub use axp::Axp;
+pub use certificate::{ClientCertificate, Error as CertificateError};
 pub use influx::Influx;
 pub use limits::Limits;
 pub use load::{Account, InfluxSecrets, Loaded, Secrets};

@@ -1,11 +1,11 @@
 //! `[axp]`: the account, its secrets, and how the feed is held.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use url::Host;
 
+use super::certificate::{self, ClientCertificate};
 use super::check::{self, Scene};
 use super::key::Key;
 use super::problem::shown;
@@ -15,9 +15,6 @@ use super::units::Duration;
 
 /// Letters in an account id.
 const ACCOUNT_ID_LETTERS: usize = 6;
-
-/// A bundle of certificate authorities is far smaller; what is larger is something else.
-const CA_FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The account on the Avaya Experience Platform, and how its feed is held.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +57,14 @@ pub struct Axp {
     /// `$STATE_DIRECTORY`, which systemd sets; without it nowhere, and what a crash leaves behind
     /// lives on for a quarter of an hour.
     pub state_file: PathBuf,
+    /// The certificate to show to servers that ask for one (mutual TLS), as PEM, then those that
+    /// lead to its authority; looked up like a secret's file. Goes with `client_key_file`; one
+    /// without the other is refused. Both are read again for each connection, and while a renewal
+    /// leaves them unusable, the pair before is shown. Default empty: none is shown.
+    pub client_cert_file: PathBuf,
+    /// The private key of `client_cert_file`, as PEM, not encrypted; looked up, and refused when
+    /// group or others may open it, like a secret's file. Default empty.
+    pub client_key_file: PathBuf,
     /// A ping goes out this often; the feed counts as lost when two of them stay unanswered.
     /// 1s to 5m, default 30s. Longer than a proxy's idle
     /// time-out costs the connection.
@@ -91,6 +96,8 @@ impl Default for Axp {
             endpoint_hosts: vec!["*.avayacloud.com".to_owned()],
             ca_file: PathBuf::new(),
             state_file: PathBuf::new(),
+            client_cert_file: PathBuf::new(),
+            client_key_file: PathBuf::new(),
             ping_interval: Duration::from_secs(30),
             stale_after: Duration::from_secs(300),
             snapshot_quiet: Duration::from_secs(10),
@@ -115,11 +122,13 @@ impl Axp {
             }
         }
         if let Some(file) = scene.file(&self.ca_file)
-            && let Err(found) = has_certificate(&file)
+            && let Err(found) = certificate::has_certificate(&file)
         {
             let found = format!("{}, {found}", shown(&self.ca_file.to_string_lossy()));
             report.value(&key.at("ca_file"), found, "a file with PEM certificates");
         }
+        let pair = (self.client_cert_file.as_path(), self.client_key_file.as_path());
+        certificate::check_client(&key, pair, scene, report);
         let span = |name, value, least, most, report: &mut Report| {
             check::span(
                 &key.at(name),
@@ -162,6 +171,10 @@ impl Axp {
     pub(super) fn app_key(&self, scene: &Scene<'_>) -> SecretSource {
         SecretSource::new(&self.app_key, &self.app_key_file, scene.places)
     }
+
+    pub(super) fn client_certificate(&self, scene: &Scene<'_>) -> Option<ClientCertificate> {
+        ClientCertificate::new(scene.file(&self.client_cert_file), &self.client_key_file, scene.places)
+    }
 }
 
 /// An exact host, or `*.` in front of a domain of at least two labels: `*.com` is everybody.
@@ -183,23 +196,4 @@ fn is_language_tag(text: &str) -> bool {
     let is_subtag =
         |tag: &str| (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
     text.len() <= 35 && text.split('-').all(is_subtag)
-}
-
-/// Looks for one certificate block; the TLS library judges what is in it.
-fn has_certificate(file: &Path) -> Result<(), &'static str> {
-    let size = fs::metadata(file).map_err(|err| check::io_words(&err))?;
-    if !size.is_file() {
-        return Err("not a regular file");
-    }
-    if size.len() > CA_FILE_BYTES_MAX {
-        return Err("longer than 4 MiB");
-    }
-    let bytes = fs::read(file).map_err(|err| check::io_words(&err))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let block = text.split_once("-----BEGIN CERTIFICATE-----").map(|(_, after)| after);
-    if block.is_some_and(|after| after.contains("-----END CERTIFICATE-----")) {
-        Ok(())
-    } else {
-        Err("without a certificate")
-    }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Value};
 
+use super::certificate::ClientCertificate;
 use super::check::{self, Scene};
 use super::extract::extract;
 use super::problem::{Fault, Problems};
@@ -34,6 +35,8 @@ pub struct Loaded {
     pub secrets: Secrets,
     /// `axp.ca_file`, found; `None` if not set.
     pub ca_file: Option<PathBuf>,
+    /// `axp.client_cert_file` and its key, found; `None` if not set.
+    pub client_certificate: Option<ClientCertificate>,
 }
 
 /// Where each secret comes from; [`SecretSource::Unset`] where none is needed.
@@ -114,7 +117,12 @@ pub(super) fn load(
     let scene = Scene { places: &places, account_required: account == Account::Required };
     let loaded = config.map(|config| {
         config.check(&scene, &mut report);
-        Loaded { secrets: Secrets::of(&config, &scene), ca_file: scene.file(&config.axp.ca_file), config }
+        Loaded {
+            secrets: Secrets::of(&config, &scene),
+            ca_file: scene.file(&config.axp.ca_file),
+            client_certificate: config.axp.client_certificate(&scene),
+            config,
+        }
     });
     match (report.finish(&original), loaded) {
         (None, Some(loaded)) => Ok(loaded),

@@ -1,5 +1,6 @@
 //! The configuration from outside: texts in, trees or one-line problems out.
 
+mod certificates;
 mod faults;
 mod loading;
 mod producers;

@@ -2,7 +2,8 @@
 //! leaves the process.
 //!
 //! TLS is 1.2 or newer over rustls, against the system's authorities and those of
-//! `axp.ca_file`. `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` hold for REST and, by CONNECT
+//! `axp.ca_file`; a server that asks who we are is shown the client certificate, if one is
+//! configured ([`identity`]). `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` hold for REST and, by CONNECT
 //! ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#name-connect)), for the websocket;
 //! loopback is always reached directly. Names are resolved anew for each connection, IPv6
 //! and IPv4 raced. Redirects are never followed: they could carry a secret elsewhere.
@@ -15,6 +16,7 @@ use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::net::TcpStream;
@@ -23,7 +25,11 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async
 use tower_service::Service;
 use url::Url;
 
+use self::identity::Identity;
+use crate::config::{CertificateError, ClientCertificate};
 use crate::ingest::endpoint::is_loopback;
+
+mod identity;
 
 /// How long a TCP connection may take, both address families together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,10 +37,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a REST call may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a REST connection may be idle and still be used: long enough for calls in a row, too
+/// short for one that died unseen to swallow a call.
+const REST_IDLE_MAX: Duration = Duration::from_secs(1);
 /// How long sent bytes may stay unacknowledged: notices a dead link under a full buffer.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
-/// Most bytes the websocket holds back for sending; we send pings and one message.
-const WRITE_BUFFER_BYTES_MAX: usize = 64 << 10;
+/// Most bytes the websocket holds back for sending, the frame under way included; a larger one is
+/// refused. We send pings, pongs and one short message; Autobahn has frames of 64 KiB echoed.
+const WRITE_BUFFER_BYTES_MAX: usize = 128 << 10;
 
 /// A websocket, over TLS or, on loopback, without.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -44,6 +54,8 @@ pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub enum Error {
     /// `axp.ca_file` cannot be read as PEM.
     CaFile(PathBuf, rustls::pki_types::pem::Error),
+    /// The client certificate cannot be used.
+    ClientCertificate(CertificateError),
     /// The TLS configuration cannot be made.
     Tls(rustls::Error),
     /// The HTTP client cannot be made.
@@ -62,6 +74,7 @@ impl std::fmt::Display for Error {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::CaFile(path, _) => write!(formatter, "read certificates from {}", path.display()),
+            Self::ClientCertificate(err) => write!(formatter, "{err}"),
             Self::Tls(_) => formatter.write_str("set up TLS"),
             Self::Http(_) => formatter.write_str("set up the HTTP client"),
             Self::Proxy => {
@@ -78,6 +91,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::CaFile(_, err) => Some(err),
+            Self::ClientCertificate(err) => err.source(),
             Self::Tls(err) => Some(err),
             Self::Http(err) => Some(err),
             Self::Connect(err) => Some(&**err),
@@ -103,11 +117,16 @@ impl std::fmt::Debug for Dialer {
 }
 
 impl Dialer {
-    /// A dialer that trusts the system's authorities and those of `ca_file`.
+    /// A dialer that trusts the system's authorities and those of `ca_file`, read now, and
+    /// shows the client certificate, read again for each connection whose server asks.
     ///
     /// # Errors
-    /// [`Error::CaFile`] or [`Error::Tls`].
-    pub fn new(ca_file: Option<&Path>, frame_bytes_max: usize) -> Result<Self, Error> {
+    /// [`Error::CaFile`], [`Error::ClientCertificate`] or [`Error::Tls`].
+    pub fn new(
+        ca_file: Option<&Path>,
+        client_certificate: Option<ClientCertificate>,
+        frame_bytes_max: usize,
+    ) -> Result<Self, Error> {
         let mut roots = rustls::RootCertStore::empty();
         // A system without authorities still reaches what `ca_file` vouches for.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -118,11 +137,20 @@ impl Dialer {
             }
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
+        let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(Error::Tls)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let tls = match client_certificate {
+            None => builder.with_no_client_auth(),
+            Some(certificate) => {
+                let identity = Identity::new(certificate, provider).map_err(Error::ClientCertificate)?;
+                let mut tls = builder.with_client_cert_resolver(Arc::new(identity));
+                // A resumed session would go on under the certificate that it began with.
+                tls.resumption = Resumption::disabled();
+                tls
+            }
+        };
         Ok(Self { tls: Arc::new(tls), proxies: Arc::new(Matcher::from_env()), frame_bytes_max })
     }
 
@@ -136,6 +164,7 @@ impl Dialer {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
+            .pool_idle_timeout(REST_IDLE_MAX)
             .user_agent(concat!("axp-exporter/", env!("CARGO_PKG_VERSION")));
         let builder = if is_loopback(base) { builder.no_proxy() } else { builder };
         builder.build().map_err(Error::Http)
@@ -197,76 +226,4 @@ impl Dialer {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::StreamExt;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    fn dialer(proxies: Matcher) -> Dialer {
-        Dialer { proxies: Arc::new(proxies), ..Dialer::new(None, 1 << 20).unwrap() }
-    }
-
-    /// Serves one websocket and says a word on it.
-    async fn serve(listener: TcpListener) {
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
-        futures_util::SinkExt::send(&mut socket, tungstenite::Message::text("hello")).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_websocket_goes_through_the_proxy_by_connect() {
-        let (server, proxy) = (
-            TcpListener::bind("127.0.0.1:0").await.unwrap(),
-            TcpListener::bind("127.0.0.1:0").await.unwrap(),
-        );
-        let (server_address, proxy_address) = (server.local_addr().unwrap(), proxy.local_addr().unwrap());
-        let tunnel = tokio::spawn(async move {
-            let (mut client, _) = proxy.accept().await.unwrap();
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(client.read_u8().await.unwrap());
-            }
-            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-            let mut upstream = TcpStream::connect(server_address).await.unwrap();
-            let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
-            String::from_utf8(head).unwrap()
-        });
-        let serving = tokio::spawn(serve(server));
-        let proxies = Matcher::builder().all(format!("http://user:pass@{proxy_address}")).build();
-        let url = Url::parse("ws://axp.invalid:9999/ws").unwrap();
-        let mut socket = dialer(proxies).websocket(&url).await.unwrap();
-        assert_eq!(socket.next().await.unwrap().unwrap(), tungstenite::Message::text("hello"));
-        drop(socket);
-        serving.await.unwrap();
-        let head = tunnel.await.unwrap().to_ascii_lowercase();
-        assert!(head.starts_with("connect axp.invalid:9999 http/1.1\r\n"), "{head}");
-        assert!(head.contains("proxy-authorization: basic dxnlcjpwyxnz"), "{head}");
-    }
-
-    #[test]
-    fn loopback_and_what_no_proxy_names_are_reached_directly() {
-        let proxies = Matcher::builder().all("http://proxy.invalid").no("direct.invalid").build();
-        let dialer = dialer(proxies);
-        for (host, proxied) in [
-            ("axp.invalid", true),
-            ("direct.invalid", false),
-            ("sub.direct.invalid", false),
-            ("127.0.0.1", false),
-            ("localhost", false),
-            ("[::1]", false),
-        ] {
-            let (url, uri) = (format!("wss://{host}/"), format!("https://{host}/"));
-            let proxy = dialer.proxy(&url.parse().unwrap(), &uri.parse().unwrap());
-            assert_eq!(proxy.is_some(), proxied, "{host}");
-        }
-    }
-
-    #[tokio::test]
-    async fn only_http_proxies_are_used() {
-        let proxies = Matcher::builder().all("socks5://127.0.0.1:1").build();
-        let url = Url::parse("wss://axp.invalid/ws").unwrap();
-        assert!(matches!(dialer(proxies).websocket(&url).await, Err(Error::Proxy)));
-    }
-}
+mod tests;
