@@ -1,5 +1,8 @@
 //! The way out against real servers on loopback: proxies here, TLS and its certificates below.
 
+mod authority;
+mod tls;
+
 use std::net::SocketAddr;
 
 use futures_util::StreamExt;
