@@ -9,6 +9,7 @@
     reason = "a test that finds something else than it expects is to stop right there"
 )]
 
+mod autobahn;
 mod commands;
 mod feed;
 mod peers;
