@@ -129,7 +129,7 @@ pub enum Fault {
     },
     /// Tells another endpoint in the answers that carry a subscription.
     Endpoint {
-        /// The endpoint; `null` or absent leaves it out.
+        /// The endpoint, `{path}` in it being the path of its own; `null` or absent leaves it out.
         #[serde(default)]
         endpoint: Option<String>,
         /// How often.

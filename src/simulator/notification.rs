@@ -96,7 +96,9 @@ pub(super) fn delete(site: &Site, id: &str) -> Reply {
 fn show(site: &Site, subscription: &Subscription) -> Value {
     let told = site.faults().take(|fault| matches!(fault, Fault::Endpoint { .. }));
     let endpoint = match told {
-        Some(Fault::Endpoint { endpoint, .. }) => endpoint,
+        Some(Fault::Endpoint { endpoint, .. }) => {
+            endpoint.map(|endpoint| endpoint.replace("{path}", &site.endpoint_path(&subscription.id)))
+        }
         _ => Some(site.endpoint(&subscription.id)),
     };
     subscription.json(endpoint.as_deref(), site.options.ping_interval, Instant::now())

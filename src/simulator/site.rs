@@ -133,8 +133,12 @@ impl Site {
 
     /// The endpoint of a subscription.
     pub(super) fn endpoint(&self, subscription: &str) -> String {
-        let account = &self.credentials.account_id;
-        format!("ws://{}/ws/notification/v1/analytics/realtime/{account}/{subscription}", self.address)
+        format!("ws://{}{}", self.address, self.endpoint_path(subscription))
+    }
+
+    /// The path of that.
+    pub(super) fn endpoint_path(&self, subscription: &str) -> String {
+        format!("/ws/notification/v1/analytics/realtime/{}/{subscription}", self.credentials.account_id)
     }
 
     /// Acts on a fault or lets it wait; gives the number of sockets or subscriptions it hit.

@@ -12,6 +12,7 @@
 mod autobahn;
 mod commands;
 mod feed;
+mod link;
 mod peers;
 mod producers;
 mod rig;

@@ -35,12 +35,16 @@ impl Rig {
 
     /// The same, with faults that are there from the start, and environment variables.
     pub(crate) async fn start_with(more: &str, faults: &[&str], environment: &[(&str, &str)]) -> Self {
-        let options = SimulatorOptions {
-            seed: Some(7),
-            centre: CentreOptions { agents: 10, queues: 3, events_per_second: 20.0 },
-            ..SimulatorOptions::default()
-        };
-        let simulator = Simulator::bind(options).await.unwrap();
+        Self::start_on(simulator().await, more, faults, environment).await
+    }
+
+    /// The same, of a simulator whose address was needed before.
+    pub(crate) async fn start_on(
+        simulator: Simulator,
+        more: &str,
+        faults: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let handle = simulator.handle();
         handle.pause();
         let credentials = simulator.credentials();
@@ -159,6 +163,16 @@ impl Rig {
     pub(crate) async fn ready(&self) {
         wait_for("the exporter to be ready", || async { self.get("/-/ready").await.0 == 200 }).await;
     }
+}
+
+/// A simulator that listens and does not serve yet.
+pub(crate) async fn simulator() -> Simulator {
+    let options = SimulatorOptions {
+        seed: Some(7),
+        centre: CentreOptions { agents: 10, queues: 3, events_per_second: 20.0 },
+        ..SimulatorOptions::default()
+    };
+    Simulator::bind(options).await.unwrap()
 }
 
 /// What stands between two marks.
