@@ -3,10 +3,11 @@
 //!
 //! TLS is 1.2 or newer over rustls, against the system's authorities and those of
 //! `axp.ca_file`; a server that asks who we are is shown the client certificate, if one is
-//! configured ([`identity`]). `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` hold for REST and, by CONNECT
-//! ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#name-connect)), for the websocket;
-//! loopback is always reached directly. Names are resolved anew for each connection, IPv6
-//! and IPv4 raced. Redirects are never followed: they could carry a secret elsewhere.
+//! configured (`dial/identity.rs`). `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` hold for REST
+//! and, by CONNECT ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#name-connect)), for the
+//! websocket; loopback is always reached directly. Names are resolved anew for each
+//! connection, IPv6 and IPv4 raced. Redirects are never followed: they could carry a secret
+//! elsewhere.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
