@@ -42,7 +42,7 @@ const CLEAR_LINE: &str = "\r\x1b[K";
 pub struct ProducersArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Write [[producer]] blocks for a configuration instead of a table
+    /// Write blocks for a configuration instead of a table
     #[arg(long)]
     toml: bool,
 }
