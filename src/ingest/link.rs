@@ -41,11 +41,14 @@ const LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 const RENEWAL_MIN: Duration = Duration::from_secs(5);
 /// The part of a life after which a renewal that failed is tried again.
 const RENEWAL_RETRIES: u32 = 10;
+/// How long to look for a subscription that may have been made: without a renewal none
+/// lives longer.
+const DOUBT_MAX: Duration = Duration::from_secs(900);
 /// Subscriptions made within the window after which making more waits.
 const CREATIONS_MAX: usize = 4;
 const CREATIONS_WINDOW: Duration = Duration::from_secs(600);
-/// Refusals of one subscription for reasons of the server's, after which it is replaced.
-const SERVER_ERRORS_MAX: u32 = 5;
+/// Refusals of one subscription by the websocket, after which it is replaced.
+const REFUSALS_MAX: u32 = 5;
 /// The server's ping interval is the most that may pass; we ping this much more often.
 const PINGS_AN_INTERVAL: u32 = 3;
 /// The shortest ping interval, whatever the server says.
@@ -251,8 +254,7 @@ struct Held {
     ping_interval: Option<Duration>,
     pending_since: Option<Instant>,
     polls: u32,
-    revived: bool,
-    server_errors: u32,
+    refusals: u32,
 }
 
 /// One way to a websocket.
@@ -262,13 +264,26 @@ pub struct Link {
     state: State,
     pauses: Pauses,
     held: Option<Held>,
-    /// A creation may have been done without our knowing.
-    ambiguous: bool,
+    /// Why there may be a subscription of ours that is not held.
+    doubt: Option<Doubt>,
+    /// No call before this: a server asked for patience, or refused for good.
+    patient_until: Option<Instant>,
     /// The token in use was refused by the websocket.
     token_refused: bool,
+    /// A refused token has led to a new one at once since the last snapshot.
+    token_renewed: bool,
     /// Sessions in a row that brought no event.
     silences: u32,
+    /// When subscriptions were made, within the window.
     creations: VecDeque<Instant>,
+}
+
+/// A subscription of ours may be there that is not held.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    since: Instant,
+    /// AXP says that there are too many; else a creation ended in the dark.
+    too_many: bool,
 }
 
 impl Link {
@@ -280,11 +295,19 @@ impl Link {
             state: State::Paused { until: now },
             pauses: settings.pauses(seed),
             held: held.then(Held::default),
-            ambiguous: false,
+            doubt: None,
+            patient_until: None,
             token_refused: false,
+            token_renewed: false,
             silences: 0,
             creations: VecDeque::new(),
         }
+    }
+
+    /// A link that takes over from this one: what it makes counts together with what this
+    /// one made.
+    pub fn successor(&self, now: Instant, seed: u64) -> Self {
+        Self { creations: self.creations.clone(), ..Self::new(self.settings, now, seed, false) }
     }
 
     /// A link that does nothing.
@@ -300,7 +323,12 @@ impl Link {
                 *until = now;
                 Action::None
             }
-            (_, Input::Woke) => self.fail(Reason::Suspended, now, Duration::ZERO),
+            (_, Input::Woke) => {
+                if matches!(self.state, State::Calling { call: Call::Create, .. }) {
+                    self.doubt_creation(now);
+                }
+                self.fail(Reason::Suspended, now, Duration::ZERO)
+            }
             (State::Paused { until }, Input::Tick) if now >= *until => self.resume(now),
             (State::Calling { call, anew }, _) => {
                 let (call, anew) = (*call, *anew);
@@ -351,10 +379,12 @@ impl Link {
 
     /// Goes on after a pause.
     fn resume(&mut self, now: Instant) -> Action {
-        let call = match (&self.held, self.ambiguous) {
+        // What nobody renewed for so long is no longer there.
+        self.doubt = self.doubt.filter(|doubt| now.duration_since(doubt.since) < DOUBT_MAX);
+        let call = match (&self.held, self.doubt) {
             (Some(_), _) => Call::Get,
-            (None, true) => Call::Find,
-            (None, false) => return self.create(now),
+            (None, Some(_)) => Call::Find,
+            (None, None) => return self.create(now),
         };
         self.state = State::Calling { call, anew: false };
         if std::mem::take(&mut self.token_refused) { Action::CallAnew(call) } else { Action::Call(call) }
@@ -371,7 +401,6 @@ impl Link {
             self.state = State::Paused { until: *first + CREATIONS_WINDOW };
             return Action::None;
         }
-        self.creations.push_back(now);
         self.call(Call::Create)
     }
 
@@ -384,10 +413,7 @@ impl Link {
     fn called(&mut self, call: Call, anew: bool, input: Input, now: Instant) -> Action {
         match input {
             Input::Subscription(standing) if call != Call::Token => self.subscribed(call, standing, now),
-            Input::NotFound if call == Call::Find => {
-                self.ambiguous = false;
-                self.create(now)
-            }
+            Input::NotFound if call == Call::Find => self.not_found(now),
             Input::Token if call == Call::Token => {
                 self.state = State::Connecting;
                 Action::Connect
@@ -399,7 +425,10 @@ impl Link {
 
     /// The subscription is known: on with it as it stands.
     fn subscribed(&mut self, call: Call, standing: Standing, now: Instant) -> Action {
-        self.ambiguous = false;
+        self.doubt = None;
+        if matches!(call, Call::Create | Call::Find) {
+            self.creations.push_back(now);
+        }
         let held = self.held.get_or_insert_default();
         held.note(standing, now);
         if !standing.endpoint_allowed {
@@ -410,14 +439,10 @@ impl Link {
                 held.pending_since = None;
                 self.call(Call::Token)
             }
-            Status::Inactive if call == Call::Renew && held.revived => {
-                self.held = None;
-                self.create(now)
+            Status::Inactive if call == Call::Renew => {
+                self.abandon(Reason::Subscription, now, Some(Duration::ZERO))
             }
-            Status::Inactive => {
-                held.revived = true;
-                self.call(Call::Renew)
-            }
+            Status::Inactive => self.call(Call::Renew),
             Status::Pending => {
                 let since = *held.pending_since.get_or_insert(now);
                 if now.duration_since(since) >= PENDING_MAX {
@@ -445,25 +470,43 @@ impl Link {
                 self.create(now)
             }
             // Where looking is not allowed there is nothing to be found.
-            Trouble::Refused if call == Call::Find => {
-                self.ambiguous = false;
-                self.create(now)
-            }
-            Trouble::Conflict if call == Call::Create && !self.ambiguous => {
-                self.ambiguous = true;
+            Trouble::Refused | Trouble::Gone if call == Call::Find => self.not_found(now),
+            Trouble::Conflict if call == Call::Create => {
+                self.doubt = Some(Doubt { since: now, too_many: true });
                 self.call(Call::Find)
+            }
+            // What may be neither seen nor renewed is of no use.
+            Trouble::Refused | Trouble::Conflict if matches!(call, Call::Get | Call::Renew) => {
+                self.abandon(Reason::Subscription, now, Some(REFUSED_PAUSE))
             }
             Trouble::Unauthorized | Trouble::Refused | Trouble::Gone | Trouble::Conflict => {
                 self.fail(Reason::Subscription, now, REFUSED_PAUSE)
             }
             Trouble::Later(after) => {
-                self.ambiguous |= call == Call::Create;
+                if call == Call::Create {
+                    self.doubt_creation(now);
+                }
                 self.fail_later(Reason::Subscription, now, after)
             }
             Trouble::Unknown => {
-                self.ambiguous |= call == Call::Create;
+                if call == Call::Create {
+                    self.doubt_creation(now);
+                }
                 self.fail_after_pause(Reason::Subscription, now)
             }
+        }
+    }
+
+    const fn doubt_creation(&mut self, now: Instant) {
+        self.doubt = Some(Doubt { since: now, too_many: false });
+    }
+
+    /// There is no subscription of ours that is not held.
+    fn not_found(&mut self, now: Instant) -> Action {
+        match self.doubt.take() {
+            // Those that are too many are others': trying again changes nothing.
+            Some(Doubt { too_many: true, .. }) => self.fail(Reason::Subscription, now, REFUSED_PAUSE),
+            _ => self.create(now),
         }
     }
 
@@ -471,8 +514,7 @@ impl Link {
         let Some(held) = &mut self.held else { return self.fail_after_pause(Reason::Authentication, now) };
         match verdict {
             Verdict::Confirmed => {
-                held.server_errors = 0;
-                held.revived = false;
+                held.refusals = 0;
                 let until = now + FIRST_EVENT_TIMEOUT;
                 self.state = State::Up(Up {
                     ping_at: now + held.ping_every(self.settings.ping_interval),
@@ -482,17 +524,17 @@ impl Link {
                 });
                 Action::Begin
             }
-            // At once, but once: the next refusal finds the pauses grown.
+            // At once, but once.
             Verdict::InvalidToken => {
                 self.token_refused = true;
-                let first = self.pauses.failures() == 0;
                 let pause = self.pauses.after_failure();
+                let first = !std::mem::replace(&mut self.token_renewed, true);
                 self.fail(Reason::Authentication, now, if first { Duration::ZERO } else { pause })
             }
-            Verdict::UnknownSubscription => self.fail_after_pause(Reason::Authentication, now),
-            Verdict::ServerError => {
-                held.server_errors += 1;
-                if held.server_errors >= SERVER_ERRORS_MAX {
+            // The next look at the subscription may say otherwise, but not for ever.
+            Verdict::UnknownSubscription | Verdict::ServerError => {
+                held.refusals += 1;
+                if held.refusals >= REFUSALS_MAX {
                     return self.abandon(Reason::Authentication, now, None);
                 }
                 self.fail_after_pause(Reason::Authentication, now)
@@ -511,16 +553,14 @@ impl Link {
                 self.silences = 0;
                 Action::None
             }
+            // The next ping stays where it is: pongs that nobody asked for cannot put it off.
             Input::Pong => {
                 up.pings_unanswered = 0;
-                let interval = self.ping_every();
-                if let State::Up(up) = &mut self.state {
-                    up.ping_at = now + interval;
-                }
                 Action::None
             }
             Input::SnapshotClosed => {
                 self.pauses.reset();
+                self.token_renewed = false;
                 Action::None
             }
             Input::Subscription(standing) => self.renewed(standing, now),
@@ -573,7 +613,7 @@ impl Link {
         if !matches!(up.renewal, Renewal::UnderWay { .. }) {
             return Action::None;
         }
-        let before = held.expires_at;
+        let (before, life) = (held.expires_at, held.life);
         held.note(standing, now);
         if standing.status != Status::Active || !standing.endpoint_allowed {
             return self.lose();
@@ -582,7 +622,16 @@ impl Link {
             (Some(before), Some(after)) => after > before + Duration::from_secs(1),
             _ => true,
         };
-        up.renewal = Renewal::Due(if extended { held.renew_at(now) } else { held.retry_renewal_at(now) });
+        if extended {
+            up.renewal = Renewal::Due(held.renew_at(now));
+            return Action::None;
+        }
+        if before.is_some_and(|before| now >= before) {
+            return self.lose();
+        }
+        // What is left of a life is not the life.
+        held.life = life;
+        up.renewal = Renewal::Due(held.retry_renewal_at(now));
         Action::None
     }
 
@@ -594,18 +643,22 @@ impl Link {
             up.renewal = Renewal::UnderWay { anew: true };
             return Action::CallAnew(Call::Renew);
         }
+        let patience = match trouble {
+            Trouble::Later(after) | Trouble::NoTokenNow(after) => {
+                after.map(|after| after.min(RETRY_AFTER_MAX))
+            }
+            Trouble::NoToken | Trouble::Refused => Some(REFUSED_PAUSE),
+            _ => None,
+        };
         let expired = held.expires_at.is_some_and(|expires_at| now >= expires_at);
-        if trouble == Trouble::Gone || expired {
+        // Where calls are to wait, or no token is to be had, another link would not come up.
+        let hopeless = matches!(trouble, Trouble::NoToken | Trouble::NoTokenNow(_) | Trouble::Later(_));
+        if trouble == Trouble::Gone || expired && !hopeless {
             return self.lose();
         }
-        let asked = match trouble {
-            Trouble::Later(after) | Trouble::NoTokenNow(after) => {
-                after.unwrap_or_default().min(RETRY_AFTER_MAX)
-            }
-            Trouble::NoToken | Trouble::Refused => REFUSED_PAUSE,
-            _ => Duration::ZERO,
-        };
-        up.renewal = Renewal::Due(held.retry_renewal_at(now).max(now + asked));
+        let retry_at = held.retry_renewal_at(now);
+        self.patient_until = patience.map(|patience| now + patience);
+        up.renewal = Renewal::Due(self.patient_until.map_or(retry_at, |until| until.max(retry_at)));
         Action::None
     }
 
@@ -622,8 +675,15 @@ impl Link {
     }
 
     fn fail(&mut self, reason: Reason, now: Instant, pause: Duration) -> Action {
-        self.state = State::Paused { until: now + pause };
+        self.pause(now, pause);
         Action::Close(reason)
+    }
+
+    /// Waits, and at least as long as was asked for.
+    fn pause(&mut self, now: Instant, pause: Duration) {
+        let until = now + pause;
+        let asked = self.patient_until.take();
+        self.state = State::Paused { until: asked.map_or(until, |asked| asked.max(until)) };
     }
 
     fn fail_after_pause(&mut self, reason: Reason, now: Instant) -> Action {
@@ -631,23 +691,24 @@ impl Link {
         self.fail(reason, now, pause)
     }
 
-    /// Fails with the wait that the server asked for, or a pause.
+    /// Fails with the wait that the server asked for, and no less than a pause.
     fn fail_later(&mut self, reason: Reason, now: Instant, after: Option<Duration>) -> Action {
         let pause = self.pauses.after_failure();
-        self.fail(reason, now, after.map_or(pause, |after| after.min(RETRY_AFTER_MAX)))
+        self.fail(reason, now, after.map_or(pause, |after| after.min(RETRY_AFTER_MAX).max(pause)))
     }
 
     fn abandon(&mut self, reason: Reason, now: Instant, pause: Option<Duration>) -> Action {
         self.held = None;
         let pause = pause.unwrap_or_else(|| self.pauses.after_failure());
-        self.state = State::Paused { until: now + pause };
+        self.pause(now, pause);
         Action::Abandon(reason)
     }
 }
 
 impl Held {
     fn note(&mut self, standing: Standing, now: Instant) {
-        let life = standing.life.unwrap_or(LIFE_DEFAULT).min(LIFE_MAX);
+        // Something that is there has a life: none is one that was not said.
+        let life = standing.life.filter(|life| !life.is_zero()).unwrap_or(LIFE_DEFAULT).min(LIFE_MAX);
         self.life = Some(life);
         self.expires_at = Some(now + life);
         self.ping_interval = standing.ping_interval;
@@ -674,3 +735,6 @@ impl Held {
         now + (self.life.unwrap_or(LIFE_DEFAULT) / RENEWAL_RETRIES).max(RENEWAL_MIN)
     }
 }
+
+#[cfg(test)]
+mod tests;

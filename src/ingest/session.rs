@@ -131,11 +131,15 @@ impl Session {
     pub fn handle(&mut self, slot: Slot, input: Input, now: Instant) -> (Slot, Action) {
         let action = self.link_mut(slot).handle(input, now);
         match action {
-            Action::Replace => {
+            Action::Replace if slot == self.current => {
                 self.taking_over = true;
-                self.seed = self.seed.wrapping_add(1);
-                *self.link_mut(slot.other()) = Link::new(self.settings, now, self.seed, false);
+                *self.link_mut(slot.other()) = self.successor(slot, now);
                 (slot, Action::None)
+            }
+            // The one that was to take over lost its own: it begins anew.
+            Action::Replace => {
+                *self.link_mut(slot) = self.successor(slot, now);
+                (slot, Action::Abandon(Reason::Subscription))
             }
             // The old one broke before the new one was complete: the new one goes on alone.
             Action::Close(reason) | Action::Abandon(reason) if self.taking_over && slot == self.current => {
@@ -143,7 +147,10 @@ impl Session {
                 (slot, Action::Abandon(reason))
             }
             Action::None
-                if self.taking_over && slot != self.current && matches!(input, Input::SnapshotClosed) =>
+                if self.taking_over
+                    && slot != self.current
+                    && matches!(input, Input::SnapshotClosed)
+                    && self.link(slot).is_up() =>
             {
                 self.promote(now);
                 (slot.other(), Action::Abandon(Reason::Replaced))
@@ -178,6 +185,11 @@ impl Session {
         }
     }
 
+    fn successor(&mut self, slot: Slot, now: Instant) -> Link {
+        self.seed = self.seed.wrapping_add(1);
+        self.link(slot).successor(now, self.seed)
+    }
+
     /// The other link is now the one that the feed stands on.
     fn promote(&mut self, now: Instant) {
         *self.link_mut(self.current) = Link::off(self.settings, now);
@@ -194,14 +206,15 @@ pub fn read_verdict(text: &str) -> Option<Verdict> {
     #[derive(Deserialize)]
     struct Frame {
         event: String,
-        status: Option<String>,
+        #[serde(default)]
+        status: serde_json::Value,
     }
     let Frame { event, status } = serde_json::from_str(text).ok()?;
     let plain = |text: &str| text.replace('_', "").to_ascii_lowercase();
     if plain(&event) != "authenticationresponse" {
         return None;
     }
-    let status = plain(&status.unwrap_or_default());
+    let status = plain(status.as_str().unwrap_or_default());
     Some(match status.strip_prefix("connection").unwrap_or(&status) {
         "confirmed" => Verdict::Confirmed,
         "failedinvalidtoken" | "invalidtoken" => Verdict::InvalidToken,
@@ -210,3 +223,6 @@ pub fn read_verdict(text: &str) -> Option<Verdict> {
         _ => Verdict::ServerError,
     })
 }
+
+#[cfg(test)]
+mod tests;

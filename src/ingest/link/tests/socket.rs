@@ -1,0 +1,203 @@
+//! What a link makes of its websocket.
+
+use super::*;
+
+#[test]
+fn a_token_refused_by_the_websocket_is_replaced_at_once_but_once() {
+    let invalid = Input::Authentication(Verdict::InvalidToken);
+    let mut bench = Bench::up();
+    // Also where something else went wrong before.
+    bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
+    bench.wait();
+    bench.tell(stands(Status::Active), Action::Call(Call::Token));
+    bench.go_authenticate();
+    bench.tell(invalid, Action::Close(Reason::Authentication));
+    bench.wait_exactly(Duration::ZERO, Action::CallAnew(Call::Get));
+    let mut paused = Duration::ZERO;
+    for _ in 0..8 {
+        bench.tell(stands(Status::Active), Action::Call(Call::Token));
+        bench.go_authenticate();
+        bench.tell(invalid, Action::Close(Reason::Authentication));
+        let (waited, action) = bench.wait();
+        assert_eq!(action, Action::CallAnew(Call::Get));
+        assert!(waited >= seconds(1));
+        paused += waited;
+    }
+    assert!(paused > MINUTE, "{paused:?}");
+
+    // A snapshot forgives it.
+    bench.come_back();
+    bench.tell(Input::SnapshotClosed, Action::None);
+    bench.tell(invalid, Action::Close(Reason::Authentication));
+    assert_eq!(bench.wait().1, Action::CallAnew(Call::Get));
+}
+
+#[test]
+fn a_constraint_violation_waits_for_minutes() {
+    let mut bench = Bench::authenticating();
+    let violation = Input::Authentication(Verdict::ConstraintViolation);
+    bench.tell(violation, Action::Close(Reason::Authentication));
+    bench.wait_exactly(REFUSED_PAUSE, Action::Call(Call::Get));
+}
+
+#[test]
+fn authentication_without_an_answer_ends() {
+    let mut bench = Bench::authenticating();
+    bench.wait_exactly(AUTHENTICATION_TIMEOUT, Action::Close(Reason::Authentication));
+    bench.wait_between(seconds(1), FIRST_PAUSE, Action::Call(Call::Get));
+}
+
+#[test]
+fn a_token_refused_on_an_open_socket_leads_to_a_new_one() {
+    let mut bench = Bench::up();
+    bench.tell(Input::Authentication(Verdict::Confirmed), Action::None);
+    let invalid = Input::Authentication(Verdict::InvalidToken);
+    bench.tell(invalid, Action::Close(Reason::Authentication));
+    bench.wait_between(seconds(1), FIRST_PAUSE, Action::CallAnew(Call::Get));
+}
+
+#[test]
+fn a_socket_that_breaks_is_opened_anew_on_the_same_subscription() {
+    for step in 0..3 {
+        let mut bench = Bench::subscribed();
+        bench.tell(Input::Token, Action::Connect);
+        if step > 0 {
+            bench.tell(Input::Opened, Action::Authenticate);
+        }
+        if step > 1 {
+            bench.begin();
+        }
+        bench.tell(Input::Broken(Reason::Connect), Action::Close(Reason::Connect));
+        bench.wait_between(seconds(1), FIRST_PAUSE, Action::Call(Call::Get));
+        bench.come_back();
+    }
+}
+
+#[test]
+fn only_a_closed_snapshot_ends_the_backing_off_of_a_server_that_accepts_and_closes() {
+    let mut bench = Bench::authenticating();
+    let accept_and_close = |bench: &mut Bench| {
+        bench.begin();
+        bench.tell(Input::Frame, Action::None);
+        bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
+        let (waited, action) = bench.wait();
+        assert_eq!(action, Action::Call(Call::Get));
+        bench.tell(stands(Status::Active), Action::Call(Call::Token));
+        bench.go_authenticate();
+        waited
+    };
+    let waits: Vec<Duration> = (0..20).map(|_| accept_and_close(&mut bench)).collect();
+    assert!(waits.iter().sum::<Duration>() > 5 * MINUTE, "{waits:?}");
+    bench.begin();
+    bench.tell(Input::SnapshotClosed, Action::None);
+    bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
+    bench.wait_between(seconds(1), FIRST_PAUSE, Action::Call(Call::Get));
+}
+
+/// The wait before the first ping with these intervals.
+fn ping_interval(configured: Duration, allowed: Option<Duration>) -> Duration {
+    let now = Instant::now();
+    let mut bench = Bench { link: Link::new(Settings::new(configured), now, 1, false), now };
+    bench.wait();
+    let standing = Standing { ping_interval: allowed, ..standing(Status::Active) };
+    bench.tell(Input::Subscription(standing), Action::Call(Call::Token));
+    bench.go_authenticate();
+    bench.begin();
+    let (waited, action) = bench.wait();
+    assert_eq!(action, Action::Ping);
+    waited
+}
+
+#[test]
+fn pings_are_sent_well_within_what_the_server_allows() {
+    let cases = [
+        (30, None, 30),
+        (30, Some(300), 30),
+        (30, Some(60), 20),
+        (30, Some(15), 5),
+        (30, Some(1), 5),
+        (30, Some(0), 30),
+        (30, Some(u64::MAX), 30),
+        (10, Some(90), 10),
+        (2, Some(1), 2),
+    ];
+    for (configured, allowed, expected) in cases {
+        let waited = ping_interval(seconds(configured), allowed.map(seconds));
+        assert_eq!(waited, seconds(expected), "{configured} s configured, {allowed:?} s allowed");
+    }
+}
+
+#[test]
+fn two_pings_without_an_answer_are_the_end() {
+    // Whenever in the interval it falls silent.
+    for silent_after in [0, 1, 15, 29] {
+        let mut bench = Bench::up();
+        bench.wait_exactly(PING, Action::Ping);
+        bench.now += seconds(silent_after);
+        bench.tell(Input::Pong, Action::None);
+        let start = bench.now;
+        bench.wait_exactly(PING - seconds(silent_after), Action::Ping);
+        bench.wait_exactly(PING, Action::Ping);
+        bench.wait_exactly(LAST_PING_TIMEOUT, Action::Close(Reason::Ping));
+        assert!(bench.now - start <= 2 * PING + seconds(5));
+    }
+}
+
+#[test]
+fn any_frame_is_as_good_as_a_pong() {
+    for input in [Input::Pong, Input::Frame] {
+        let mut bench = Bench::up();
+        for _ in 0..10 {
+            assert_eq!(bench.wait().1, Action::Ping);
+            assert_eq!(bench.wait().1, Action::Ping);
+            bench.tell(input, Action::None);
+        }
+    }
+}
+
+#[test]
+fn pongs_that_nobody_asked_for_do_not_put_off_pings() {
+    let mut bench = Bench::up();
+    for _ in 0..9 {
+        bench.now += seconds(3);
+        bench.tell(Input::Pong, Action::None);
+    }
+    bench.wait_exactly(seconds(3), Action::Ping);
+}
+
+#[test]
+fn a_session_without_events_is_tried_again_and_then_believed() {
+    let mut bench = Bench::authenticating();
+    bench.begin();
+    assert_eq!(bench.wait_answering(), (FIRST_EVENT_TIMEOUT, Action::Close(Reason::Silent)));
+    for _ in 0..2 {
+        assert_eq!(bench.wait().1, Action::Call(Call::Get));
+        bench.come_back();
+        assert_eq!(bench.wait_answering(), (FIRST_EVENT_TIMEOUT, Action::AcceptEmpty));
+        assert!(bench.link.is_up());
+        bench.tell(Input::SnapshotClosed, Action::None);
+        bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
+    }
+    // An event, and the next silence is a first one again.
+    bench.wait();
+    bench.come_back();
+    bench.tell(Input::Frame, Action::None);
+    bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
+    bench.wait();
+    bench.come_back();
+    assert_eq!(bench.wait_answering(), (FIRST_EVENT_TIMEOUT, Action::Close(Reason::Silent)));
+}
+
+#[test]
+fn nothing_that_was_up_survives_a_sleep_of_the_machine() {
+    let mut connecting = Bench::subscribed();
+    connecting.tell(Input::Token, Action::Connect);
+    for mut bench in [calling(Call::Get), connecting, Bench::authenticating(), Bench::up()] {
+        bench.tell(Input::Woke, Action::Close(Reason::Suspended));
+        bench.wait_exactly(Duration::ZERO, Action::Call(Call::Get));
+    }
+    let mut bench = Bench::up();
+    bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
+    bench.tell(Input::Woke, Action::None);
+    bench.wait_exactly(Duration::ZERO, Action::Call(Call::Get));
+}

@@ -1,0 +1,174 @@
+//! What a link makes of how its subscription stands.
+
+use super::*;
+
+#[test]
+fn a_pending_subscription_is_polled_ever_more_slowly_and_given_up() {
+    let mut bench = calling(Call::Create);
+    let start = bench.now;
+    bench.tell(stands(Status::Pending), Action::None);
+    for poll in [1, 2, 4, 8, 15, 15, 15, 15, 15, 15, 15] {
+        bench.wait_exactly(seconds(poll), Action::Call(Call::Get));
+        if bench.now - start < PENDING_MAX {
+            bench.tell(stands(Status::Pending), Action::None);
+        }
+    }
+    assert_eq!(bench.now - start, PENDING_MAX);
+    bench.tell(stands(Status::Pending), Action::Abandon(Reason::Pending));
+    bench.wait_exactly(REFUSED_PAUSE, Action::Call(Call::Create));
+    bench.tell(stands(Status::Pending), Action::None);
+    bench.wait_exactly(seconds(1), Action::Call(Call::Get));
+    bench.tell(stands(Status::Active), Action::Call(Call::Token));
+}
+
+#[test]
+fn an_inactive_subscription_is_renewed_and_replaced_where_that_does_not_help() {
+    let mut bench = calling(Call::Get);
+    bench.tell(stands(Status::Inactive), Action::Call(Call::Renew));
+    bench.tell(stands(Status::Active), Action::Call(Call::Token));
+
+    let mut bench = calling(Call::Renew);
+    bench.tell(stands(Status::Inactive), Action::Abandon(Reason::Subscription));
+    bench.wait_exactly(Duration::ZERO, Action::Call(Call::Create));
+
+    let mut bench = calling(Call::Renew);
+    bench.trouble(Trouble::Gone, Action::Call(Call::Create));
+
+    let mut bench = calling(Call::Renew);
+    bench.tell(stands(Status::Pending), Action::None);
+    bench.wait_exactly(seconds(1), Action::Call(Call::Get));
+}
+
+#[test]
+fn a_subscription_unknown_to_the_websocket_is_looked_at() {
+    let cases = [
+        (stands(Status::Active), Action::Call(Call::Token)),
+        (stands(Status::Inactive), Action::Call(Call::Renew)),
+        (stands(Status::Pending), Action::None),
+        (Input::Trouble(Trouble::Gone), Action::Call(Call::Create)),
+    ];
+    for (answer, expected) in cases {
+        let mut bench = Bench::authenticating();
+        let unknown = Input::Authentication(Verdict::UnknownSubscription);
+        bench.tell(unknown, Action::Close(Reason::Authentication));
+        bench.wait_between(seconds(1), FIRST_PAUSE, Action::Call(Call::Get));
+        bench.tell(answer, expected);
+    }
+}
+
+#[test]
+fn a_subscription_that_the_websocket_refuses_five_times_is_replaced() {
+    for verdict in [Verdict::ServerError, Verdict::UnknownSubscription] {
+        let mut bench = Bench::authenticating();
+        for _ in 1..REFUSALS_MAX {
+            bench.tell(Input::Authentication(verdict), Action::Close(Reason::Authentication));
+            assert_eq!(bench.wait().1, Action::Call(Call::Get));
+            bench.tell(stands(Status::Active), Action::Call(Call::Token));
+            bench.go_authenticate();
+        }
+        bench.tell(Input::Authentication(verdict), Action::Abandon(Reason::Authentication));
+        bench.wait_between(seconds(1), MINUTE, Action::Call(Call::Create));
+    }
+}
+
+#[test]
+fn a_creation_that_ended_in_the_dark_is_looked_for() {
+    for trouble in [Trouble::Unknown, Trouble::Later(None)] {
+        let mut bench = calling(Call::Create);
+        bench.trouble(trouble, Action::Close(Reason::Subscription));
+        bench.wait_between(seconds(1), FIRST_PAUSE, Action::Call(Call::Find));
+        bench.tell(stands(Status::Active), Action::Call(Call::Token));
+    }
+    calling(Call::Find).tell(Input::NotFound, Action::Call(Call::Create));
+    calling(Call::Find).tell(stands(Status::Inactive), Action::Call(Call::Renew));
+
+    let mut bench = calling(Call::Create);
+    bench.tell(Input::Woke, Action::Close(Reason::Suspended));
+    bench.wait_exactly(Duration::ZERO, Action::Call(Call::Find));
+}
+
+#[test]
+fn what_cannot_be_looked_for_is_given_up_once_it_must_have_expired() {
+    let mut bench = calling(Call::Create);
+    let start = bench.now;
+    loop {
+        bench.trouble(Trouble::Unknown, Action::Close(Reason::Subscription));
+        match bench.wait().1 {
+            Action::Call(Call::Find) => assert!(bench.now - start < DOUBT_MAX),
+            action => break assert_eq!(action, Action::Call(Call::Create)),
+        }
+    }
+    assert!(bench.now - start < DOUBT_MAX + MINUTE);
+}
+
+#[test]
+fn too_many_subscriptions_may_be_our_own() {
+    let mut bench = calling(Call::Create);
+    bench.trouble(Trouble::Conflict, Action::Call(Call::Find));
+    bench.tell(stands(Status::Active), Action::Call(Call::Token));
+
+    let mut bench = calling(Call::Create);
+    for _ in 0..3 {
+        bench.trouble(Trouble::Conflict, Action::Call(Call::Find));
+        bench.tell(Input::NotFound, Action::Close(Reason::Subscription));
+        bench.wait_exactly(REFUSED_PAUSE, Action::Call(Call::Create));
+    }
+}
+
+#[test]
+fn making_subscriptions_again_and_again_waits() {
+    let mut bench = Bench::subscribed();
+    let start = bench.now;
+    for _ in 1..CREATIONS_MAX {
+        bench.go_authenticate();
+        let unknown = Input::Authentication(Verdict::UnknownSubscription);
+        bench.tell(unknown, Action::Close(Reason::Authentication));
+        bench.wait();
+        bench.trouble(Trouble::Gone, Action::Call(Call::Create));
+        bench.tell(stands(Status::Active), Action::Call(Call::Token));
+    }
+    bench.go_authenticate();
+    bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
+    bench.wait();
+    bench.trouble(Trouble::Gone, Action::None);
+    assert_eq!(bench.wait().1, Action::Call(Call::Create));
+    assert_eq!(bench.now - start, CREATIONS_WINDOW);
+
+    // The link that takes over counts on; creations that failed do not count.
+    let mut successor = bench.link.successor(bench.now, 8);
+    assert_eq!(successor.handle(Input::Tick, bench.now), Action::Call(Call::Create));
+    successor.handle(stands(Status::Active), bench.now);
+    let mut last = successor.successor(bench.now, 9);
+    assert_eq!(last.handle(Input::Tick, bench.now), Action::None);
+    assert!(last.deadline().is_some_and(|deadline| deadline > bench.now));
+}
+
+#[test]
+fn creations_that_failed_do_not_count() {
+    let mut bench = calling(Call::Create);
+    let start = bench.now;
+    for _ in 0..4 {
+        bench.trouble(Trouble::Unknown, Action::Close(Reason::Subscription));
+        bench.wait_between(seconds(1), MINUTE, Action::Call(Call::Find));
+        bench.tell(Input::NotFound, Action::Call(Call::Create));
+    }
+    assert!(bench.now - start < CREATIONS_WINDOW / 2);
+}
+
+#[test]
+fn no_token_goes_to_a_foreign_endpoint() {
+    let foreign = Input::Subscription(Standing { endpoint_allowed: false, ..standing(Status::Active) });
+    for call in [Call::Create, Call::Find, Call::Get, Call::Renew] {
+        let mut bench = calling(call);
+        bench.tell(foreign, Action::Abandon(Reason::Endpoint));
+        bench.wait_between(seconds(1), seconds(8), Action::Call(Call::Create));
+    }
+    // Nor is one asked for again and again.
+    let mut bench = calling(Call::Create);
+    let start = bench.now;
+    for _ in 0..=CREATIONS_MAX {
+        bench.tell(foreign, Action::Abandon(Reason::Endpoint));
+        while bench.wait().1 == Action::None {}
+    }
+    assert!(bench.now - start >= CREATIONS_WINDOW);
+}

@@ -1,0 +1,7 @@
+//! The session under test: what it makes of answers, how one link takes over from the
+//! other, and how it comes out of any faults.
+
+use super::*;
+
+mod takeover;
+mod verdict;
