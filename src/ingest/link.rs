@@ -306,6 +306,7 @@ impl Link {
 
     /// A link that takes over from this one: what it makes counts together with what this
     /// one made.
+    #[must_use]
     pub fn successor(&self, now: Instant, seed: u64) -> Self {
         Self { creations: self.creations.clone(), ..Self::new(self.settings, now, seed, false) }
     }
