@@ -3,5 +3,9 @@
 
 use super::*;
 
+mod carrier;
+mod fault;
+mod schedules;
 mod takeover;
 mod verdict;
+mod world;

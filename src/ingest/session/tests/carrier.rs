@@ -1,0 +1,361 @@
+//! What carries a session through the world, as the feed's task does: calls, sockets, and
+//! frames for a real pipeline.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use super::fault::up_to;
+use super::world::{Answer, Arrival, World};
+use super::*;
+use crate::config::{Personal, Producer};
+use crate::ingest::link::{Call, Trouble};
+use crate::label::relabel::Rules;
+use crate::parse::measures::Measures;
+use crate::parse::names::Names;
+use crate::parse::privacy::Privacy;
+use crate::pipeline::{Moment, Pipeline, PipelineParts, SharedTable, read_table};
+use crate::table::rows::{Limits, Table};
+use crate::telemetry::Telemetry;
+use rand::RngExt;
+use std::time::Duration;
+
+const PING: Duration = Duration::from_secs(30);
+/// The longest time between two disturbances.
+const DISTURBANCE_MAX: Duration = Duration::from_secs(150);
+/// Steps at one moment after which something runs in a circle.
+const STEPS_MAX: u32 = 200;
+
+/// What one link has open.
+#[derive(Debug, Default)]
+struct Way {
+    call: Option<(Instant, Pending)>,
+    subscription: Option<usize>,
+    socket: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Pending {
+    Answer(Answer),
+    Socket(Option<usize>),
+}
+
+pub(super) struct Carrier {
+    pub(super) world: World,
+    session: Session,
+    ways: [Way; 2],
+    pipeline: Pipeline,
+    table: SharedTable,
+    follows: Slot,
+    snapshot_noted: bool,
+    inputs: Vec<(Slot, Input)>,
+    /// When the contact centre works, and when the world is disturbed; none for never more.
+    pub(super) work_at: Option<Instant>,
+    pub(super) disturb_at: Option<Instant>,
+    work_every: Duration,
+    pub(super) seen: Seen,
+}
+
+/// What a schedule came by.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) sessions: u32,
+    pub(super) takeovers: u32,
+    pub(super) handed_back: u32,
+    pub(super) empty: u32,
+}
+
+pub(super) fn pipeline(telemetry: &Telemetry) -> (Pipeline, SharedTable) {
+    let producer = Producer { id: "Queue_itd_1.0.0".to_owned(), ..Producer::default() };
+    let privacy = Privacy::new(Personal::Drop, &[], None);
+    let measures = Measures::new(producer, privacy, Arc::<Names>::default(), 1024);
+    let table = Table::new(measures.producer_id(), measures.stem(), Limits::new(1000));
+    let table: SharedTable = Arc::new(RwLock::new(table));
+    let parts = PipelineParts {
+        metrics: telemetry.pipeline(measures.producer_id()),
+        measures,
+        rules: Arc::new(Rules::compile(&[]).unwrap()),
+        account_id: "EZCLTR".to_owned(),
+        table: Arc::clone(&table),
+        outputs: Vec::new(),
+        snapshot_quiet: Duration::from_secs(10),
+        stale_after: Duration::from_secs(300),
+        label_value_bytes: 1024,
+    };
+    (Pipeline::new(parts), table)
+}
+
+impl Carrier {
+    pub(super) fn new(seed: u64, telemetry: &Telemetry) -> Self {
+        let start = Instant::now();
+        let mut world = World::new(seed, start);
+        let (pipeline, table) = pipeline(telemetry);
+        let work_every = super::fault::one_of(&[10, 40, 150], &mut world.random);
+        let held = world.random.random_ratio(1, 4);
+        Self {
+            session: Session::new(Settings::new(PING), start, seed, held),
+            world,
+            // What is held from before may be no more.
+            ways: Default::default(),
+            pipeline,
+            table,
+            follows: Slot::A,
+            snapshot_noted: false,
+            inputs: Vec::new(),
+            work_at: Some(start),
+            disturb_at: Some(start),
+            work_every: Duration::from_secs(work_every),
+            seen: Seen::default(),
+        }
+    }
+
+    const fn way(&mut self, slot: Slot) -> &mut Way {
+        match slot {
+            Slot::A => &mut self.ways[0],
+            Slot::B => &mut self.ways[1],
+        }
+    }
+
+    /// Lets time pass, from one thing that is due to the next.
+    pub(super) fn run(&mut self, until: Instant) {
+        let mut steps = 0;
+        loop {
+            let calls = self.ways.iter().filter_map(|way| Some(way.call.as_ref()?.0)).min();
+            let ticks = self.session.deadline().map(|(deadline, _)| deadline);
+            assert!(calls.or(ticks).is_some(), "nothing is to happen ever again");
+            let others = [self.work_at, self.disturb_at, self.world.deadline(), self.pipeline.deadline()];
+            let next = others.into_iter().chain([calls, ticks]).flatten().min().unwrap_or(until);
+            if next > until {
+                self.world.now = until;
+                return;
+            }
+            steps = if next > self.world.now { 0 } else { steps + 1 };
+            assert!(steps < STEPS_MAX, "it runs in a circle: {:?}", self.session);
+            self.world.now = self.world.now.max(next);
+            self.step();
+            let now = self.world.now;
+            for way in &self.ways {
+                let dead_since = way.socket.and_then(|id| self.world.dead_since(id)).unwrap_or(now);
+                let dead_for = now.saturating_duration_since(dead_since);
+                assert!(dead_for <= 2 * PING + Duration::from_secs(5), "a dead link is trusted");
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        let now = self.world.now;
+        self.world.pass();
+        if self.disturb_at.is_some_and(|at| now >= at) {
+            self.disturb_at = Some(now + up_to(DISTURBANCE_MAX, &mut self.world.random));
+            if self.world.disturb() {
+                self.tell(Slot::A, Input::Woke);
+                self.tell(Slot::B, Input::Woke);
+            }
+        }
+        if self.work_at.is_some_and(|at| now >= at) {
+            self.work_at = Some(now + up_to(self.work_every, &mut self.world.random));
+            self.world.work();
+        }
+        self.pipeline.tick(now);
+        self.note_snapshot();
+        self.drain();
+        for slot in Slot::ALL {
+            if let Some((_, pending)) = self.way(slot).call.take_if(|(at, _)| now >= *at) {
+                self.conclude(slot, pending);
+            }
+        }
+        self.arrive();
+        if let Some((deadline, slot)) = self.session.deadline()
+            && now >= deadline
+        {
+            self.tell(slot, Input::Tick);
+        }
+    }
+
+    fn tell(&mut self, slot: Slot, input: Input) {
+        self.inputs.push((slot, input));
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while !self.inputs.is_empty() {
+            let (slot, input) = self.inputs.remove(0);
+            let (slot, action) = self.session.handle(slot, input, self.world.now);
+            self.perform(slot, action);
+        }
+    }
+
+    fn conclude(&mut self, slot: Slot, pending: Pending) {
+        let input = match pending {
+            Pending::Answer(Answer::Subscription(id, standing)) => {
+                self.way(slot).subscription = Some(id);
+                Input::Subscription(standing)
+            }
+            Pending::Answer(Answer::NotFound) => Input::NotFound,
+            Pending::Answer(Answer::Token) => Input::Token,
+            Pending::Answer(Answer::Trouble(trouble)) => {
+                if trouble == Trouble::NoToken {
+                    self.world.refused_until = Some(self.world.now + Duration::from_secs(300));
+                }
+                Input::Trouble(trouble)
+            }
+            Pending::Socket(Some(id)) => {
+                self.way(slot).socket = Some(id);
+                Input::Opened
+            }
+            Pending::Socket(None) => Input::Broken(Reason::Connect),
+        };
+        self.tell(slot, input);
+    }
+
+    /// Takes what has arrived.
+    fn arrive(&mut self) {
+        let now = self.world.now;
+        while let Some(place) = self.world.arrivals.iter().position(|(at, ..)| now >= *at) {
+            let (_, id, arrival) = self.world.arrivals.remove(place);
+            let is_open = |slot: &Slot| self.ways[*slot as usize].socket == Some(id);
+            let Some(slot) = Slot::ALL.into_iter().find(is_open) else { continue };
+            let input = match arrival {
+                Arrival::Verdict(verdict) => Input::Authentication(verdict),
+                Arrival::Pong => Input::Pong,
+                Arrival::Closed => Input::Broken(Reason::Closed),
+                Arrival::Frame(text) => {
+                    self.apply(slot, &text);
+                    Input::Frame
+                }
+            };
+            self.tell(slot, input);
+        }
+    }
+
+    fn apply(&mut self, slot: Slot, text: &str) {
+        let moment = Moment { instant: self.world.now, unix_ns: 0 };
+        // A DELETE of a row that is not there is refused; all else is taken.
+        let _ = if slot == self.follows {
+            self.pipeline.apply(text, moment)
+        } else {
+            self.pipeline.apply_outgoing(text, moment)
+        };
+        self.note_snapshot();
+    }
+
+    fn note_snapshot(&mut self) {
+        if !self.snapshot_noted && self.pipeline.is_snapshot_complete() {
+            self.snapshot_noted = true;
+            self.inputs.push((self.follows, Input::SnapshotClosed));
+        }
+    }
+
+    fn perform(&mut self, slot: Slot, action: Action) {
+        match action {
+            Action::None | Action::Replace => {}
+            Action::Call(call) | Action::CallAnew(call) => self.call(slot, call, action == Action::CallAnew(call)),
+            Action::Connect => {
+                let (opened_at, id) = self.world.connect();
+                self.way(slot).call = Some((opened_at, Pending::Socket(id)));
+            }
+            Action::Authenticate => {
+                let way = self.way(slot);
+                let (id, subscription) = (way.socket.unwrap(), way.subscription.unwrap());
+                self.world.authenticate(id, subscription);
+            }
+            Action::Begin => {
+                self.seen.sessions += 1;
+                self.follows = slot;
+                self.snapshot_noted = false;
+                self.pipeline.session_opened(self.world.now);
+            }
+            Action::Ping => {
+                let id = self.way(slot).socket.unwrap();
+                self.world.ping(id);
+            }
+            Action::AcceptEmpty => {
+                self.seen.empty += 1;
+                self.pipeline.accept_empty();
+                self.note_snapshot();
+            }
+            Action::Close(_) => self.close(slot, false),
+            Action::Abandon(reason) => {
+                self.seen.takeovers += u32::from(reason == Reason::Replaced);
+                self.close(slot, true);
+            }
+        }
+    }
+
+    fn call(&mut self, slot: Slot, call: Call, anew: bool) {
+        assert!(self.way(slot).call.is_none(), "two calls at once");
+        if anew {
+            self.world.forget_token();
+        }
+        let others = self.way(slot.other()).subscription;
+        let held = self.way(slot).subscription;
+        let (answered_at, answer) = self.world.call(call, held, others);
+        self.way(slot).call = Some((answered_at, Pending::Answer(answer)));
+    }
+
+    fn close(&mut self, slot: Slot, abandon: bool) {
+        if slot == self.follows {
+            if self.session.is_up() {
+                self.seen.handed_back += 1;
+                self.follows = slot.other();
+                self.pipeline.session_handed_back();
+            } else {
+                self.pipeline.session_lost(self.world.now);
+            }
+        }
+        let way = self.way(slot);
+        way.call = None;
+        let socket = way.socket.take();
+        let given_up = if abandon { way.subscription.take() } else { None };
+        if let Some(id) = socket {
+            self.world.connections[id] = None;
+        }
+        if let Some(id) = given_up {
+            self.world.delete(id);
+        }
+    }
+
+    /// What is wrong, if something is.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        let current = &self.ways[self.session.current as usize];
+        let is_active = |id: usize| {
+            let subscription = &self.world.subscriptions[id];
+            !subscription.gone && subscription.status(self.world.now) == crate::ingest::link::Status::Active
+        };
+        let is_ours = |id: &usize| self.ways.iter().any(|way| way.subscription == Some(*id));
+        let is_leaked =
+            |id: &usize| is_active(*id) && !is_ours(id) && !self.world.subscriptions[*id].given_up;
+        if !self.session.is_up() {
+            Some("the session is not up")
+        } else if self.session.taking_over || self.ways[self.session.current.other() as usize].socket.is_some() {
+            Some("two links are left")
+        } else if !self.pipeline.is_snapshot_complete() {
+            Some("the snapshot is not complete")
+        } else if !current.subscription.is_some_and(is_active) {
+            Some("the subscription is not active")
+        } else if (0..self.world.subscriptions.len()).any(|id| is_leaked(&id)) {
+            Some("a subscription is leaked")
+        } else if self.rows() != self.world.rows {
+            Some("the rows are others")
+        } else {
+            None
+        }
+    }
+
+    /// The rows shown, queues with their values.
+    pub(super) fn rows(&self) -> BTreeMap<u64, u64> {
+        let table = read_table(&self.table);
+        let queue = |text: &str| {
+            let (_, rest) = text.split_once(r#"queue_id=""#).unwrap();
+            rest.split_once('"').unwrap().0.parse().unwrap()
+        };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small counts")]
+        let value = |id| table.cell(id, 0) as u64;
+        table.shown().map(|(id, row)| (queue(&row.text), value(id))).collect()
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let World { subscriptions, rows, .. } = &self.world;
+        let Self { session, ways, .. } = self;
+        format!("{session:?}\n{ways:?}\n{subscriptions:?}\nrows {:?}\nnot {rows:?}", self.rows())
+    }
+}

@@ -1,0 +1,91 @@
+//! The model test: a session and a pipeline in a world where things go wrong for a while,
+//! and then no longer. Each schedule of faults comes from its seed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
+
+use super::carrier::{Carrier, Seen};
+use super::world::Endpoint;
+use crate::telemetry::Telemetry;
+
+/// Schedules of each of the tests; `AXP_EXPORTER_SCHEDULES` says another number.
+const SCHEDULES: u64 = 1_500;
+/// How long things go wrong.
+const TROUBLED: Duration = Duration::from_secs(1800);
+/// How long it may take from the last fault until all is well: some refusals wait for ten
+/// minutes.
+const CALM: Duration = Duration::from_secs(900);
+/// The window in which requests are counted.
+const WINDOW: Duration = Duration::from_secs(600);
+/// Most requests to each endpoint in any window.
+const REQUESTS_MAX: [(Endpoint, usize); 6] = [
+    (Endpoint::Token, 200),
+    (Endpoint::Create, 60),
+    (Endpoint::Find, 60),
+    (Endpoint::Get, 200),
+    (Endpoint::Renew, 150),
+    (Endpoint::Connect, 200),
+];
+
+/// Most requests to an endpoint in any window.
+fn busiest(requests: &[(Instant, Endpoint)], endpoint: Endpoint) -> usize {
+    let times: Vec<Instant> =
+        requests.iter().filter(|(_, asked)| *asked == endpoint).map(|(at, _)| *at).collect();
+    let until = |start: Instant| times.partition_point(|at| *at < start + WINDOW);
+    times.iter().enumerate().map(|(first, start)| until(*start) - first).max().unwrap_or(0)
+}
+
+/// Runs one schedule; what it came by, and the most requests in any window.
+fn run(seed: u64, telemetry: &Telemetry) -> (Seen, [usize; REQUESTS_MAX.len()]) {
+    let mut carrier = Carrier::new(seed, telemetry);
+    let start = carrier.world.now;
+    carrier.run(start + TROUBLED);
+    carrier.disturb_at = None;
+    carrier.world.settle();
+    // Whatever is on its way by then has arrived at the end.
+    carrier.run(start + TROUBLED + CALM - Duration::from_secs(60));
+    carrier.work_at = None;
+    carrier.run(start + TROUBLED + CALM);
+    if let Some(fault) = carrier.fault() {
+        panic!("{fault}\n{}", carrier.describe());
+    }
+    let counts = REQUESTS_MAX.map(|(endpoint, max)| {
+        let count = busiest(&carrier.world.requests, endpoint);
+        assert!(count <= max, "{count} requests, {max} allowed: {endpoint:?}");
+        count
+    });
+    (carrier.seen, counts)
+}
+
+fn run_all(first: u64) {
+    let count = std::env::var("AXP_EXPORTER_SCHEDULES");
+    let count = count.ok().and_then(|count| count.parse().ok()).unwrap_or(SCHEDULES);
+    let telemetry = Telemetry::new(1000);
+    let (mut all, mut busiest) = (Seen::default(), [0; REQUESTS_MAX.len()]);
+    let began = Instant::now();
+    for seed in first..first + count {
+        let ran = catch_unwind(AssertUnwindSafe(|| run(seed, &telemetry)));
+        let (seen, counts) = ran.unwrap_or_else(|cause| {
+            eprintln!("the schedule of seed {seed} failed");
+            resume_unwind(cause)
+        });
+        all.sessions += seen.sessions;
+        all.takeovers += seen.takeovers;
+        all.handed_back += seen.handed_back;
+        all.empty += seen.empty;
+        busiest.iter_mut().zip(counts).for_each(|(most, count)| *most = count.max(*most));
+    }
+    let most: Vec<_> = REQUESTS_MAX.iter().map(|(endpoint, _)| endpoint).zip(busiest).collect();
+    println!("{count} schedules in {:?}: {all:?}, most requests in a window {most:?}", began.elapsed());
+    assert!(all.takeovers > 0 && all.handed_back > 0 && all.empty > 0, "the world is too kind: {all:?}");
+}
+
+#[test]
+fn after_any_faults_the_rows_are_the_worlds() {
+    run_all(0);
+}
+
+#[test]
+fn after_any_other_faults_the_rows_are_the_worlds() {
+    run_all(1 << 32);
+}
