@@ -157,10 +157,10 @@ impl Pipeline {
         applied
     }
 
-    /// Counts a frame that is no text.
-    pub fn refuse_binary(&self) {
+    /// Counts a frame that is not even looked into.
+    pub fn refuse(&self, reject: EventReject) {
         self.parts.metrics.event_unreadable();
-        self.parts.metrics.event_rejected(EventReject::Binary);
+        self.parts.metrics.event_rejected(reject);
     }
 
     fn apply_event(&mut self, event: &mut Event<'_>, now: Moment) -> Result<(), EventReject> {

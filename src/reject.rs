@@ -29,6 +29,8 @@ reasons! {
         Malformed => "malformed",
         /// A binary frame; the protocol is text.
         Binary => "binary",
+        /// A frame before authentication was answered.
+        Early => "early",
         /// Text that is not JSON at all, such as a proxy's `ping`.
         NotJson => "not_json",
         /// A top-level field stands twice, so nobody can tell which one holds.

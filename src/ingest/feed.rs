@@ -28,6 +28,7 @@ use crate::ingest::link::{Action, Input, Settings, Standing, Status, Trouble};
 use crate::ingest::session::{Reason, Session, Slot, read_verdict};
 use crate::parse::measure::Dictionary;
 use crate::pipeline::{Moment, Pipeline};
+use crate::reject::EventReject;
 use crate::telemetry;
 use way::{Caller, Happened, Outcome, Way};
 
@@ -177,7 +178,7 @@ impl Feed {
         let input = match frame {
             Some(Ok(Message::Text(text))) => self.read(slot, text.as_str()),
             Some(Ok(Message::Binary(_))) => {
-                self.parts.pipeline.refuse_binary();
+                self.parts.pipeline.refuse(EventReject::Binary);
                 Input::Frame
             }
             Some(Ok(Message::Pong(_))) => {
@@ -208,7 +209,11 @@ impl Feed {
     fn read(&mut self, slot: Slot, text: &str) -> Input {
         let link = self.session.link(slot);
         if link.is_authenticating() {
-            return read_verdict(text).map_or(Input::Frame, Input::Authentication);
+            let Some(verdict) = read_verdict(text) else {
+                self.parts.pipeline.refuse(EventReject::Early);
+                return Input::Frame;
+            };
+            return Input::Authentication(verdict);
         }
         if !link.is_up() {
             return Input::Frame;

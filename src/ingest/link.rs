@@ -12,11 +12,16 @@
 //! is gone is replaced at once, though not again and again. All else waits for a pause
 //! that doubles.
 
+mod held;
+mod message;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::ingest::pause::Pauses;
 use crate::ingest::session::Reason;
+use held::Held;
+pub use message::{Action, Call, Input, Standing, Status, Trouble, Verdict};
 
 /// How long authentication may take after the socket is open.
 const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,13 +39,6 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 const PENDING_MAX: Duration = Duration::from_secs(120);
 /// The longest wait between two looks at a PENDING subscription; the first is a second.
 const PENDING_POLL_MAX: Duration = Duration::from_secs(15);
-/// A subscription's life where AXP does not say, and the bounds of one that it says.
-const LIFE_DEFAULT: Duration = Duration::from_secs(300);
-const LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
-/// The shortest wait between two renewals.
-const RENEWAL_MIN: Duration = Duration::from_secs(5);
-/// The part of a life after which a renewal that failed is tried again.
-const RENEWAL_RETRIES: u32 = 10;
 /// How long to look for a subscription that may have been made: without a renewal none
 /// lives longer.
 const DOUBT_MAX: Duration = Duration::from_secs(900);
@@ -49,141 +47,6 @@ const CREATIONS_MAX: usize = 4;
 const CREATIONS_WINDOW: Duration = Duration::from_secs(600);
 /// Refusals of one subscription by the websocket, after which it is replaced.
 const REFUSALS_MAX: u32 = 5;
-/// The server's ping interval is the most that may pass; we ping this much more often.
-const PINGS_AN_INTERVAL: u32 = 3;
-/// The shortest ping interval, whatever the server says.
-const PING_MIN: Duration = Duration::from_secs(5);
-
-/// A call to AXP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
-    /// Make a subscription.
-    Create,
-    /// Look for a subscription that this program made and does not know of.
-    Find,
-    /// See how the subscription stands.
-    Get,
-    /// Give the subscription more life, with a token asked for now.
-    Renew,
-    /// Get a token to authenticate with.
-    Token,
-}
-
-/// How a subscription stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It can be connected to.
-    Active,
-    /// It cannot yet, or AXP says something that is not known.
-    Pending,
-    /// It has ended and may be revived.
-    Inactive,
-}
-
-/// A subscription, as an answer tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// How it stands.
-    pub status: Status,
-    /// How long it will live.
-    pub life: Option<Duration>,
-    /// The longest time between pings that the server allows.
-    pub ping_interval: Option<Duration>,
-    /// True if a token may go to its endpoint.
-    pub endpoint_allowed: bool,
-}
-
-/// Why a call gave nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// No token, for a reason that will not change by itself.
-    NoToken,
-    /// No token this time; the server may have asked for patience.
-    NoTokenNow(Option<Duration>),
-    /// The token is not taken (401).
-    Unauthorized,
-    /// Refused for good (400, 403 and the like).
-    Refused,
-    /// There is no such subscription (404).
-    Gone,
-    /// There are too many subscriptions (409).
-    Conflict,
-    /// Not now; the server may have asked for patience (429, 503).
-    Later(Option<Duration>),
-    /// Nobody knows whether it was done (other 5xx, no answer, an answer without sense).
-    Unknown,
-}
-
-/// What the answer to authentication says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Events may come.
-    Confirmed,
-    /// The token is not taken.
-    InvalidToken,
-    /// There is no such subscription, or no longer.
-    UnknownSubscription,
-    /// The server is in trouble, or says something that is not known.
-    ServerError,
-    /// The message was wrong.
-    ConstraintViolation,
-}
-
-/// What happened.
-#[derive(Debug, Clone, Copy)]
-pub enum Input {
-    /// Time passed.
-    Tick,
-    /// The call under way brought the subscription; with [`Call::Find`], there is one.
-    Subscription(Standing),
-    /// [`Call::Find`] found none.
-    NotFound,
-    /// [`Call::Token`] brought one.
-    Token,
-    /// The call under way brought nothing.
-    Trouble(Trouble),
-    /// The websocket is open.
-    Opened,
-    /// The answer to authentication came.
-    Authentication(Verdict),
-    /// An event came, or another frame that is none.
-    Frame,
-    /// A pong came.
-    Pong,
-    /// The websocket is gone, or could not be opened, for this reason.
-    Broken(Reason),
-    /// A snapshot of this session closed.
-    SnapshotClosed,
-    /// The machine slept: nothing that was up can be trusted.
-    Woke,
-}
-
-/// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Nothing.
-    None,
-    /// Make a call; its end is to be reported.
-    Call(Call),
-    /// Forget the token in use, then make the call.
-    CallAnew(Call),
-    /// Open the websocket.
-    Connect,
-    /// Send the authentication message.
-    Authenticate,
-    /// Events follow.
-    Begin,
-    /// Send a ping.
-    Ping,
-    /// Nothing came in two sessions: the producer has no rows.
-    AcceptEmpty,
-    /// Close the websocket, if there is one: the session is over for this reason.
-    Close(Reason),
-    /// The same, and end the subscription: it is of no use.
-    Abandon(Reason),
-    /// The subscription is lost though the websocket works: another link is to take over.
-    Replace,
-}
 
 /// What a link may be set to.
 #[derive(Debug, Clone, Copy)]
@@ -244,17 +107,6 @@ enum Renewal {
     },
     /// The subscription is lost; another link takes over.
     Lost,
-}
-
-/// What is known of the subscription.
-#[derive(Debug, Default)]
-struct Held {
-    expires_at: Option<Instant>,
-    life: Option<Duration>,
-    ping_interval: Option<Duration>,
-    pending_since: Option<Instant>,
-    polls: u32,
-    refusals: u32,
 }
 
 /// One way to a websocket.
@@ -703,37 +555,6 @@ impl Link {
         let pause = pause.unwrap_or_else(|| self.pauses.after_failure());
         self.pause(now, pause);
         Action::Abandon(reason)
-    }
-}
-
-impl Held {
-    fn note(&mut self, standing: Standing, now: Instant) {
-        // Something that is there has a life: none is one that was not said.
-        let life = standing.life.filter(|life| !life.is_zero()).unwrap_or(LIFE_DEFAULT).min(LIFE_MAX);
-        self.life = Some(life);
-        self.expires_at = Some(now + life);
-        self.ping_interval = standing.ping_interval;
-    }
-
-    /// How often to ping: as configured, and well within what the server allows.
-    fn ping_every(&self, configured: Duration) -> Duration {
-        match self.ping_interval {
-            Some(allowed) if !allowed.is_zero() => {
-                configured.min((allowed / PINGS_AN_INTERVAL).max(PING_MIN.min(configured)))
-            }
-            _ => configured,
-        }
-    }
-
-    /// Half of what is left.
-    fn renew_at(&self, now: Instant) -> Instant {
-        let left =
-            self.expires_at.map_or(LIFE_DEFAULT, |expires_at| expires_at.saturating_duration_since(now));
-        now + (left / 2).max(RENEWAL_MIN)
-    }
-
-    fn retry_renewal_at(&self, now: Instant) -> Instant {
-        now + (self.life.unwrap_or(LIFE_DEFAULT) / RENEWAL_RETRIES).max(RENEWAL_MIN)
     }
 }
 

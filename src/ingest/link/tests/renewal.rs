@@ -1,6 +1,7 @@
 //! What a link makes of a renewal while its websocket works.
 
 use super::*;
+use crate::ingest::link::held::{LIFE_DEFAULT, RENEWAL_MIN};
 
 fn renewing(life: Duration) -> Bench {
     let mut bench = Bench::up_for(life);

@@ -248,7 +248,9 @@ impl Carrier {
     fn perform(&mut self, slot: Slot, action: Action) {
         match action {
             Action::None | Action::Replace => {}
-            Action::Call(call) | Action::CallAnew(call) => self.call(slot, call, action == Action::CallAnew(call)),
+            Action::Call(call) | Action::CallAnew(call) => {
+                self.call(slot, call, action == Action::CallAnew(call))
+            }
             Action::Connect => {
                 let (opened_at, id) = self.world.connect();
                 self.way(slot).call = Some((opened_at, Pending::Socket(id)));
@@ -326,7 +328,9 @@ impl Carrier {
             |id: &usize| is_active(*id) && !is_ours(id) && !self.world.subscriptions[*id].given_up;
         if !self.session.is_up() {
             Some("the session is not up")
-        } else if self.session.taking_over || self.ways[self.session.current.other() as usize].socket.is_some() {
+        } else if self.session.taking_over
+            || self.ways[self.session.current.other() as usize].socket.is_some()
+        {
             Some("two links are left")
         } else if !self.pipeline.is_snapshot_complete() {
             Some("the snapshot is not complete")

@@ -104,9 +104,11 @@ pub(super) struct Chances([u32; Fault::ALL.len()]);
 impl Chances {
     pub(super) fn any(random: &mut StdRng) -> Self {
         let variety = one_of(&[1, 2, 6], random);
-        Self(Fault::ALL.map(|_| {
-            if random.random_ratio(variety, 20) { one_of(&[3, 15, 40, 100], random) } else { 0 }
-        }))
+        Self(
+            Fault::ALL.map(|_| {
+                if random.random_ratio(variety, 20) { one_of(&[3, 15, 40, 100], random) } else { 0 }
+            }),
+        )
     }
 
     pub(super) const fn none() -> Self {
