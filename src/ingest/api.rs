@@ -54,7 +54,9 @@ use error::{OUTCOMES, detail, retry_after};
 /// A token in use.
 struct Token {
     text: SecretString,
+    asked_at: Instant,
     use_until: Instant,
+    expires_at: Instant,
 }
 
 /// AXP's REST interfaces for one account.
@@ -118,7 +120,10 @@ impl Api {
         if let Some(token) = held.as_ref().filter(|token| Instant::now() < token.use_until) {
             return Ok(token.text.clone());
         }
-        self.ask_for_token(&mut held).await
+        let asked = self.ask_for_token(&mut held).await;
+        // One that is still good does, where no other is to be had.
+        let good = held.as_ref().filter(|token| Instant::now() < token.expires_at);
+        asked.or_else(|err| good.map(|token| token.text.clone()).ok_or(err))
     }
 
     /// A token asked for now: what a renewal extends is tied to the token it is made with.
@@ -137,7 +142,6 @@ impl Api {
             #[serde(default, deserialize_with = "answer::seconds")]
             expires_in: Option<f64>,
         }
-        *held = None;
         let secret = self.client_secret.read().map_err(|err| Error::Secret("axp.client_secret", err))?;
         let form = [
             ("grant_type", "client_credentials"),
@@ -149,14 +153,23 @@ impl Api {
         let seconds = answer.expires_in.unwrap_or(TOKEN_LIFE_DEFAULT);
         let seconds = seconds.clamp(*TOKEN_LIFE.start(), *TOKEN_LIFE.end());
         self.token_expiry.set(unix_seconds() + seconds);
-        let use_until = Instant::now() + Duration::from_secs_f64(seconds * TOKEN_USE);
-        *held = Some(Token { text: answer.access_token.clone(), use_until });
+        let asked_at = Instant::now();
+        *held = Some(Token {
+            text: answer.access_token.clone(),
+            asked_at,
+            use_until: asked_at + Duration::from_secs_f64(seconds * TOKEN_USE),
+            expires_at: asked_at + Duration::from_secs_f64(seconds),
+        });
         Ok(answer.access_token)
     }
 
-    /// Forgets the token in use: AXP no longer takes it.
-    pub async fn forget_token(&self) {
-        *self.token.lock().await = None;
+    /// Forgets the token in use, if it was asked for by then: AXP no longer takes it.
+    pub async fn forget_token(&self, asked_until: Instant) {
+        let mut held = self.token.lock().await;
+        // One that was asked for since is another, which nobody has refused.
+        if held.as_ref().is_some_and(|token| token.asked_at <= asked_until) {
+            *held = None;
+        }
     }
 
     /// Subscribes to a producer, with the mark of this instance if AXP takes it.

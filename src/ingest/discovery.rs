@@ -1,11 +1,13 @@
 //! Which producers there are, where the configuration names none.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tracing::{info, warn};
 
 use crate::failure::describe;
 use crate::ingest::api::Api;
+use crate::ingest::link::{REFUSED_PAUSE, RETRY_AFTER_MAX, Trouble};
 use crate::ingest::pause::Pauses;
 
 /// Most bytes of a producer's id, by AXP's own interface.
@@ -13,16 +15,36 @@ const ID_BYTES_MAX: usize = 36;
 
 /// Asks AXP for its interval-to-date producers until it names some.
 pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
+    let mut said = String::new();
     loop {
+        let mut pause = pauses.after_failure();
         match api.producers().await.map(usable) {
             Ok(ids) if ids.is_empty() => warn!("AXP lists no interval-to-date producer for this account"),
             Ok(ids) => {
                 info!(producers = ids.join(", "), "AXP lists producers");
                 return ids;
             }
-            Err(err) => warn!(err = describe(&err), "no list of producers"),
+            Err(err) => {
+                let words = describe(&err);
+                if words != said {
+                    warn!(err = words, "no list of producers");
+                }
+                said = words;
+                pause = pause.max(patience(err.trouble()));
+            }
         }
-        tokio::time::sleep(pauses.after_failure()).await;
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// How long a failure asks to wait at least: minutes where trying again changes nothing.
+fn patience(trouble: Trouble) -> Duration {
+    match trouble {
+        Trouble::NoToken | Trouble::Refused | Trouble::Unauthorized | Trouble::Gone | Trouble::Conflict => {
+            REFUSED_PAUSE
+        }
+        Trouble::Later(after) | Trouble::NoTokenNow(after) => after.unwrap_or_default().min(RETRY_AFTER_MAX),
+        Trouble::Unknown => Duration::ZERO,
     }
 }
 
@@ -38,6 +60,16 @@ pub fn usable(ids: Vec<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_trying_again_does_not_change_is_not_tried_again_soon() {
+        for trouble in [Trouble::NoToken, Trouble::Refused, Trouble::Gone] {
+            assert_eq!(patience(trouble), REFUSED_PAUSE);
+        }
+        assert_eq!(patience(Trouble::Later(Some(Duration::from_secs(7)))), Duration::from_secs(7));
+        assert_eq!(patience(Trouble::NoTokenNow(Some(Duration::MAX))), RETRY_AFTER_MAX);
+        assert_eq!(patience(Trouble::Unknown), Duration::ZERO);
+    }
 
     #[test]
     fn each_id_is_taken_once_and_only_if_it_is_one() {

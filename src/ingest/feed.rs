@@ -24,7 +24,7 @@ use crate::ingest::dial::{Dialer, Socket};
 use crate::ingest::endpoint::Allowed;
 use crate::ingest::feeds::FeedState;
 use crate::ingest::ledger::Ledger;
-use crate::ingest::link::{Action, Input, Settings, Standing, Status, Trouble};
+use crate::ingest::link::{Action, Input, Settings, Standing, Status, Trouble, Verdict};
 use crate::ingest::session::{Reason, Session, Slot, read_verdict};
 use crate::parse::measure::Dictionary;
 use crate::pipeline::{Moment, Pipeline};
@@ -192,7 +192,8 @@ impl Feed {
                 debug!(producer = self.producer_id(), code, "the server closes");
                 Input::Broken(Reason::Closed)
             }
-            Some(Ok(_)) => return,
+            // A ping of the server's is as good a sign of life as a pong.
+            Some(Ok(_)) => Input::Pong,
             Some(Err(err)) => {
                 debug!(producer = self.producer_id(), err = %err, "the connection broke");
                 Input::Broken(match err {
@@ -213,6 +214,9 @@ impl Feed {
                 self.parts.pipeline.refuse(EventReject::Early);
                 return Input::Frame;
             };
+            if verdict != Verdict::Confirmed {
+                self.say(format!("authentication is refused: {verdict:?}"));
+            }
             return Input::Authentication(verdict);
         }
         if !link.is_up() {
@@ -402,9 +406,16 @@ impl Feed {
                 self.parts.pipeline.session_lost(Instant::now());
             }
         }
+        // What else ends a way has been said where it happened.
+        if !was_up && matches!(reason, Reason::Closed | Reason::Protocol) {
+            self.say(format!("the websocket ends before the feed is up: {}", reason.label()));
+        }
+        // What the other link has taken up is not ours to end.
+        let others = self.way(slot.other()).subscription.clone();
         let way = self.way(slot);
         let socket = way.shut();
-        let held = if abandon { way.subscription.take() } else { None };
+        let held =
+            if abandon { way.subscription.take().filter(|id| Some(id) != others.as_ref()) } else { None };
         if abandon && !is_up {
             self.parts.metrics.subscription_expiry.set(0.0);
         }

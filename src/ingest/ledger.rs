@@ -6,13 +6,15 @@
 //! its end, and what a crash leaves behind lives out its quarter of an hour.
 //!
 //! A file that cannot be read is as if it were empty; one that cannot be written is said
-//! once. It holds ids, no secrets. One file serves one instance.
+//! once, and tried again at the next change. It holds ids, no secrets. One file serves one
+//! instance; that nobody else uses it is not checked.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,8 @@ struct Entries {
 pub struct Ledger {
     path: Option<PathBuf>,
     entries: Mutex<Entries>,
+    /// True while the file does not hold what is known, because it could not be written.
+    behind: AtomicBool,
 }
 
 impl Ledger {
@@ -52,7 +56,7 @@ impl Ledger {
         if entries.instance.is_empty() {
             entries.instance = format!("{:016x}", rand::random::<u64>());
         }
-        Self { path, entries: Mutex::new(entries) }
+        Self { path, entries: Mutex::new(entries), behind: AtomicBool::new(false) }
     }
 
     /// The name of this instance.
@@ -89,8 +93,14 @@ impl Ledger {
         self.with(|entries| {
             let before = entries.subscriptions.clone();
             change(entries);
-            if let Some(path) = self.path.as_deref().filter(|_| entries.subscriptions != before)
-                && let Err(err) = write(path, entries)
+            let behind = self.behind.load(Ordering::Relaxed);
+            let Some(path) = self.path.as_deref().filter(|_| behind || entries.subscriptions != before) else {
+                return;
+            };
+            let written = write(path, entries);
+            self.behind.store(written.is_err(), Ordering::Relaxed);
+            if let Err(err) = written
+                && !behind
             {
                 warn!(path = %path.display(), err = %err, "subscriptions cannot be written down; a crash would leave them behind");
             }

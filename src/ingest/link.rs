@@ -32,9 +32,9 @@ const PINGS_UNANSWERED_MAX: u32 = 2;
 /// How long the last of them may take.
 const LAST_PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// The wait after a refusal that trying again will not change.
-const REFUSED_PAUSE: Duration = Duration::from_secs(300);
+pub const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 /// The longest wait that a server may ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 /// How long a subscription may stay PENDING before it is given up.
 const PENDING_MAX: Duration = Duration::from_secs(120);
 /// The longest wait between two looks at a PENDING subscription; the first is a second.

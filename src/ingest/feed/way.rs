@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use reqwest::StatusCode;
 use secrecy::SecretString;
 use tokio_tungstenite::tungstenite::{self, Message};
 use url::Url;
@@ -53,6 +52,8 @@ type Running = Pin<Box<dyn Future<Output = (Outcome, Option<Result<Dictionary, a
 pub(super) struct Way {
     pub(super) socket: Option<Socket>,
     call: Option<Running>,
+    /// When the last call ended.
+    ended_at: Option<Instant>,
     /// The subscription in use, by its id.
     pub(super) subscription: Option<String>,
     /// Where its events come, if a token may go there.
@@ -80,6 +81,7 @@ impl Way {
                 None => running.await,
             };
             self.call = None;
+            self.ended_at = Some(Instant::now());
             return Happened::Call(ended.0, ended.1);
         }
         match &mut self.socket {
@@ -103,10 +105,11 @@ impl Way {
     /// the measures before.
     pub(super) fn call(&mut self, caller: Caller, call: Call, anew: bool, locale: Option<String>) {
         let subscription = self.subscription.clone();
+        let refused_at = self.ended_at.filter(|_| anew);
         self.call = Some(Box::pin(async move {
             let Caller { api, ledger, producer_id } = caller;
-            if anew {
-                api.forget_token().await;
+            if let Some(ended_at) = refused_at {
+                api.forget_token(ended_at).await;
             }
             // Kinds are pinned by the first event, so the dictionary comes before it.
             let dictionary = match locale {
@@ -125,9 +128,6 @@ impl Way {
                 Call::Renew => api.renew(&id).await.map(found),
                 Call::Token => api.token().await.map(Outcome::Token),
             };
-            if outcome.as_ref().is_err_and(|err| err.status() == Some(StatusCode::UNAUTHORIZED)) {
-                api.forget_token().await;
-            }
             (outcome.unwrap_or_else(|err| Outcome::Trouble(err.trouble(), describe(&err))), dictionary)
         }));
     }

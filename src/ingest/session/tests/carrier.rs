@@ -249,7 +249,7 @@ impl Carrier {
         match action {
             Action::None | Action::Replace => {}
             Action::Call(call) | Action::CallAnew(call) => {
-                self.call(slot, call, action == Action::CallAnew(call))
+                self.call(slot, call, action == Action::CallAnew(call));
             }
             Action::Connect => {
                 let (opened_at, id) = self.world.connect();

@@ -43,7 +43,7 @@ fn run(seed: u64, telemetry: &Telemetry) -> (Seen, [usize; REQUESTS_MAX.len()]) 
     carrier.disturb_at = None;
     carrier.world.settle();
     // Whatever is on its way by then has arrived at the end.
-    carrier.run(start + TROUBLED + CALM - Duration::from_secs(60));
+    carrier.run((start + TROUBLED + CALM).checked_sub(Duration::from_secs(60)).unwrap());
     carrier.work_at = None;
     carrier.run(start + TROUBLED + CALM);
     if let Some(fault) = carrier.fault() {
