@@ -54,6 +54,14 @@ reasons! {
     }
 }
 
+impl EventReject {
+    /// True where the event was of the feed's producer and readable; only its row was not
+    /// to be changed.
+    pub const fn is_of_a_row(self) -> bool {
+        matches!(self, Self::UnknownRow | Self::RowRefused)
+    }
+}
+
 reasons! {
     /// Why one reading was refused: `axp_exporter_readings_rejected_total{reason}`.
     ReadingReject {

@@ -229,10 +229,11 @@ impl Feed {
             self.parts.pipeline.apply_outgoing(text, now)
         };
         self.note_snapshot();
-        let Err(reject) = applied else { return Input::Frame };
+        let Err(reject) = applied else { return Input::Event };
         trace!(producer = self.producer_id(), reason = reject.label(), "event refused");
         // What is no event may be the server's word about our token.
-        read_verdict(text).map_or(Input::Frame, Input::Authentication)
+        let frame = if reject.is_of_a_row() { Input::Event } else { Input::Frame };
+        read_verdict(text).map_or(frame, Input::Authentication)
     }
 
     /// Carries out what the session asks a link for.

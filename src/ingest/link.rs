@@ -400,14 +400,14 @@ impl Link {
     fn up(&mut self, input: Input, now: Instant) -> Action {
         let State::Up(up) = &mut self.state else { return Action::None };
         match input {
-            Input::Frame => {
+            Input::Event => {
                 up.event_until = None;
                 up.pings_unanswered = 0;
                 self.silences = 0;
                 Action::None
             }
             // The next ping stays where it is: pongs that nobody asked for cannot put it off.
-            Input::Pong => {
+            Input::Pong | Input::Frame => {
                 up.pings_unanswered = 0;
                 Action::None
             }

@@ -96,7 +96,9 @@ pub enum Input {
     Opened,
     /// The answer to authentication came.
     Authentication(Verdict),
-    /// An event came, or another frame that is none.
+    /// An event of the producer came.
+    Event,
+    /// Another frame came: a sign of life and no more.
     Frame,
     /// A pong came.
     Pong,

@@ -69,7 +69,7 @@ impl Bench {
         bench.tell(living(life), Action::Call(Call::Token));
         bench.go_authenticate();
         bench.begin();
-        bench.tell(Input::Frame, Action::None);
+        bench.tell(Input::Event, Action::None);
         bench
     }
 
@@ -140,10 +140,10 @@ fn the_way_up() {
     bench.tell(Input::Token, Action::Connect);
     bench.tell(Input::Opened, Action::Authenticate);
     assert!(bench.link.is_authenticating() && !bench.link.is_up());
-    bench.tell(Input::Frame, Action::None);
+    bench.tell(Input::Event, Action::None);
     bench.begin();
     assert!(bench.link.is_up());
-    bench.tell(Input::Frame, Action::None);
+    bench.tell(Input::Event, Action::None);
     bench.tell(Input::SnapshotClosed, Action::None);
     bench.wait_exactly(PING, Action::Ping);
 }
@@ -286,7 +286,7 @@ const INPUTS: [Input; 11] = [
     Input::Trouble(Trouble::Unknown),
     Input::Opened,
     Input::Authentication(Verdict::Confirmed),
-    Input::Frame,
+    Input::Event,
     Input::Pong,
     Input::Broken(Reason::Closed),
     Input::SnapshotClosed,

@@ -130,7 +130,7 @@ fn odd_lives_are_lived_with() {
         bench.tell(Input::Subscription(standing), Action::Call(Call::Token));
         bench.go_authenticate();
         bench.begin();
-        bench.tell(Input::Frame, Action::None);
+        bench.tell(Input::Event, Action::None);
         for _ in 0..3 {
             assert_eq!(bench.wait_answering(), (expected, Action::Call(Call::Renew)), "{life:?}");
             bench.tell(Input::Subscription(standing), Action::None);

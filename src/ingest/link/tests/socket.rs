@@ -78,7 +78,7 @@ fn only_a_closed_snapshot_ends_the_backing_off_of_a_server_that_accepts_and_clos
     let mut bench = Bench::authenticating();
     let accept_and_close = |bench: &mut Bench| {
         bench.begin();
-        bench.tell(Input::Frame, Action::None);
+        bench.tell(Input::Event, Action::None);
         bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
         let (waited, action) = bench.wait();
         assert_eq!(action, Action::Call(Call::Get));
@@ -145,7 +145,7 @@ fn two_pings_without_an_answer_are_the_end() {
 
 #[test]
 fn any_frame_is_as_good_as_a_pong() {
-    for input in [Input::Pong, Input::Frame] {
+    for input in [Input::Pong, Input::Event] {
         let mut bench = Bench::up();
         for _ in 0..10 {
             assert_eq!(bench.wait().1, Action::Ping);
@@ -181,7 +181,7 @@ fn a_session_without_events_is_tried_again_and_then_believed() {
     // An event, and the next silence is a first one again.
     bench.wait();
     bench.come_back();
-    bench.tell(Input::Frame, Action::None);
+    bench.tell(Input::Event, Action::None);
     bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
     bench.wait();
     bench.come_back();
@@ -200,4 +200,12 @@ fn nothing_that_was_up_survives_a_sleep_of_the_machine() {
     bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
     bench.tell(Input::Woke, Action::None);
     bench.wait_exactly(Duration::ZERO, Action::Call(Call::Get));
+}
+
+#[test]
+fn frames_that_are_no_events_do_not_stand_for_a_snapshot() {
+    let mut bench = Bench::authenticating();
+    bench.begin();
+    bench.tell(Input::Frame, Action::None);
+    assert_eq!(bench.wait_answering(), (FIRST_EVENT_TIMEOUT, Action::Close(Reason::Silent)));
 }

@@ -20,6 +20,8 @@ use rand::RngExt;
 use std::time::Duration;
 
 const PING: Duration = Duration::from_secs(30);
+/// The longest time between two events of a burst: less than the latency of some sockets.
+const BURST_GAP_MAX: Duration = Duration::from_secs(1);
 /// The longest time between two disturbances.
 const DISTURBANCE_MAX: Duration = Duration::from_secs(150);
 /// Steps at one moment after which something runs in a circle.
@@ -152,7 +154,10 @@ impl Carrier {
             }
         }
         if self.work_at.is_some_and(|at| now >= at) {
-            self.work_at = Some(now + up_to(self.work_every, &mut self.world.random));
+            // Much happens at about the same time, and then nothing for a while.
+            let burst = self.world.random.random_ratio(1, 2);
+            let pause = if burst { BURST_GAP_MAX } else { self.work_every };
+            self.work_at = Some(now + up_to(pause, &mut self.world.random));
             self.world.work();
         }
         self.pipeline.tick(now);
@@ -220,7 +225,7 @@ impl Carrier {
                 Arrival::Closed => Input::Broken(Reason::Closed),
                 Arrival::Frame(text) => {
                     self.apply(slot, &text);
-                    Input::Frame
+                    Input::Event
                 }
             };
             self.tell(slot, input);
@@ -324,8 +329,10 @@ impl Carrier {
             !subscription.gone && subscription.status(self.world.now) == crate::ingest::link::Status::Active
         };
         let is_ours = |id: &usize| self.ways.iter().any(|way| way.subscription == Some(*id));
-        let is_leaked =
-            |id: &usize| is_active(*id) && !is_ours(id) && !self.world.subscriptions[*id].given_up;
+        let is_leaked = |id: &usize| {
+            let subscription = &self.world.subscriptions[*id];
+            !subscription.gone && !subscription.given_up && !is_ours(id)
+        };
         if !self.session.is_up() {
             Some("the session is not up")
         } else if self.session.taking_over

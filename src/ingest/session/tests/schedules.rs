@@ -5,13 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use super::carrier::{Carrier, Seen};
+use super::fault::up_to;
 use super::world::Endpoint;
 use crate::telemetry::Telemetry;
 
 /// Schedules of each of the tests; `AXP_EXPORTER_SCHEDULES` says another number.
 const SCHEDULES: u64 = 1_500;
 /// How long things go wrong.
-const TROUBLED: Duration = Duration::from_secs(1800);
+const TROUBLED: Duration = Duration::from_secs(1500);
 /// How long it may take from the last fault until all is well: some refusals wait for ten
 /// minutes.
 const CALM: Duration = Duration::from_secs(900);
@@ -19,12 +20,12 @@ const CALM: Duration = Duration::from_secs(900);
 const WINDOW: Duration = Duration::from_secs(600);
 /// Most requests to each endpoint in any window.
 const REQUESTS_MAX: [(Endpoint, usize); 6] = [
-    (Endpoint::Token, 200),
-    (Endpoint::Create, 60),
+    (Endpoint::Token, 160),
+    (Endpoint::Create, 40),
     (Endpoint::Find, 60),
-    (Endpoint::Get, 200),
-    (Endpoint::Renew, 150),
-    (Endpoint::Connect, 200),
+    (Endpoint::Get, 100),
+    (Endpoint::Renew, 125),
+    (Endpoint::Connect, 100),
 ];
 
 /// Most requests to an endpoint in any window.
@@ -42,8 +43,9 @@ fn run(seed: u64, telemetry: &Telemetry) -> (Seen, [usize; REQUESTS_MAX.len()]) 
     carrier.run(start + TROUBLED);
     carrier.disturb_at = None;
     carrier.world.settle();
-    // Whatever is on its way by then has arrived at the end.
-    carrier.run((start + TROUBLED + CALM).checked_sub(Duration::from_secs(60)).unwrap());
+    // Some time the contact centre closes, and what was wrong by then stays wrong.
+    let works_for = up_to(CALM / 2, &mut carrier.world.random);
+    carrier.run(start + TROUBLED + works_for);
     carrier.work_at = None;
     carrier.run(start + TROUBLED + CALM);
     if let Some(fault) = carrier.fault() {

@@ -69,7 +69,7 @@ impl Bench {
         self.tell(slot, Input::Token, Action::Connect);
         self.tell(slot, Input::Opened, Action::Authenticate);
         self.tell(slot, Input::Authentication(Verdict::Confirmed), Action::Begin);
-        self.tell(slot, Input::Frame, Action::None);
+        self.tell(slot, Input::Event, Action::None);
     }
 }
 
@@ -173,7 +173,7 @@ fn taking_over_again_and_again_waits() {
         bench.tell(next, Input::Token, Action::Connect);
         bench.tell(next, Input::Opened, Action::Authenticate);
         bench.tell(next, Input::Authentication(Verdict::Confirmed), Action::Begin);
-        bench.tell(next, Input::Frame, Action::None);
+        bench.tell(next, Input::Event, Action::None);
         let taken_over = bench.session.handle(next, Input::SnapshotClosed, bench.now);
         assert_eq!(taken_over, (slot, Action::Abandon(Reason::Replaced)));
         slot = next;

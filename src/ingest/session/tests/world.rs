@@ -26,7 +26,8 @@ pub(super) struct Subscription {
     expires_at: Instant,
     endpoint_allowed: bool,
     pub(super) gone: bool,
-    /// We asked for its end.
+    made_at: Instant,
+    /// We asked for its end, or could not look for it.
     pub(super) given_up: bool,
 }
 
@@ -191,6 +192,9 @@ impl World {
         };
         self.count(endpoint);
         if let Some(trouble) = self.trouble(call) {
+            if call == Call::Find && trouble == Trouble::Refused {
+                self.subscriptions.iter_mut().for_each(|subscription| subscription.given_up = true);
+            }
             return (answered_at, Answer::Trouble(trouble));
         }
         let answer = self.perform(call, held, others);
@@ -256,6 +260,10 @@ impl World {
     }
 
     fn create(&mut self) -> usize {
+        // What could not be looked for until it expired may be given up.
+        for subscription in &mut self.subscriptions {
+            subscription.given_up |= self.now - subscription.made_at >= TOKEN_LIFE;
+        }
         let pending = self.strikes(Fault::Pending);
         let settles_in = up_to(Duration::from_secs(300), &mut self.random);
         let endpoint_allowed = !self.strikes(Fault::Foreign);
@@ -265,6 +273,7 @@ impl World {
             expires_at: self.now + self.actual_life(),
             endpoint_allowed,
             gone: false,
+            made_at: self.now,
             given_up: false,
         });
         self.subscriptions.len() - 1
