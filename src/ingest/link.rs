@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use crate::ingest::pause::Pauses;
 use crate::ingest::session::Reason;
-use held::Held;
+use held::{Held, UNRENEWED_MAX};
 pub use message::{Action, Call, Input, Standing, Status, Trouble, Verdict};
 
 /// How long authentication may take after the socket is open.
@@ -35,13 +35,15 @@ const LAST_PING_TIMEOUT: Duration = Duration::from_secs(5);
 pub const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 /// The longest wait that a server may ask for.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
-/// How long a subscription may stay PENDING before it is given up.
-const PENDING_MAX: Duration = Duration::from_secs(120);
+/// How long a subscription may stay PENDING, or INACTIVE, before it is given up.
+const UNUSABLE_MAX: Duration = Duration::from_secs(120);
 /// The longest wait between two looks at a PENDING subscription; the first is a second.
 const PENDING_POLL_MAX: Duration = Duration::from_secs(15);
-/// How long to look for a subscription that may have been made: without a renewal none
-/// lives longer.
-const DOUBT_MAX: Duration = Duration::from_secs(900);
+/// How long to look for a subscription that may have been made.
+const DOUBT_MAX: Duration = UNRENEWED_MAX;
+/// How long AXP may take to carry out a creation whose answer was lost: before that, finding
+/// none says little.
+const DOUBT_MIN: Duration = Duration::from_secs(15);
 /// Subscriptions made within the window after which making more waits.
 const CREATIONS_MAX: usize = 4;
 const CREATIONS_WINDOW: Duration = Duration::from_secs(600);
@@ -284,23 +286,18 @@ impl Link {
         }
         let held = self.held.get_or_insert_default();
         held.note(standing, now);
+        let worn_out = held.unusable_for(now) >= UNUSABLE_MAX;
         if !standing.endpoint_allowed {
             return self.abandon(Reason::Endpoint, now, None);
         }
         match standing.status {
-            Status::Active => {
-                held.pending_since = None;
-                self.call(Call::Token)
-            }
-            Status::Inactive if call == Call::Renew => {
+            Status::Active => self.call(Call::Token),
+            Status::Inactive if call == Call::Renew || worn_out => {
                 self.abandon(Reason::Subscription, now, Some(Duration::ZERO))
             }
             Status::Inactive => self.call(Call::Renew),
+            Status::Pending if worn_out => self.abandon(Reason::Pending, now, Some(REFUSED_PAUSE)),
             Status::Pending => {
-                let since = *held.pending_since.get_or_insert(now);
-                if now.duration_since(since) >= PENDING_MAX {
-                    return self.abandon(Reason::Pending, now, Some(REFUSED_PAUSE));
-                }
                 let poll = Duration::from_secs(1 << held.polls.min(6)).min(PENDING_POLL_MAX);
                 held.polls += 1;
                 self.state = State::Paused { until: now + poll };
@@ -312,6 +309,11 @@ impl Link {
     /// A call on the way up brought nothing.
     fn troubled(&mut self, call: Call, anew: bool, trouble: Trouble, now: Instant) -> Action {
         match trouble {
+            Trouble::Refused | Trouble::Conflict | Trouble::Later(_) | Trouble::Unknown
+                if matches!(call, Call::Get | Call::Renew) =>
+            {
+                self.out_of_sight(trouble, now)
+            }
             Trouble::NoToken => self.fail(Reason::Token, now, REFUSED_PAUSE),
             Trouble::NoTokenNow(after) => self.fail_later(Reason::Token, now, after),
             Trouble::Unauthorized if !anew => {
@@ -323,14 +325,10 @@ impl Link {
                 self.create(now)
             }
             // Where looking is not allowed there is nothing to be found.
-            Trouble::Refused | Trouble::Gone if call == Call::Find => self.not_found(now),
+            Trouble::Refused | Trouble::Gone if call == Call::Find => self.found_nothing(now),
             Trouble::Conflict if call == Call::Create => {
                 self.doubt = Some(Doubt { since: now, too_many: true });
                 self.call(Call::Find)
-            }
-            // What may be neither seen nor renewed is of no use.
-            Trouble::Refused | Trouble::Conflict if matches!(call, Call::Get | Call::Renew) => {
-                self.abandon(Reason::Subscription, now, Some(REFUSED_PAUSE))
             }
             Trouble::Unauthorized | Trouble::Refused | Trouble::Gone | Trouble::Conflict => {
                 self.fail(Reason::Subscription, now, REFUSED_PAUSE)
@@ -350,12 +348,42 @@ impl Link {
         }
     }
 
+    /// What is held can be neither seen nor renewed: it is kept for as long as it may be alive.
+    fn out_of_sight(&mut self, trouble: Trouble, now: Instant) -> Action {
+        let Some(held) = &mut self.held else { return self.fail_after_pause(Reason::Subscription, now) };
+        held.note_unusable(now);
+        let pause = match trouble {
+            // One from before that may not even be looked at is another client's by now.
+            Trouble::Refused if held.expires_at.is_none() => {
+                return self.abandon(Reason::Subscription, now, Some(Duration::ZERO));
+            }
+            Trouble::Refused | Trouble::Conflict => REFUSED_PAUSE,
+            Trouble::Later(after) => self.pause_asked_for(after),
+            _ => self.pauses.after_failure(),
+        };
+        if self.held.as_ref().is_some_and(|held| held.is_over(now)) {
+            return self.abandon(Reason::Subscription, now, Some(pause));
+        }
+        self.fail(Reason::Subscription, now, pause)
+    }
+
     const fn doubt_creation(&mut self, now: Instant) {
         self.doubt = Some(Doubt { since: now, too_many: false });
     }
 
-    /// There is no subscription of ours that is not held.
+    /// AXP shows no subscription of ours that is not held.
     fn not_found(&mut self, now: Instant) -> Action {
+        match self.doubt {
+            // What has just been asked for may still be made.
+            Some(doubt) if !doubt.too_many && now.duration_since(doubt.since) < DOUBT_MIN => {
+                self.fail_after_pause(Reason::Subscription, now)
+            }
+            _ => self.found_nothing(now),
+        }
+    }
+
+    /// There is no subscription of ours that is not held.
+    fn found_nothing(&mut self, now: Instant) -> Action {
         match self.doubt.take() {
             // Those that are too many are others': trying again changes nothing.
             Some(Doubt { too_many: true, .. }) => self.fail(Reason::Subscription, now, REFUSED_PAUSE),
@@ -546,8 +574,13 @@ impl Link {
 
     /// Fails with the wait that the server asked for, and no less than a pause.
     fn fail_later(&mut self, reason: Reason, now: Instant, after: Option<Duration>) -> Action {
+        let pause = self.pause_asked_for(after);
+        self.fail(reason, now, pause)
+    }
+
+    fn pause_asked_for(&mut self, after: Option<Duration>) -> Duration {
         let pause = self.pauses.after_failure();
-        self.fail(reason, now, after.map_or(pause, |after| after.min(RETRY_AFTER_MAX).max(pause)))
+        after.map_or(pause, |after| after.min(RETRY_AFTER_MAX).max(pause))
     }
 
     fn abandon(&mut self, reason: Reason, now: Instant, pause: Option<Duration>) -> Action {

@@ -256,15 +256,6 @@ fn a_refusal_for_good_waits_for_minutes() {
     for trouble in [Trouble::Refused, Trouble::Gone] {
         calling(Call::Find).trouble(trouble, Action::Call(Call::Create));
     }
-
-    // A subscription that may be neither seen nor renewed.
-    for call in [Call::Get, Call::Renew] {
-        for trouble in [Trouble::Refused, Trouble::Conflict] {
-            let mut bench = calling(call);
-            bench.trouble(trouble, Action::Abandon(Reason::Subscription));
-            bench.wait_exactly(REFUSED_PAUSE, Action::Call(Call::Create));
-        }
-    }
 }
 
 #[test]

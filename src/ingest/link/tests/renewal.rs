@@ -107,6 +107,7 @@ fn patience_outlives_the_socket() {
         bench.trouble(trouble, Action::None);
         bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
         bench.wait_exactly(patience, Action::Call(Call::Get));
+        bench.tell(stands(Status::Active), Action::Call(Call::Token));
         bench.trouble(Trouble::Unknown, Action::Close(Reason::Subscription));
         bench.wait_between(seconds(1), seconds(4), Action::Call(Call::Get));
     }
