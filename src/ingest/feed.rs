@@ -245,6 +245,7 @@ impl Feed {
                     api: Arc::clone(&self.parts.api),
                     ledger: Arc::clone(&self.parts.ledger),
                     producer_id: self.producer_id().to_owned(),
+                    others: self.way(slot.other()).subscription.clone(),
                 };
                 let locale = self.parts.locale.clone().filter(|_| !self.dictionary_asked);
                 // Asked once a token is there, which the first call has shown.
@@ -308,13 +309,19 @@ impl Feed {
                 self.way(slot).token = Some(token);
                 Input::Token
             }
-            Outcome::Trouble(trouble, words) => {
+            Outcome::Trouble(err) => {
+                let trouble = err.trouble();
                 if trouble == Trouble::Gone
                     && let Some(id) = self.way(slot).subscription.take()
                 {
                     self.parts.ledger.forget(self.parts.state.producer_id(), &id);
                 }
-                self.say(words);
+                // What keeps the token from all feeds is said where it is asked for.
+                if matches!(err, api::Error::NoToken { .. }) {
+                    debug!(producer = self.producer_id(), err = describe(&err), "no token for the feed");
+                } else {
+                    self.say(describe(&err));
+                }
                 Input::Trouble(trouble)
             }
             Outcome::Connected(Ok(socket)) => {

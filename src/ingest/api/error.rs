@@ -1,5 +1,6 @@
 //! A call to AXP: what kinds there are, how they end, and why one gave nothing.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
@@ -87,6 +88,13 @@ pub struct Refusal {
 pub enum Error {
     /// A secret cannot be read.
     Secret(&'static str, SecretError),
+    /// No token, as the last request for one ended; it has been logged.
+    NoToken {
+        /// How it ended.
+        cause: Arc<Error>,
+        /// How long asking again is pointless.
+        wait: Duration,
+    },
     /// No answer.
     Unreachable(Operation, reqwest::Error),
     /// An answer that says no.
@@ -99,6 +107,7 @@ impl std::fmt::Display for Error {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Secret(key, _) => write!(formatter, "read {key}"),
+            Self::NoToken { .. } => formatter.write_str("get a token"),
             Self::Unreachable(operation, _) => {
                 write!(formatter, "reach AXP ({})", operation.label())
             }
@@ -116,6 +125,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Secret(_, err) => Some(err),
+            Self::NoToken { cause, .. } => Some(&**cause),
             Self::Unreachable(_, err) => Some(err),
             Self::Refused(..) | Self::Unreadable(..) => None,
         }
@@ -123,21 +133,34 @@ impl std::error::Error for Error {
 }
 
 impl Error {
-    /// The status of an answer that said no.
+    /// The status of an answer that said no, to this call and not to one for a token.
     pub const fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Refused(_, refusal) => Some(refusal.status),
             _ => None,
         }
     }
-}
 
-impl Error {
+    /// What may help where AXP says no, to follow the error; else nothing.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoToken { cause, .. } => cause.hint(),
+            Self::Refused(_, Refusal { status: StatusCode::UNAUTHORIZED, .. }) => {
+                "; look at axp.client_id, axp.client_secret_file and axp.app_key_file"
+            }
+            Self::Refused(_, Refusal { status: StatusCode::FORBIDDEN, .. }) => {
+                "; the client and the application key both need the permission to use Analytics"
+            }
+            _ => "",
+        }
+    }
+
     /// What it means for a session.
     pub fn trouble(&self) -> Trouble {
         use StatusCode as Is;
         match self {
             Self::Secret(..) => Trouble::NoToken,
+            Self::NoToken { wait, .. } => Trouble::NoTokenNow(Some(*wait)),
             Self::Refused(Operation::Token, refusal) => match refusal.status {
                 Is::REQUEST_TIMEOUT | Is::TOO_MANY_REQUESTS => Trouble::NoTokenNow(refusal.retry_after),
                 status if status.is_client_error() => Trouble::NoToken,

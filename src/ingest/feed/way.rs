@@ -10,11 +10,10 @@ use secrecy::SecretString;
 use tokio_tungstenite::tungstenite::{self, Message};
 use url::Url;
 
-use crate::failure::describe;
 use crate::ingest::api::{self, Api, Subscription};
 use crate::ingest::dial::{self, Dialer, Socket};
 use crate::ingest::ledger::Ledger;
-use crate::ingest::link::{Call, Trouble};
+use crate::ingest::link::Call;
 use crate::parse::measure::Dictionary;
 
 /// What a call brought.
@@ -23,8 +22,8 @@ pub(super) enum Outcome {
     Subscription(Option<Box<Subscription>>),
     /// A token.
     Token(SecretString),
-    /// Nothing: what that means, and why in words.
-    Trouble(Trouble, String),
+    /// Nothing, and why.
+    Trouble(api::Error),
     /// A websocket, or why there is none.
     Connected(Result<Box<Socket>, dial::Error>),
 }
@@ -43,6 +42,8 @@ pub(super) struct Caller {
     pub(super) api: Arc<Api>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) producer_id: String,
+    /// What the other link holds, which is not to be found.
+    pub(super) others: Option<String>,
 }
 
 type Running = Pin<Box<dyn Future<Output = (Outcome, Option<Result<Dictionary, api::Error>>)> + Send>>;
@@ -107,7 +108,7 @@ impl Way {
         let subscription = self.subscription.clone();
         let refused_at = self.ended_at.filter(|_| anew);
         self.call = Some(Box::pin(async move {
-            let Caller { api, ledger, producer_id } = caller;
+            let Caller { api, ledger, producer_id, others } = caller;
             if let Some(ended_at) = refused_at {
                 api.forget_token(ended_at).await;
             }
@@ -121,14 +122,14 @@ impl Way {
             let outcome = match call {
                 Call::Create => api.create(&producer_id, &ledger.instance()).await.map(found),
                 Call::Find => api
-                    .find(&producer_id, &ledger.instance())
+                    .find(&producer_id, &ledger.instance(), others.as_deref())
                     .await
                     .map(|subscription| Outcome::Subscription(subscription.map(Box::new))),
                 Call::Get => api.get(&id).await.map(found),
                 Call::Renew => api.renew(&id).await.map(found),
                 Call::Token => api.token().await.map(Outcome::Token),
             };
-            (outcome.unwrap_or_else(|err| Outcome::Trouble(err.trouble(), describe(&err))), dictionary)
+            (outcome.unwrap_or_else(Outcome::Trouble), dictionary)
         }));
     }
 
