@@ -18,3 +18,4 @@ mod producers;
 mod rig;
 mod session;
 mod support;
+mod token;

@@ -8,14 +8,14 @@ use axp_exporter::simulator::Operation;
 
 use crate::rig::{Rig, wait_for};
 
-const AGENTS: &str = "[[producer]]\nid = \"Agent_itd_1.0.0\"\n";
+pub(crate) const AGENTS: &str = "[[producer]]\nid = \"Agent_itd_1.0.0\"\n";
 
 /// Faults as the simulator takes them.
-fn answer(operation: &str, status: u16, rest: &str) -> String {
+pub(crate) fn answer(operation: &str, status: u16, rest: &str) -> String {
     format!(r#"{{"fault":"answer","operation":"{operation}","status":{status}{rest}}}"#)
 }
 
-fn rewrite(operation: &str, pointer: &str, value: &str) -> String {
+pub(crate) fn rewrite(operation: &str, pointer: &str, value: &str) -> String {
     format!(
         r#"{{"fault":"rewrite","operation":"{operation}","pointer":"{pointer}","value":{value},"times":1}}"#
     )
@@ -26,11 +26,11 @@ async fn start(faults: &[&str]) -> Rig {
 }
 
 impl Rig {
-    fn requests(&self, operation: Operation) -> u64 {
+    pub(crate) fn requests(&self, operation: Operation) -> u64 {
         self.simulator.requests()[&operation]
     }
 
-    async fn reconnects(&self, reason: &str) -> f64 {
+    pub(crate) async fn reconnects(&self, reason: &str) -> f64 {
         self.of_agents("reconnects_total", &format!("reason=\"{reason}\"")).await
     }
 

@@ -15,6 +15,8 @@ use crate::label::labels::clean_value;
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(10);
 /// Most bytes of the server's own words in an error.
 const DETAIL_BYTES_MAX: usize = 200;
+/// What stands for a secret in them.
+const REDACTED: &str = "[redacted]";
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,7 +214,10 @@ pub(super) fn detail(body: &[u8], secrets: &[&SecretString]) -> String {
     let words: Vec<String> = words.into_iter().flatten().collect();
     let words = secrets.iter().fold(words.join(": "), |words, secret| match secret.expose_secret() {
         "" => words,
-        secret => words.replace(secret, "[redacted]"),
+        secret => {
+            let in_a_form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+            words.replace(secret, REDACTED).replace(&in_a_form, REDACTED)
+        }
     });
     clean_value(&words, DETAIL_BYTES_MAX).into_owned()
 }
@@ -246,9 +251,20 @@ mod tests {
 
     #[test]
     fn a_secret_that_the_server_repeats_is_not_shown() {
-        let secret = SecretString::from("hush".to_owned());
-        let body = r#"{"error":"invalid_client","error_description":"bad client_secret=hush"}"#;
-        assert_eq!(detail(body.as_bytes(), &[&secret]), "invalid_client: bad client_secret=[redacted]");
+        let (secret, token) = (SecretString::from("hu/sh="), SecretString::from("eyJ.x"));
+        for (body, words) in [
+            (
+                r#"{"error":"bad","error_description":"client_secret=hu/sh="}"#,
+                "bad: client_secret=[redacted]",
+            ),
+            (r#"{"detail":"client_secret=hu%2Fsh%3D&scope"}"#, "client_secret=[redacted]&scope"),
+            (r#"{"title":"hu/sh=","detail":"Bearer eyJ.x"}"#, "[redacted]: Bearer [redacted]"),
+        ] {
+            assert_eq!(detail(body.as_bytes(), &[&secret, &token]), words);
+        }
+        // A secret that the cut would halve is gone before.
+        let body = format!(r#"{{"title":"{}hu/sh="}}"#, "x".repeat(DETAIL_BYTES_MAX - 3));
+        assert!(!detail(body.as_bytes(), &[&secret]).contains("hu"));
     }
 
     #[test]

@@ -30,9 +30,11 @@ impl Bench {
         }
     }
 
-    fn read(&self) -> Result<Secrets, Error> {
-        let secret = |text: &str| SecretString::from(text.to_owned());
-        Ok(Secrets { client_secret: secret(*self.secret.borrow()), app_key: secret("key") })
+    fn read(&self) -> Secrets {
+        Secrets {
+            client_secret: SecretString::from(*self.secret.borrow()),
+            app_key: SecretString::from("key"),
+        }
     }
 
     async fn ask(&self, _: Arc<Secrets>) -> Result<Answer, Error> {
@@ -49,11 +51,11 @@ impl Bench {
 
     /// A token that is good for a while, or how long there will be none.
     async fn get(&self) -> Result<String, Duration> {
-        Self::plain(self.token.get(|| self.read(), |secrets| self.ask(secrets)).await)
+        Self::plain(self.token.get(|| Ok(self.read()), |secrets| self.ask(secrets)).await)
     }
 
     async fn fresh(&self) -> Result<String, Duration> {
-        Self::plain(self.token.fresh(|| self.read(), |secrets| self.ask(secrets)).await)
+        Self::plain(self.token.fresh(|| Ok(self.read()), |secrets| self.ask(secrets)).await)
     }
 
     fn plain(got: Result<SecretString, Error>) -> Result<String, Duration> {
@@ -139,10 +141,10 @@ async fn who_waited_with_another_secret_asks_with_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_gets_the_patience_that_it_asks_for_up_to_ten_minutes() {
-    for (status, asked, waits) in [(429, 60, 60), (503, 60, 60), (503, 86_400, 600)] {
+    for (status, asked, waits) in [(429, 60, 60.0), (503, 60, 60.0), (503, 86_400, 600.0)] {
         let bench = Bench::new(Err((status, Some(asked))));
-        assert_eq!(bench.get().await, Err(Duration::from_secs(waits)));
-        pass(waits as f64 - 1.0).await;
+        assert_eq!(bench.get().await, Err(Duration::from_secs_f64(waits)));
+        pass(waits - 1.0).await;
         assert_eq!(bench.fresh().await, Err(Duration::from_secs(1)));
         assert_eq!(bench.requests.get(), 1);
         pass(1.0).await;
