@@ -20,7 +20,7 @@ const ID_BYTES_MAX: usize = 36;
 
 /// Asks AXP for its interval-to-date producers until it names some.
 pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
-    let mut said = String::new();
+    let (mut said, mut anew) = (String::new(), false);
     loop {
         let mut pause = pauses.after_failure();
         match api.producers().await.map(usable) {
@@ -29,7 +29,14 @@ pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
                 info!(producers = ids.join(", "), "AXP lists producers");
                 return ids;
             }
+            // A token that is not taken is replaced at once, but once.
+            Err(err) if err.trouble() == Trouble::Unauthorized && !anew => {
+                anew = true;
+                api.forget_token(Instant::now()).await;
+                continue;
+            }
             Err(err) => {
+                anew = false;
                 let (words, trouble) = (describe(&err), err.trouble());
                 pause = pause.max(patience(trouble));
                 if words != said {
@@ -37,9 +44,6 @@ pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
                     warn!(err = words, wait_seconds = pause.as_secs(), "no list of producers{hint}");
                 }
                 said = words;
-                if trouble == Trouble::Unauthorized {
-                    api.forget_token(Instant::now()).await;
-                }
             }
         }
         tokio::time::sleep(pause).await;

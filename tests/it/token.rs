@@ -50,10 +50,25 @@ async fn many_feeds_with_a_wrong_secret_ask_once() {
 
 #[tokio::test]
 async fn many_feeds_ask_together_while_there_is_no_token_for_now() {
-    let fault = answer("token", 503, r#","times":2"#);
-    let mut rig = Rig::start_with(&feeds(), &[&fault], &[]).await;
+    let started = std::time::Instant::now();
+    let mut rig = Rig::start_with(&feeds(), &[&answer("token", 503, r#","times":null"#)], &[]).await;
+    wait_for("a failure of each feed", || async {
+        rig.without_token().await.into_iter().all(|ended| ended >= 1.0)
+    })
+    .await;
+    let (requests, seconds) = (rig.requests(Operation::Token), started.elapsed().as_secs());
+    assert!(requests <= seconds + 1, "a second or more is between them: {requests} in {seconds} s");
+    rig.fault(r#"{"fault":"clear"}"#);
     rig.ready().await;
-    assert_eq!(rig.requests(Operation::Token), 3, "two failures, and the one that serves them all");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_taken_for_the_list_of_producers_is_replaced_once() {
+    let fault = answer("producers", 401, r#","body":"{\"detail\":\"(Access-Token)\"}","times":1"#);
+    let mut rig = Rig::start_with("", &[&fault], &[]).await;
+    rig.ready().await;
+    assert_eq!((rig.requests(Operation::Token), rig.requests(Operation::Producers)), (2, 2));
     rig.stop().await;
 }
 
