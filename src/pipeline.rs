@@ -354,10 +354,9 @@ impl Pipeline {
         let Self { sessions, parts, .. } = self;
         sessions.hand_back(|from, to| write_table(&parts.table).move_generation(from, to));
         if self.sessions.followed().names_all() {
-            self.retire_unnamed();
+            return self.close_snapshot();
         }
-        let complete = self.sessions.followed().is_complete();
-        self.parts.metrics.snapshot_complete.set(i64::from(complete));
+        self.note_complete();
     }
 
     /// The outgoing session is over.
@@ -397,16 +396,16 @@ impl Pipeline {
     }
 
     fn close_snapshot(&mut self) {
-        self.retire_unnamed();
-        let complete = self.sessions.followed().is_complete();
-        self.parts.metrics.snapshot_complete.set(i64::from(complete));
-        self.stale_at = None;
-    }
-
-    fn retire_unnamed(&mut self) {
         let generation = self.sessions.followed().generation();
         let count = write_table(&self.parts.table).retire_where(|row| row.generation != generation);
         self.parts.metrics.rows_retired(RetireCause::Resync, count);
+        self.note_complete();
+        self.stale_at = None;
+    }
+
+    fn note_complete(&self) {
+        let complete = self.sessions.followed().is_complete();
+        self.parts.metrics.snapshot_complete.set(i64::from(complete));
     }
 }
 

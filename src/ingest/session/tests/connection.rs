@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use rand::RngExt;
+
 use super::fault::{Fault, one_of, up_to};
 use super::subscription::Endpoint;
 use super::world::World;
@@ -28,6 +30,8 @@ pub(super) struct Connection {
     close_at: Option<Instant>,
     /// Events are sent from the snapshot on.
     snapshot_at: Option<Instant>,
+    /// What happens before the snapshot is sent, too.
+    early: bool,
     /// The server sends none.
     pub(super) withheld: bool,
     last_ping: Instant,
@@ -73,6 +77,7 @@ impl World {
             silent_at: None,
             close_at: None,
             snapshot_at: None,
+            early: false,
             withheld: false,
             last_ping: opened_at,
         }));
@@ -121,12 +126,14 @@ impl World {
         let silent = self.strikes(Fault::FallsSilent);
         let silent_in = up_to(Duration::from_secs(120), &mut self.random);
         let withheld = self.strikes(Fault::NoEvents);
+        let early = !slow && self.random.random_ratio(1, 4);
         let Some(connection) = self.connection(id) else { return };
         connection.subscription = Some(subscription);
         connection.snapshot_at = Some(now + snapshot_in);
         connection.close_at = closes.then_some(now + closes_in);
         connection.silent_at = silent.then_some(now + silent_in);
         connection.withheld = withheld;
+        connection.early = early && !withheld;
     }
 
     pub(super) fn ping(&mut self, id: usize) {
@@ -162,9 +169,12 @@ impl World {
         }
     }
 
-    /// Tells a client that is past its snapshot what has happened.
+    /// Tells a client what has happened.
     pub(super) fn send_live(&mut self, id: usize, action: &str, queue: u64, value: u64) {
-        if !self.connections[id].as_ref().is_some_and(Connection::listens) {
+        let tells = |connection: &Connection| {
+            connection.subscription.is_some() && (connection.early || connection.listens())
+        };
+        if !self.connections[id].as_ref().is_some_and(tells) {
             return;
         }
         if self.strikes(Fault::Stalls) {
