@@ -136,8 +136,7 @@ impl Feed {
                     self.tick();
                     continue;
                 }
-                happened = self.a.next() => (Slot::A, happened),
-                happened = self.b.next() => (Slot::B, happened),
+                happened = either(&mut self.a, &mut self.b) => happened,
             };
             match happened {
                 Happened::Call(outcome, dictionary) => {
@@ -269,6 +268,8 @@ impl Feed {
                 self.way(slot).pinged_at = Some(Instant::now());
                 self.send(slot, Message::Ping(Bytes::new())).await;
             }
+            // The silence of an outgoing session says nothing about the one that is followed.
+            Action::AcceptEmpty if slot != self.follows => {}
             Action::AcceptEmpty => {
                 self.parts.pipeline.accept_empty();
                 self.note_snapshot();
@@ -413,6 +414,8 @@ impl Feed {
             } else {
                 self.parts.pipeline.session_lost(Instant::now());
             }
+        } else {
+            self.parts.pipeline.outgoing_ended();
         }
         // What else ends a way has been said where it happened.
         if !was_up && matches!(reason, Reason::Closed | Reason::Protocol) {
@@ -472,6 +475,14 @@ impl Feed {
         let (socket, held) = (self.b.shut(), self.b.subscription.take());
         let b = self.leave(socket, held);
         tokio::join!(a, b);
+    }
+}
+
+/// Waits for either way, neither of which can keep the other from being heard.
+async fn either(a: &mut Way, b: &mut Way) -> (Slot, Happened) {
+    tokio::select! {
+        happened = a.next() => (Slot::A, happened),
+        happened = b.next() => (Slot::B, happened),
     }
 }
 

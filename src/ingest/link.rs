@@ -27,6 +27,9 @@ pub use message::{Action, Call, Input, Standing, Status, Trouble, Verdict};
 const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a session may go without any event before it counts as broken.
 const FIRST_EVENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a session has to live on after its snapshot closed, for failures before it to be
+/// forgiven: a server that sends a snapshot and closes is as broken as one that closes.
+const LASTING: Duration = Duration::from_secs(60);
 /// Pings without an answer after which the link counts as dead.
 const PINGS_UNANSWERED_MAX: u32 = 2;
 /// How long the last of them may take.
@@ -98,6 +101,8 @@ struct Up {
     pings_unanswered: u32,
     /// None once an event came.
     event_until: Option<Instant>,
+    /// When it has lasted; none before its snapshot closed, and after that was noted.
+    lasting_at: Option<Instant>,
     renewal: Renewal,
 }
 
@@ -124,7 +129,7 @@ pub struct Link {
     patient_until: Option<Instant>,
     /// The token in use was refused by the websocket.
     token_refused: bool,
-    /// A refused token has led to a new one at once since the last snapshot.
+    /// A refused token has led to a new one at once since a session lasted.
     token_renewed: bool,
     /// Sessions in a row that brought no event.
     silences: u32,
@@ -172,6 +177,12 @@ impl Link {
 
     /// Takes what happened; says what to do.
     pub fn handle(&mut self, input: Input, now: Instant) -> Action {
+        if let State::Up(up) = &mut self.state
+            && up.lasting_at.take_if(|at| now >= *at).is_some()
+        {
+            self.pauses.reset();
+            self.token_renewed = false;
+        }
         match (&mut self.state, input) {
             (State::Off, _) => Action::None,
             (State::Paused { until }, Input::Woke) => {
@@ -401,6 +412,7 @@ impl Link {
                     ping_at: now + held.ping_every(self.settings.ping_interval),
                     pings_unanswered: 0,
                     event_until: Some(until),
+                    lasting_at: None,
                     renewal: Renewal::Due(held.renew_at(now)),
                 });
                 Action::Begin
@@ -440,8 +452,7 @@ impl Link {
                 Action::None
             }
             Input::SnapshotClosed => {
-                self.pauses.reset();
-                self.token_renewed = false;
+                up.lasting_at = Some(now + LASTING);
                 Action::None
             }
             Input::Subscription(standing) => self.renewed(standing, now),

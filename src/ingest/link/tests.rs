@@ -118,6 +118,16 @@ impl Bench {
         }
     }
 
+    /// Lets time pass while nothing but pings is due, which are answered.
+    fn live_on(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.link.deadline().is_some_and(|deadline| deadline <= until) {
+            assert_eq!(self.wait().1, Action::Ping);
+            self.tell(Input::Pong, Action::None);
+        }
+        self.now = until;
+    }
+
     #[track_caller]
     fn wait_between(&mut self, min: Duration, max: Duration, expected: Action) {
         let (waited, action) = self.wait();

@@ -25,11 +25,17 @@ fn a_token_refused_by_the_websocket_is_replaced_at_once_but_once() {
     }
     assert!(paused > MINUTE, "{paused:?}");
 
-    // A snapshot forgives it.
+    // A session that lasts forgives it.
     bench.come_back();
+    bench.tell(Input::Event, Action::None);
     bench.tell(Input::SnapshotClosed, Action::None);
+    bench.live_on(MINUTE);
+    bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
+    bench.wait();
+    bench.tell(stands(Status::Active), Action::Call(Call::Token));
+    bench.go_authenticate();
     bench.tell(invalid, Action::Close(Reason::Authentication));
-    assert_eq!(bench.wait().1, Action::CallAnew(Call::Get));
+    bench.wait_exactly(Duration::ZERO, Action::CallAnew(Call::Get));
 }
 
 #[test]
@@ -74,11 +80,15 @@ fn a_socket_that_breaks_is_opened_anew_on_the_same_subscription() {
 }
 
 #[test]
-fn only_a_closed_snapshot_ends_the_backing_off_of_a_server_that_accepts_and_closes() {
+fn only_a_session_that_lasts_ends_the_backing_off_of_a_server_that_accepts_and_closes() {
     let mut bench = Bench::authenticating();
-    let accept_and_close = |bench: &mut Bench| {
+    let accept_and_close = |bench: &mut Bench, snapshot: Option<Duration>| {
         bench.begin();
         bench.tell(Input::Event, Action::None);
+        if let Some(life) = snapshot {
+            bench.tell(Input::SnapshotClosed, Action::None);
+            bench.live_on(life);
+        }
         bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
         let (waited, action) = bench.wait();
         assert_eq!(action, Action::Call(Call::Get));
@@ -86,12 +96,12 @@ fn only_a_closed_snapshot_ends_the_backing_off_of_a_server_that_accepts_and_clos
         bench.go_authenticate();
         waited
     };
-    let waits: Vec<Duration> = (0..20).map(|_| accept_and_close(&mut bench)).collect();
-    assert!(waits.iter().sum::<Duration>() > 5 * MINUTE, "{waits:?}");
-    bench.begin();
-    bench.tell(Input::SnapshotClosed, Action::None);
-    bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
-    bench.wait_between(seconds(1), FIRST_PAUSE, Action::Call(Call::Get));
+    for snapshot in [None, Some(Duration::ZERO), Some(MINUTE - seconds(1))] {
+        let waits: Vec<Duration> = (0..20).map(|_| accept_and_close(&mut bench, snapshot)).collect();
+        assert!(waits.iter().sum::<Duration>() > 5 * MINUTE, "{snapshot:?}: {waits:?}");
+    }
+    let waited = accept_and_close(&mut bench, Some(MINUTE));
+    assert!(waited <= FIRST_PAUSE, "{waited:?}");
 }
 
 /// The wait before the first ping with these intervals.
