@@ -10,9 +10,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::telemetry::Telemetry;
 
 fn dialer(proxies: Matcher) -> Dialer {
-    Dialer { proxies: Arc::new(proxies), ..Dialer::new(None, None, 1 << 20).unwrap() }
+    Dialer {
+        proxies: Arc::new(proxies),
+        ..Dialer::new(None, None, 1 << 20, Telemetry::new(0).tls_errors()).unwrap()
+    }
 }
 
 /// Serves one websocket and says a word on it.
