@@ -12,9 +12,11 @@
 mod autobahn;
 mod commands;
 mod feed;
+mod front;
 mod link;
 mod peers;
 mod producers;
 mod rig;
 mod session;
 mod support;
+mod websocket;

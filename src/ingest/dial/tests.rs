@@ -1,6 +1,7 @@
 //! The way out against real servers on loopback: proxies here, TLS and its certificates below.
 
 mod authority;
+mod names;
 mod tls;
 
 use std::net::SocketAddr;

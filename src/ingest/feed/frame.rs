@@ -2,8 +2,8 @@
 //! the end of its socket.
 //!
 //! tungstenite answers pings by itself: each at once while the way out is free; while it is
-//! not, up to the limit of its buffer and then the last one only, as
-//! [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3) allows. Frames come out of one
+//! not, up to the limit of its buffer and then the last one only, with the next frame either way,
+//! as [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3) allows. Frames come out of one
 //! buffer, which is filled when it is empty: a flood of them waits in the server's.
 
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;

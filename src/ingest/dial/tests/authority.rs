@@ -178,12 +178,14 @@ impl Call {
             Self::Rest => {
                 let url = Url::parse(&format!("https://{host}:{port}/rest")).unwrap();
                 let client = dialer.http(&url).unwrap();
-                let answer = client.get(url).send().await.map_err(|err| (format!("{err:?}"), TlsError::of(&err)))?;
+                let answer =
+                    client.get(url).send().await.map_err(|err| (format!("{err:?}"), TlsError::of(&err)))?;
                 assert_eq!(answer.status(), 204);
             }
             Self::Websocket => {
                 let url = Url::parse(&format!("wss://{host}:{port}/ws")).unwrap();
-                let mut socket = dialer.websocket(&url).await.map_err(|err| (format!("{err:?}"), TlsError::of(&err)))?;
+                let mut socket =
+                    dialer.websocket(&url).await.map_err(|err| (format!("{err:?}"), TlsError::of(&err)))?;
                 assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
             }
         }

@@ -35,13 +35,23 @@ async fn bad_certificates_are_refused_before_anything_is_sent() {
     for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     for (what, shown, err, reason) in [
         ("of an unknown authority", stranger.sign(&good()), "UnknownIssuer", TlsError::UnknownIssuer),
-        ("of one that has but its name", Authority::new("ours").sign(&good()), "BadSignature", TlsError::UnknownIssuer),
+        (
+            "of one that has but its name",
+            Authority::new("ours").sign(&good()),
+            "BadSignature",
+            TlsError::UnknownIssuer,
+        ),
         ("expired", authority.sign(&expired), "Expired", TlsError::Expired),
         ("not yet valid", authority.sign(&early), "NotValidYet", TlsError::NotYetValid),
         ("for another host", authority.sign(&params("other.example")), "NotValidForName", TlsError::Name),
         ("for a name above it", authority.sign(&params("*.localhost")), "NotValidForName", TlsError::Name),
         ("self-signed", Shown::self_signed(&good()), "UnknownIssuer", TlsError::UnknownIssuer),
-        ("signed by no authority", authority.sign_through(good(), &good()), "EndEntityUsedAsCa", TlsError::Other),
+        (
+            "signed by no authority",
+            authority.sign_through(good(), &good()),
+            "EndEntityUsedAsCa",
+            TlsError::Other,
+        ),
         ("for clients", authority.sign(&for_clients), "InvalidPurpose", TlsError::Other),
     ] {
         for (version, call) in every_way() {
