@@ -22,7 +22,7 @@ const RECEIVE_BYTES: u32 = 16 << 10;
 
 /// The front, with the requests for websockets that came in.
 pub(crate) struct Front {
-    upgrades: mpsc::Receiver<TcpStream>,
+    requests: mpsc::Receiver<TcpStream>,
 }
 
 impl Front {
@@ -34,17 +34,17 @@ impl Front {
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = socket.listen(64).unwrap();
         let address = listener.local_addr().unwrap();
-        let (upgraded, upgrades) = mpsc::channel(16);
-        tokio::spawn(serve(listener, simulator.local_addr(), upgraded));
+        let (requested, requests) = mpsc::channel(16);
+        tokio::spawn(serve(listener, simulator.local_addr(), requested));
         let endpoint = format!(r#"{{"fault":"endpoint","endpoint":"ws://{address}{{path}}","times":null}}"#);
         let api_url = format!("http://{address}");
         let environment = [environment, &[("AXP_EXPORTER_AXP__API_URL", &api_url)]].concat();
-        (Rig::start_on(simulator, more, &[&endpoint], &environment).await, Self { upgrades })
+        (Rig::start_on(simulator, more, &[&endpoint], &environment).await, Self { requests })
     }
 
     /// The next request for a websocket, unread.
     pub(crate) async fn request(&mut self) -> TcpStream {
-        let request = tokio::time::timeout(PATIENCE, self.upgrades.recv());
+        let request = tokio::time::timeout(PATIENCE, self.requests.recv());
         request.await.expect("a request for a websocket comes").unwrap()
     }
 
@@ -95,14 +95,14 @@ pub(crate) async fn closed(socket: &mut Socket) -> CloseCode {
     tokio::time::timeout(PATIENCE, close).await.expect("a close frame comes")
 }
 
-async fn serve(listener: TcpListener, simulator: SocketAddr, upgraded: mpsc::Sender<TcpStream>) {
+async fn serve(listener: TcpListener, simulator: SocketAddr, requests: mpsc::Sender<TcpStream>) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(lead(stream, simulator, upgraded.clone()));
+        tokio::spawn(lead(stream, simulator, requests.clone()));
     }
 }
 
 /// Leads a connection to the test or to the simulator, by how it begins.
-async fn lead(mut stream: TcpStream, simulator: SocketAddr, upgraded: mpsc::Sender<TcpStream>) {
+async fn lead(mut stream: TcpStream, simulator: SocketAddr, requests: mpsc::Sender<TcpStream>) {
     let mut begin = [0; UPGRADE.len()];
     // What does not begin like that is seen at its first byte or a few on.
     let is_upgrade = loop {
@@ -114,7 +114,7 @@ async fn lead(mut stream: TcpStream, simulator: SocketAddr, upgraded: mpsc::Send
         }
     };
     if is_upgrade {
-        let _ = upgraded.send(stream).await;
+        let _ = requests.send(stream).await;
     } else if let Ok(mut upstream) = TcpStream::connect(simulator).await {
         let _ = tokio::io::copy_bidirectional(&mut stream, &mut upstream).await;
     }

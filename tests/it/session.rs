@@ -281,13 +281,14 @@ async fn each_refusal_of_authentication_has_its_own_way_out() {
 async fn every_close_is_followed_by_a_new_session_on_the_same_subscription() {
     let mut rig = start(&[]).await;
     rig.ready().await;
-    for (index, code) in [1000, 1001, 1008, 1011, 4000].into_iter().enumerate() {
+    for (index, code) in [1000, 1001, 1008, 1011, 1012, 4000].into_iter().enumerate() {
         wait_for("the feed", || rig.is_up()).await;
         wait_for("the snapshot", || async { rig.of_agents("feed_snapshot_complete", "").await == 1.0 }).await;
         assert_eq!(rig.fault(&format!(r#"{{"fault":"close","code":{code},"reason":"x\u001b[31m"}}"#)), 1);
         wait_for("the loss", || async { rig.reconnects("closed").await == (index + 1) as f64 }).await;
     }
     wait_for("the feed", || rig.is_up()).await;
+    assert_eq!(rig.requests(Operation::Token), 2, "only 1008 may be about the token");
     assert_eq!(rig.requests(Operation::Create), 1);
     rig.stop().await;
 }
