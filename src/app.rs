@@ -316,8 +316,9 @@ fn ledger_path(config: &Config) -> Option<PathBuf> {
 pub(crate) fn way_out(loaded: &Loaded, telemetry: &Telemetry) -> Result<(Api, Dialer), Error> {
     let Loaded { config, secrets, ca_file, client_certificate } = loaded;
     let frame_bytes_max = usize::try_from(config.limits.frame_bytes.get()).unwrap_or(usize::MAX);
-    let dialer =
-        Dialer::new(ca_file.as_deref(), client_certificate.clone(), frame_bytes_max).map_err(Error::Dial)?;
+    let (certificate, tls_errors) = (client_certificate.clone(), telemetry.tls_errors());
+    let dialer = Dialer::new(ca_file.as_deref(), certificate, frame_bytes_max, tls_errors);
+    let dialer = dialer.map_err(Error::Dial)?;
     let base = url(&config.axp.api_url)?;
     let token_url = token_url(config, &base)?;
     let credentials = (secrets.client_secret.clone(), secrets.app_key.clone());

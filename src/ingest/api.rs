@@ -27,7 +27,7 @@ use url::Url;
 use crate::config::{Axp, SecretSource};
 use crate::ingest::dial::{self, Dialer};
 use crate::parse::measure::{Definition, Dictionary};
-use crate::telemetry::{Seconds, Telemetry};
+use crate::telemetry::{Seconds, Telemetry, TlsErrors};
 
 /// Most bytes of an answer; a full dictionary is a few tens of kilobytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -42,8 +42,9 @@ const PAGES_MAX: usize = 40;
 
 use answer::{MeasureEntry, Page};
 pub use answer::{MeasureProducer, Subscription, Transport, Words};
+pub(super) use error::retry_after;
 pub use error::{Error, Operation, Refusal};
-use error::{OUTCOMES, detail, retry_after};
+use error::{OUTCOMES, detail};
 use token::{Secrets, SharedToken};
 
 /// AXP's REST interfaces for one account.
@@ -59,6 +60,7 @@ pub struct Api {
     mark_refused: AtomicBool,
     token_expiry: Seconds,
     requests: Vec<[Counter; OUTCOMES.len()]>,
+    tls_errors: TlsErrors,
 }
 
 impl std::fmt::Debug for Api {
@@ -95,6 +97,7 @@ impl Api {
             mark_refused: AtomicBool::new(false),
             token_expiry: telemetry.token_expiry(),
             requests: Operation::ALL.map(counters).into(),
+            tls_errors: dialer.tls_errors(),
         })
     }
 
@@ -372,6 +375,9 @@ impl Api {
     }
 
     fn count(&self, operation: Operation, sent: &Result<Vec<u8>, Error>) {
+        if let Err(err) = sent {
+            self.tls_errors.note(err);
+        }
         let outcome = match sent {
             Ok(_) => 0,
             Err(Error::Refused(_, refusal)) if refusal.status.is_client_error() => 1,

@@ -10,7 +10,14 @@
 //! as trying again would change nothing; a server that asks for patience gets it; a
 //! creation with an unknown end is looked for before another is made; a subscription that
 //! is gone is replaced at once, though not again and again. All else waits for a pause
-//! that doubles.
+//! that doubles; the first is of a second or two, which is quick and yet not all at once where
+//! a server that restarts has closed many.
+//!
+//! A subscription that the websocket's server does not let in, time and again, is given up
+//! for a new one. What counts is that the server answered: with a status that says neither
+//! when to come again nor that we may not, with a refusal, by closing, or by saying nothing on a
+//! socket that it has opened. Where nobody answers, the network may be away, and a new
+//! subscription would fare no better.
 
 mod held;
 mod message;
@@ -46,7 +53,7 @@ const PENDING_POLL_MAX: Duration = Duration::from_secs(15);
 const DOUBT_MAX: Duration = UNRENEWED_MAX;
 /// How long AXP may take to carry out a creation whose answer was lost: before that, finding
 /// none says little.
-const DOUBT_MIN: Duration = Duration::from_secs(15);
+const DOUBT_MIN: Duration = Duration::from_secs(5);
 /// Subscriptions made within the window after which making more waits.
 const CREATIONS_MAX: usize = 4;
 const CREATIONS_WINDOW: Duration = Duration::from_secs(600);
@@ -133,6 +140,8 @@ pub struct Link {
     token_renewed: bool,
     /// Sessions in a row that brought no event.
     silences: u32,
+    /// A message over the limit has ended a session since the last snapshot.
+    oversized: bool,
     /// When subscriptions were made, within the window.
     creations: VecDeque<Instant>,
 }
@@ -141,8 +150,18 @@ pub struct Link {
 #[derive(Debug, Clone, Copy)]
 struct Doubt {
     since: Instant,
-    /// AXP says that there are too many; else a creation ended in the dark.
-    too_many: bool,
+    cause: Cause,
+}
+
+/// Why that is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// AXP says that there are too many.
+    TooMany,
+    /// AXP put a creation off, by what it says.
+    PutOff,
+    /// A creation ended in the dark.
+    Dark,
 }
 
 impl Link {
@@ -159,6 +178,7 @@ impl Link {
             token_refused: false,
             token_renewed: false,
             silences: 0,
+            oversized: false,
             creations: VecDeque::new(),
         }
     }
@@ -182,6 +202,7 @@ impl Link {
         {
             self.pauses.reset();
             self.token_renewed = false;
+            self.oversized = false;
         }
         match (&mut self.state, input) {
             (State::Off, _) => Action::None,
@@ -204,15 +225,19 @@ impl Link {
                 self.state = State::Authenticating { until: now + AUTHENTICATION_TIMEOUT };
                 Action::Authenticate
             }
+            (State::Connecting, Input::TurnedAway(trouble)) => self.turned_away(trouble, now),
             (State::Authenticating { until }, Input::Tick) if now >= *until => {
-                self.fail_after_pause(Reason::Authentication, now)
+                self.not_let_in(Reason::Authentication, now)
             }
             (State::Authenticating { .. }, Input::Authentication(verdict)) => {
                 self.authenticated(verdict, now)
             }
-            (State::Connecting | State::Authenticating { .. } | State::Up(_), Input::Broken(reason)) => {
-                self.fail_after_pause(reason, now)
+            (State::Authenticating { .. }, Input::Expelled) => self.replace_token(Reason::Closed, now),
+            (State::Authenticating { .. } | State::Up(_), Input::Broken(Reason::Oversized)) => {
+                self.oversized(now)
             }
+            (State::Authenticating { .. }, Input::Broken(reason)) => self.not_let_in(reason, now),
+            (State::Connecting | State::Up(_), Input::Broken(reason)) => self.fail_after_pause(reason, now),
             (State::Up(_), input) => self.up(input, now),
             _ => Action::None,
         }
@@ -338,7 +363,7 @@ impl Link {
             // Where looking is not allowed there is nothing to be found.
             Trouble::Refused | Trouble::Gone if call == Call::Find => self.found_nothing(now),
             Trouble::Conflict if call == Call::Create => {
-                self.doubt = Some(Doubt { since: now, too_many: true });
+                self.doubt = Some(Doubt { since: now, cause: Cause::TooMany });
                 self.call(Call::Find)
             }
             Trouble::Unauthorized | Trouble::Refused | Trouble::Gone | Trouble::Conflict => {
@@ -346,7 +371,7 @@ impl Link {
             }
             Trouble::Later(after) => {
                 if call == Call::Create {
-                    self.doubt_creation(now);
+                    self.doubt = Some(Doubt { since: now, cause: Cause::PutOff });
                 }
                 self.fail_later(Reason::Subscription, now, after)
             }
@@ -379,15 +404,17 @@ impl Link {
     }
 
     const fn doubt_creation(&mut self, now: Instant) {
-        self.doubt = Some(Doubt { since: now, too_many: false });
+        self.doubt = Some(Doubt { since: now, cause: Cause::Dark });
     }
 
     /// AXP shows no subscription of ours that is not held.
     fn not_found(&mut self, now: Instant) -> Action {
         match self.doubt {
             // What has just been asked for may still be made.
-            Some(doubt) if !doubt.too_many && now.duration_since(doubt.since) < DOUBT_MIN => {
-                self.fail_after_pause(Reason::Subscription, now)
+            Some(Doubt { since, cause: Cause::Dark }) if now.duration_since(since) < DOUBT_MIN => {
+                let pause = self.pauses.after_failure();
+                self.pause(now, pause);
+                Action::None
             }
             _ => self.found_nothing(now),
         }
@@ -397,7 +424,7 @@ impl Link {
     fn found_nothing(&mut self, now: Instant) -> Action {
         match self.doubt.take() {
             // Those that are too many are others': trying again changes nothing.
-            Some(Doubt { too_many: true, .. }) => self.fail(Reason::Subscription, now, REFUSED_PAUSE),
+            Some(Doubt { cause: Cause::TooMany, .. }) => self.fail(Reason::Subscription, now, REFUSED_PAUSE),
             _ => self.create(now),
         }
     }
@@ -417,23 +444,52 @@ impl Link {
                 });
                 Action::Begin
             }
-            // At once, but once.
-            Verdict::InvalidToken => {
-                self.token_refused = true;
-                let pause = self.pauses.after_failure();
-                let first = !std::mem::replace(&mut self.token_renewed, true);
-                self.fail(Reason::Authentication, now, if first { Duration::ZERO } else { pause })
-            }
-            // The next look at the subscription may say otherwise, but not for ever.
+            Verdict::InvalidToken => self.replace_token(Reason::Authentication, now),
             Verdict::UnknownSubscription | Verdict::ServerError => {
-                held.refusals += 1;
-                if held.refusals >= REFUSALS_MAX {
-                    return self.abandon(Reason::Authentication, now, None);
-                }
-                self.fail_after_pause(Reason::Authentication, now)
+                self.not_let_in(Reason::Authentication, now)
             }
             Verdict::ConstraintViolation => self.fail(Reason::Authentication, now, REFUSED_PAUSE),
         }
+    }
+
+    /// A server answered the request for a websocket with a status.
+    fn turned_away(&mut self, trouble: Trouble, now: Instant) -> Action {
+        match trouble {
+            Trouble::Unauthorized => self.replace_token(Reason::Connect, now),
+            // It knows the subscription, which is not to blame.
+            Trouble::Refused => self.fail(Reason::Connect, now, REFUSED_PAUSE),
+            Trouble::Later(after) => self.fail_later(Reason::Connect, now, after),
+            _ => self.not_let_in(Reason::Connect, now),
+        }
+    }
+
+    /// The token in use is not taken: another one at once, but once.
+    fn replace_token(&mut self, reason: Reason, now: Instant) -> Action {
+        self.token_refused = true;
+        let pause = self.pauses.after_failure();
+        let first = !std::mem::replace(&mut self.token_renewed, true);
+        self.fail(reason, now, if first { Duration::ZERO } else { pause })
+    }
+
+    /// The websocket's server answered, but not as it should: the next look at the subscription may
+    /// say otherwise, but not for ever.
+    fn not_let_in(&mut self, reason: Reason, now: Instant) -> Action {
+        let refusals = self.held.as_mut().map_or(0, |held| {
+            held.refusals += 1;
+            held.refusals
+        });
+        if refusals >= REFUSALS_MAX {
+            return self.abandon(reason, now, None);
+        }
+        self.fail_after_pause(reason, now)
+    }
+
+    /// A message is too long; the next snapshot may well have it again.
+    fn oversized(&mut self, now: Instant) -> Action {
+        if std::mem::replace(&mut self.oversized, true) {
+            return self.fail(Reason::Oversized, now, REFUSED_PAUSE);
+        }
+        self.fail_after_pause(Reason::Oversized, now)
     }
 
     /// Something happened while events may come.
@@ -461,6 +517,10 @@ impl Link {
             Input::Authentication(verdict) if verdict != Verdict::Confirmed => {
                 self.token_refused = verdict == Verdict::InvalidToken;
                 self.fail_after_pause(Reason::Authentication, now)
+            }
+            Input::Expelled => {
+                self.token_refused = true;
+                self.fail_after_pause(Reason::Closed, now)
             }
             Input::Tick => self.tick(now),
             _ => Action::None,

@@ -12,6 +12,7 @@
 mod autobahn;
 mod commands;
 mod feed;
+mod front;
 mod link;
 mod peers;
 mod producers;
@@ -19,3 +20,4 @@ mod rig;
 mod session;
 mod support;
 mod token;
+mod websocket;
