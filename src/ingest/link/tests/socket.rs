@@ -96,7 +96,7 @@ fn only_a_session_that_lasts_ends_the_backing_off_of_a_server_that_accepts_and_c
         bench.go_authenticate();
         waited
     };
-    for snapshot in [None, Some(Duration::ZERO), Some(MINUTE - seconds(1))] {
+    for snapshot in [None, Some(Duration::ZERO), Some(seconds(59))] {
         let waits: Vec<Duration> = (0..20).map(|_| accept_and_close(&mut bench, snapshot)).collect();
         assert!(waits.iter().sum::<Duration>() > 5 * MINUTE, "{snapshot:?}: {waits:?}");
     }
