@@ -44,8 +44,8 @@ pub(super) struct Sessions {
     followed: Snapshot,
     outgoing: Option<Snapshot>,
     /// The last numbers given.
-    sessions: u32,
-    generations: u32,
+    last_session: u32,
+    last_generation: u32,
     /// Identities of rows that the followed session has deleted beside an outgoing one.
     deleted: HashSet<Box<str>>,
 }
@@ -56,8 +56,8 @@ impl Sessions {
         Self {
             followed: Snapshot::new(quiet),
             outgoing: None,
-            sessions: 0,
-            generations: 0,
+            last_session: 0,
+            last_generation: 0,
             deleted: HashSet::new(),
         }
     }
@@ -74,9 +74,9 @@ impl Sessions {
 
     /// A session begins; the one before, if it is still there, is outgoing.
     pub(super) fn open(&mut self, now: Instant) {
-        self.sessions = self.sessions.wrapping_add(1);
-        self.generations = self.generations.wrapping_add(1);
-        let opened = self.followed.opened(self.sessions, self.generations, now);
+        self.last_session = self.last_session.wrapping_add(1);
+        self.last_generation = self.last_generation.wrapping_add(1);
+        let opened = self.followed.opened(self.last_session, self.last_generation, now);
         let before = std::mem::replace(&mut self.followed, opened);
         self.end_outgoing();
         self.outgoing = before.is_connected().then_some(before);
@@ -102,14 +102,14 @@ impl Sessions {
 
     /// A frame arrives; in whose name it changes rows, if anything of its session counts.
     pub(super) fn hear(&mut self, origin: Origin, payload_type: PayloadType, now: Instant) -> Option<Voice> {
-        let Self { followed, outgoing, generations, .. } = self;
+        let Self { followed, outgoing, last_generation, .. } = self;
         let snapshot = match origin {
             Origin::Followed => followed,
             // A complete snapshot leaves nothing to be said.
             Origin::Outgoing if followed.is_complete() => return None,
             Origin::Outgoing => outgoing.as_mut()?,
         };
-        let closes = snapshot.event(payload_type, now, generations) && origin == Origin::Followed;
+        let closes = snapshot.event(payload_type, now, last_generation) && origin == Origin::Followed;
         Some(Voice { session: snapshot.session(), generation: snapshot.generation(), closes })
     }
 

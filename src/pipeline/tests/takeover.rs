@@ -154,7 +154,7 @@ fn rows_of_an_outgoing_session_do_not_go_stale() {
     bench.initializing("old", r#"{"a":"1"}"#);
     bench.pass(QUIET);
     bench.pipeline.session_lost(bench.now);
-    bench.pass(STALE - QUIET);
+    bench.pass(STALE.checked_sub(QUIET).unwrap());
     bench.pipeline.session_opened(bench.now);
     bench.live("q", r#"{"a":"2"}"#);
     bench.pipeline.session_opened(bench.now);
