@@ -1,5 +1,9 @@
 //! A link under test: told what happened, step by step, with a clock that jumps.
 
+use super::admission::REFUSALS_MAX;
+use super::held::UNRENEWED_MAX;
+use super::subscribing::{CREATIONS_MAX, CREATIONS_WINDOW, DOUBT_MAX, DOUBT_MIN, UNUSABLE_MAX};
+use super::up::{FIRST_EVENT_TIMEOUT, LAST_PING_TIMEOUT};
 use super::*;
 
 mod renewal;

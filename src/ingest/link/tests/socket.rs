@@ -361,7 +361,7 @@ fn only_refusals_in_a_row_cost_a_subscription() {
 }
 
 #[test]
-fn a_message_over_the_limit_holds_off_for_minutes_where_it_comes_again_before_a_snapshot() {
+fn a_message_over_the_limit_holds_off_for_minutes_where_it_comes_again_before_a_session_lasts() {
     let oversized = Input::Broken(Reason::Oversized);
     let mut bench = Bench::up();
     bench.tell(oversized, Action::Close(Reason::Oversized));
@@ -373,7 +373,9 @@ fn a_message_over_the_limit_holds_off_for_minutes_where_it_comes_again_before_a_
         bench.wait_exactly(REFUSED_PAUSE, Action::Call(Call::Get));
     }
     bench.come_back();
+    bench.tell(Input::Event, Action::None);
     bench.tell(Input::SnapshotClosed, Action::None);
+    bench.live_on(MINUTE);
     bench.tell(oversized, Action::Close(Reason::Oversized));
     bench.wait_between(seconds(1), FIRST_PAUSE, Action::Call(Call::Get));
     // It counts on its own, whatever it comes instead of.
