@@ -206,7 +206,8 @@ async fn what_breaks_the_protocol_or_the_limit_is_answered_with_its_own_code() {
     let frame = |payload: &[u8], code, is_final| {
         Message::Frame(Frame::message(payload.to_vec(), OpCode::Data(code), is_final))
     };
-    let long = frame("x".repeat(70_000).as_bytes(), Data::Text, true);
+    // So long that most of it is still under way when it is refused.
+    let long = frame("x".repeat(8 << 20).as_bytes(), Data::Text, true);
     let half = [
         frame("x".repeat(40_000).as_bytes(), Data::Text, false),
         frame("x".repeat(40_000).as_bytes(), Data::Continue, true),
