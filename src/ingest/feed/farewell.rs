@@ -44,12 +44,9 @@ impl Feed {
         } else {
             self.parts.pipeline.outgoing_ended();
         }
-        // What the other link has taken up is not ours to end.
-        let others = self.way(slot.other()).subscription.clone();
         let way = self.way(slot);
         let socket = way.shut();
-        let held =
-            if abandon { way.subscription.take().filter(|id| Some(id) != others.as_ref()) } else { None };
+        let held = if abandon { way.subscription.take() } else { None };
         if abandon && !is_up {
             self.parts.metrics.subscription_expiry.set(0.0);
         }
@@ -63,10 +60,8 @@ impl Feed {
     pub(super) async fn farewell(&mut self) {
         let Self { a, b, .. } = self;
         tokio::join!(a.finish_creation(FAREWELL_TIMEOUT), b.finish_creation(FAREWELL_TIMEOUT));
-        let held = self.a.subscription.take();
-        // One that both hold is ended once.
-        let other = self.b.subscription.take().filter(|id| Some(id) != held.as_ref());
-        for (slot, held) in [(Slot::A, held), (Slot::B, other)] {
+        for slot in Slot::ALL {
+            let held = self.way(slot).subscription.take();
             let socket = self.way(slot).shut().map(|socket| (socket, CloseCode::Normal));
             self.leaving.spawn(leave(self.caller(), socket, held));
         }
