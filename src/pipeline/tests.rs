@@ -2,6 +2,8 @@
 
 mod book;
 mod harness;
+#[path = "../../tests/it/legal.rs"]
+mod legal;
 mod life;
 mod readings;
 mod rows;
