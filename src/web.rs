@@ -13,3 +13,6 @@ pub mod routes;
 pub mod scrape;
 pub mod server;
 pub mod sharing;
+
+#[cfg(test)]
+mod tests;

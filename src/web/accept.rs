@@ -217,7 +217,11 @@ mod tests {
             ("application/openmetrics-text;version=1.0.0;escaping=dots", OPENMETRICS1, "dots"),
             ("application/openmetrics-text;version=0.0.1;escaping=dots", OPENMETRICS0, ""),
             ("application/openmetrics-text;version=2.0.0", TEXT0, ""),
-            ("application/openmetrics-text;version=2.0.0,application/openmetrics-text;version=0.0.1;q=0.1", OPENMETRICS0, ""),
+            (
+                "application/openmetrics-text;version=2.0.0,application/openmetrics-text;version=0.0.1;q=0.1",
+                OPENMETRICS0,
+                "",
+            ),
             ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.9", TEXT0, ""),
             ("application/openmetrics-text;q=0,text/plain;version=1.0.0;q=0.1", TEXT1, "underscores"),
             ("application/openmetrics-text;q=0", TEXT0, ""),
@@ -226,7 +230,11 @@ mod tests {
                 OPENMETRICS1,
                 "underscores",
             ),
-            ("application/openmetrics-text;q=1.1, application/openmetrics-text;q=-1, text/plain;q=NaN", TEXT0, ""),
+            (
+                "application/openmetrics-text;q=1.1, application/openmetrics-text;q=-1, text/plain;q=NaN",
+                TEXT0,
+                "",
+            ),
             // Prometheus 2.42, then 3, then with protobuf first.
             (
                 "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",

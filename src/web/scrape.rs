@@ -72,8 +72,7 @@ impl Scrapes {
 
 /// All values of a header, as one list; what is not text is passed over.
 fn joined(headers: &HeaderMap, name: impl AsHeaderName) -> String {
-    let values: Vec<&str> =
-        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     values.join(",")
 }
 

@@ -48,8 +48,7 @@ pub async fn serve(listener: TcpListener, site: Arc<Site>, mut stop: watch::Rece
         if std::mem::take(&mut is_failing) {
             info!("accepting connections again");
         }
-        let connection =
-            connection::serve(stream, Arc::clone(&site), Limits::default(), graceful.watcher());
+        let connection = connection::serve(stream, Arc::clone(&site), Limits::default(), graceful.watcher());
         tokio::spawn(async move {
             if let Err(err) = connection.await {
                 debug!(peer = %peer, err = %err, "a scraper's connection ended early");

@@ -68,7 +68,8 @@ impl Sharing {
         if !pick.is_everything() {
             // Others hardly pick the same.
             let (source, place) = (Arc::clone(&self.source), self.place().await);
-            return finished(spawn_blocking(move || source.render(wish, &pick, None, place)).await).map(Arc::new);
+            return finished(spawn_blocking(move || source.render(wish, &pick, None, place)).await)
+                .map(Arc::new);
         }
         let came = self.moment();
         let Some(slot) = self.slots.get(wish.index()) else { return Err(Failed) };

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Syntax {
+pub(crate) enum Syntax {
     /// Prometheus text.
     #[default]
     Text,
@@ -19,9 +19,9 @@ pub enum Syntax {
 }
 
 /// A sample's name and labels.
-pub type Name = (String, Vec<(String, String)>);
+pub(crate) type Name = (String, Vec<(String, String)>);
 /// All samples of a body with their values.
-pub type Series = BTreeMap<Name, f64>;
+pub(crate) type Series = BTreeMap<Name, f64>;
 
 type Outcome<T> = Result<T, String>;
 
@@ -29,7 +29,7 @@ type Outcome<T> = Result<T, String>;
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn read(syntax: Syntax, body: &str) -> Outcome<Series> {
+pub(crate) fn read(syntax: Syntax, body: &str) -> Outcome<Series> {
     let mut reader = Reader { syntax, ..Reader::default() };
     let lines = match (syntax, body) {
         (Syntax::Text, body) => body,
@@ -121,7 +121,9 @@ impl Reader {
         let mut suffixes = suffixes(self.syntax, &family.kind)?.to_vec();
         match &*family.kind {
             "info" if self.syntax == Syntax::OpenMetrics => suffixes.push(""),
-            "counter" | "histogram" if self.syntax == Syntax::OpenMetrics => suffixes.extend(["", "_created"]),
+            "counter" | "histogram" if self.syntax == Syntax::OpenMetrics => {
+                suffixes.extend(["", "_created"])
+            }
             _ => {}
         }
         for suffix in suffixes {
@@ -184,7 +186,10 @@ impl Family {
         for (buckets, counts) in metrics.values() {
             ensure(buckets.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1), "buckets that do not rise")?;
             let last = buckets.last().ok_or("a histogram without buckets")?;
-            ensure(last.0 == f64::INFINITY && counts[..] == [last.1], "a count that is not the last bucket's")?;
+            ensure(
+                last.0 == f64::INFINITY && counts[..] == [last.1],
+                "a count that is not the last bucket's",
+            )?;
         }
         Ok(())
     }
@@ -209,7 +214,8 @@ fn read_labels(mut text: &str) -> Outcome<(Vec<(String, String)>, &str)> {
     }
     loop {
         let start = if labels.is_empty() { '{' } else { ',' };
-        let (name, rest) = text.strip_prefix(start).and_then(|rest| rest.split_once("=\"")).ok_or("no label")?;
+        let (name, rest) =
+            text.strip_prefix(start).and_then(|rest| rest.split_once("=\"")).ok_or("no label")?;
         check_name(name, false)?;
         let (value, rest) = unescape(rest, true, Some('"'))?;
         ensure(!value.is_empty(), "a label without a value is none")?;

@@ -50,7 +50,8 @@ fn read_everywhere(bench: &Bench) -> Series {
     let mut all = formats.iter().flat_map(|(format, syntax, end)| {
         let body = bench.body(*format) + end;
         let escaped = String::from_utf8(Dots::new(*format).escape(body.as_bytes())).unwrap();
-        let read = |body: &str| legal::read(*syntax, body).unwrap_or_else(|what| panic!("{what}\nin\n{body}"));
+        let read =
+            |body: &str| legal::read(*syntax, body).unwrap_or_else(|what| panic!("{what}\nin\n{body}"));
         [read(&body), unescaped(read(&escaped))]
     });
     let first = all.next().unwrap();

@@ -48,8 +48,7 @@ impl Dots {
         };
         if word == b"TYPE" {
             let kind = rest.trim_ascii_end();
-            self.is_suffixed =
-                self.format == Format::OpenMetrics && (kind == b"counter" || kind == b"info");
+            self.is_suffixed = self.format == Format::OpenMetrics && (kind == b"counter" || kind == b"info");
             let histogram: &[u8] = if kind == b"histogram" { name } else { b"" };
             self.histogram = String::from_utf8_lossy(histogram).into_owned();
         }
@@ -111,7 +110,8 @@ mod tests {
 
     #[test]
     fn names_of_metrics_and_labels_are_escaped_and_nothing_else() {
-        let text = "# HELP a_b Help of a_b\n# TYPE a_b gauge\na_b{c_d=\"e_f\\\"_,g_h=\\\\\",i_=\"\"} 1\na_b 2\n";
+        let text =
+            "# HELP a_b Help of a_b\n# TYPE a_b gauge\na_b{c_d=\"e_f\\\"_,g_h=\\\\\",i_=\"\"} 1\na_b 2\n";
         let expected = "# HELP a__b Help of a_b\n# TYPE a__b gauge\na__b{c__d=\"e_f\\\"_,g_h=\\\\\",i__=\"\"} 1\na__b 2\n";
         assert_eq!(escaped(Format::Text, text), expected);
     }
@@ -119,8 +119,7 @@ mod tests {
     #[test]
     fn a_sample_has_the_same_name_in_both_formats() {
         let openmetrics = "# TYPE a_seconds counter\n# UNIT a_seconds seconds\n# HELP a_seconds H\na_seconds_total 1\n# TYPE c info\nc_info 1\n# EOF\n";
-        let expected =
-            "# TYPE a__seconds_ counter\n# HELP a__seconds_ H\na__seconds__total 1\n# TYPE c_ info\nc__info 1\n# EOF\n";
+        let expected = "# TYPE a__seconds_ counter\n# HELP a__seconds_ H\na__seconds__total 1\n# TYPE c_ info\nc__info 1\n# EOF\n";
         assert_eq!(escaped(Format::OpenMetrics, openmetrics), expected);
         let text = "# HELP a_b_total H\n# TYPE a_b_total counter\na_b_total 1\n";
         let expected = "# HELP a__b__total H\n# TYPE a__b__total counter\na__b__total 1\n";

@@ -163,7 +163,9 @@ impl Still {
     /// Series that the rows have.
     pub fn series(&self) -> usize {
         let weight = |column: &Column| match column.slot {
-            Slot::Cell(slot) if column.spec.kind == Kind::State => self.values_of(slot).count() * column.states.len(),
+            Slot::Cell(slot) if column.spec.kind == Kind::State => {
+                self.values_of(slot).count() * column.states.len()
+            }
             Slot::Cell(slot) => self.values_of(slot).count(),
             Slot::Text(_) => 0,
         };
