@@ -2,8 +2,6 @@
 
 mod book;
 mod harness;
-#[path = "../../tests/it/legal.rs"]
-mod legal;
 mod life;
 mod readings;
 mod rows;

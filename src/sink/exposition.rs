@@ -78,11 +78,10 @@ impl Pick {
 /// Appends all series of the tables, then the registry's, to `out`.
 pub fn render(out: &mut Vec<u8>, tables: &[SharedTable], registry: &Registry, format: Format) {
     let stills: Vec<Still> = tables.iter().map(|table| Still::of(table)).collect();
-    let mut append = |page: &mut Vec<u8>| out.append(page);
-    let mut pages = Pages::whole(&mut append);
+    let mut pages = Pages::whole(std::mem::take(out));
     measures(&mut pages, &stills, format, &Pick::default());
     own::append(&mut pages, registry, format, &Pick::default());
-    pages.finish();
+    *out = pages.finish();
 }
 
 /// Appends the series of the tables.

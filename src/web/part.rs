@@ -11,13 +11,13 @@ use hyper::body::Bytes;
 
 use crate::web::accept::Coding;
 
-/// Level 1: expositions repeat themselves so much that it leaves a fourteenth, and higher
-/// ones take several times as long to leave a little less.
-const LEVEL: u32 = 1;
+/// Of a million series (122 MB) level 1 leaves a sixteenth in 80 ms, 2 a twenty-third in 95,
+/// and from 4 on it takes more than 200 ms to leave as much.
+const LEVEL: u32 = 2;
 /// Bytes of a deflated page.
 const PAGE_BYTES: usize = 64 << 10;
-/// Ten bytes: the magic, deflate, no flags, no time, fastest level, no matter which system.
-const HEAD: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
+/// Ten bytes: the magic, deflate, no flags, no time, no extreme level, no matter which system.
+const HEAD: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 /// What comes before the first part.
 pub fn head(coding: Coding) -> Bytes {
@@ -35,7 +35,7 @@ pub fn tail<'p>(coding: Coding, parts: impl IntoIterator<Item = &'p Part>) -> By
             let mut crc = Crc::new();
             parts.into_iter().for_each(|part| crc.combine(&part.crc));
             let words = [crc.sum(), crc.amount()];
-            Bytes::from_iter(words.into_iter().flat_map(u32::to_le_bytes))
+            words.into_iter().flat_map(u32::to_le_bytes).collect()
         }
     }
 }

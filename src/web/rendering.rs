@@ -182,7 +182,7 @@ fn print(wish: Wish, is_last: bool, write: impl FnOnce(&mut Pages<'_>)) -> Resul
     };
     let mut pages = Pages::new(&mut take);
     write(&mut pages);
-    pages.finish();
+    drop(pages.finish());
     outcome?;
     press.finish(is_last)
 }

@@ -19,7 +19,7 @@ use crate::web::rendering::{Source, Wish};
 use crate::web::routes::plain;
 use crate::web::sharing::Sharing;
 
-/// Most scrapes that are rendered, or written, at once. node_exporter allows as many.
+/// Most scrapes that are rendered, or written, at once: what Prometheus' node exporter allows.
 const SCRAPES_MAX: usize = 40;
 /// How long a scrape may take whose client does not say.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -91,7 +91,7 @@ fn patience(headers: &HeaderMap) -> Duration {
         return PATIENCE;
     };
     let timeout = Duration::from_secs_f64(seconds.min(PATIENCE_MAX.as_secs_f64()));
-    timeout - (timeout / 10).min(MARGIN_MAX)
+    timeout.saturating_sub((timeout / 10).min(MARGIN_MAX))
 }
 
 fn respond(dialect: Dialect, coding: Coding, body: Body) -> Response<Body> {

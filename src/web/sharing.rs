@@ -80,14 +80,12 @@ impl Sharing {
             return Ok(rendering);
         }
         let mut last = guard.kept.take().or_else(|| guard.last.upgrade());
-        let place = match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => Some(place),
-            Err(_) => {
-                // It may be the one that holds the place which this waits for.
-                last = None;
-                self.place().await
-            }
-        };
+        let mut place = Arc::clone(&self.places).try_acquire_owned().ok();
+        if place.is_none() {
+            // It may be the last that holds the place which this waits for.
+            last = None;
+            place = self.place().await;
+        }
         let (source, places) = (Arc::clone(&self.source), Arc::clone(&self.places));
         let began = self.moment();
         let rendering = spawn_blocking(move || {
@@ -98,7 +96,7 @@ impl Sharing {
             Ok::<_, flate2::CompressError>(rendering)
         });
         let rendering = finished(rendering.await)?;
-        self.forget_later(slot, began);
+        forget_later(slot, began);
         Ok(rendering)
     }
 
@@ -119,19 +117,20 @@ impl Sharing {
         // The semaphore is never closed.
         Arc::clone(&self.places).acquire_owned().await.ok()
     }
+}
 
-    fn forget_later(&self, slot: &Arc<Mutex<Slot>>, began: u64) {
-        let slot = Arc::downgrade(slot);
-        tokio::spawn(async move {
-            tokio::time::sleep(KEEP).await;
-            if let Some(slot) = slot.upgrade() {
-                let mut slot = slot.lock().await;
-                if slot.began == began {
-                    slot.kept = None;
-                }
+/// Keeps a rendering for a while.
+fn forget_later(slot: &Arc<Mutex<Slot>>, began: u64) {
+    let slot = Arc::downgrade(slot);
+    tokio::spawn(async move {
+        tokio::time::sleep(KEEP).await;
+        if let Some(slot) = slot.upgrade() {
+            let mut slot = slot.lock().await;
+            if slot.began == began {
+                slot.kept = None;
             }
-        });
-    }
+        }
+    });
 }
 
 fn finished<T, E: std::error::Error, J: std::error::Error>(

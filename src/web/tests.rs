@@ -1,12 +1,12 @@
 //! What scrapers may rely on, seen without sockets: requests in, answers out.
 
 mod connections;
-#[path = "../../tests/it/legal.rs"]
-mod legal;
 mod scrapes;
 
 use std::io::Read;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, RwLock};
+use std::thread;
 
 use flate2::read::GzDecoder;
 use http_body_util::BodyExt;
@@ -65,6 +65,20 @@ impl Bench {
         table.set_cell(0, 0, seconds).unwrap();
     }
 
+    /// Keeps renderings from beginning until it is dropped.
+    fn hold(&self) -> Hold {
+        let (release, released) = channel::<()>();
+        let (locked, is_locked) = channel();
+        let table = Arc::clone(&self.table);
+        thread::spawn(move || {
+            let _table = table.write().unwrap();
+            locked.send(()).unwrap();
+            released.recv().unwrap_err()
+        });
+        is_locked.recv().unwrap();
+        Hold(release)
+    }
+
     async fn get(&self, uri: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = Request::get(uri);
         for (name, value) in headers {
@@ -81,6 +95,9 @@ impl Bench {
         line.unwrap_or_else(|| panic!("no {sample} in {text}")).parse().unwrap()
     }
 }
+
+/// A lock on the table, in another thread.
+struct Hold(#[expect(dead_code, reason = "its end is what counts")] Sender<()>);
 
 /// An answer with its body, inflated where it was coded.
 struct Answer {

@@ -18,8 +18,10 @@ pub(crate) enum Syntax {
     OpenMetrics,
 }
 
+/// Names and values of labels.
+pub(crate) type Labels = Vec<(String, String)>;
 /// A sample's name and labels.
-pub(crate) type Name = (String, Vec<(String, String)>);
+pub(crate) type Name = (String, Labels);
 /// All samples of a body with their values.
 pub(crate) type Series = BTreeMap<Name, f64>;
 
@@ -54,6 +56,9 @@ struct Reader {
     claims: BTreeMap<String, String>,
     series: Series,
 }
+
+/// Bounds and counts of the buckets, and what the whole counts.
+type Histogram = (Vec<(f64, f64)>, Vec<f64>);
 
 /// The family whose lines come.
 struct Family {
@@ -122,7 +127,7 @@ impl Reader {
         match &*family.kind {
             "info" if self.syntax == Syntax::OpenMetrics => suffixes.push(""),
             "counter" | "histogram" if self.syntax == Syntax::OpenMetrics => {
-                suffixes.extend(["", "_created"])
+                suffixes.extend(["", "_created"]);
             }
             _ => {}
         }
@@ -148,7 +153,7 @@ impl Reader {
         let suffix = name.strip_prefix(&*family.name).ok_or("a sample of another family")?;
         ensure(suffixes(self.syntax, &family.kind)?.contains(&suffix), "a suffix that the type has not")?;
         match &*family.kind {
-            "info" => ensure(value == 1.0, "an info that is not 1")?,
+            "info" => ensure((value - 1.0).abs() < f64::EPSILON, "an info that is not 1")?,
             "counter" => ensure(value >= 0.0, "a counter below 0")?,
             _ => {}
         }
@@ -169,7 +174,7 @@ impl Reader {
 impl Family {
     /// Of each metric: the bounds and counts rise, the last bound is infinite and counts all.
     fn check_histogram(&self) -> Outcome<()> {
-        let mut metrics: BTreeMap<Vec<(String, String)>, (Vec<(f64, f64)>, Vec<f64>)> = BTreeMap::new();
+        let mut metrics: BTreeMap<Labels, Histogram> = BTreeMap::new();
         for ((name, labels), value) in &self.samples {
             let mut labels = labels.clone();
             let bound = labels.iter().position(|(name, _)| name == "le").map(|at| labels.remove(at).1);

@@ -12,9 +12,11 @@
 mod autobahn;
 mod commands;
 mod feed;
+mod legal;
 mod link;
 mod peers;
 mod producers;
 mod rig;
+mod scrape;
 mod session;
 mod support;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::harness::*;
-use super::legal::{self, Series, Syntax};
+use crate::legal::{self, Series, Syntax};
 use crate::sink::exposition::Format;
 use crate::sink::exposition::dots::Dots;
 

@@ -11,8 +11,8 @@ pub type TakePage<'t> = dyn FnMut(&mut Vec<u8>) + 't;
 pub struct Pages<'t> {
     /// The page that is being written.
     pub page: Vec<u8>,
-    page_bytes: usize,
-    take: &'t mut TakePage<'t>,
+    /// Who takes full ones; nobody where all is to be one page.
+    take: Option<&'t mut TakePage<'t>>,
 }
 
 impl std::fmt::Debug for Pages<'_> {
@@ -24,23 +24,28 @@ impl std::fmt::Debug for Pages<'_> {
 impl<'t> Pages<'t> {
     /// Pages that are handed on when they are full.
     pub fn new(take: &'t mut TakePage<'t>) -> Self {
-        Self { page: Vec::with_capacity(PAGE_BYTES + PAGE_BYTES / 16), page_bytes: PAGE_BYTES, take }
+        Self { page: Vec::with_capacity(PAGE_BYTES + PAGE_BYTES / 16), take: Some(take) }
     }
 
-    /// One page, as long as it gets.
-    pub fn whole(take: &'t mut TakePage<'t>) -> Self {
-        Self { page: Vec::new(), page_bytes: usize::MAX, take }
+    /// One page, as long as it gets, that goes on behind what is in `page`.
+    pub const fn whole(page: Vec<u8>) -> Self {
+        Self { page, take: None }
     }
 
     /// Hands the page on if it is full. For the end of a line only: no page ends in mid-line.
     pub fn turn(&mut self) {
-        if self.page.len() >= self.page_bytes {
-            (self.take)(&mut self.page);
+        if self.page.len() >= PAGE_BYTES
+            && let Some(take) = &mut self.take
+        {
+            take(&mut self.page);
         }
     }
 
-    /// Hands the last page on.
-    pub fn finish(mut self) {
-        (self.take)(&mut self.page);
+    /// Hands the last page on, or gives it back where nobody takes pages.
+    pub fn finish(mut self) -> Vec<u8> {
+        if let Some(take) = &mut self.take {
+            take(&mut self.page);
+        }
+        self.page
     }
 }

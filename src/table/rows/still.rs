@@ -33,12 +33,13 @@ pub struct Still {
     rows: Vec<Mark>,
 }
 
-/// Where a row's texts lie; they follow each other.
+/// Where a row's texts begin; they follow each other.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
-    labels_at: usize,
-    info_at: usize,
-    state_at: usize,
+    labels: usize,
+    info: usize,
+    /// Within the labels.
+    state: usize,
 }
 
 /// One row of a still.
@@ -63,8 +64,8 @@ impl StillRow<'_> {
 impl Still {
     /// The table as it stands, or as it stood in turn.
     pub fn of(table: &RwLock<Table>) -> Self {
-        let bites = (0..ATTEMPTS_MAX).map(|_| BITE_ROWS).chain(std::iter::repeat(usize::MAX));
-        bites.filter_map(|rows| Self::take(table, rows, || ())).next().unwrap_or_else(Self::empty)
+        let mut bites = (0..ATTEMPTS_MAX).map(|_| BITE_ROWS).chain(std::iter::repeat(usize::MAX));
+        bites.find_map(|rows| Self::take(table, rows, || ())).unwrap_or_else(Self::empty)
     }
 
     /// Copies `bite` rows a lock; none where the table changed its shape in between.
@@ -111,9 +112,9 @@ impl Still {
 
     fn push(&mut self, table: &Table, id: usize) {
         let (Some(row), begin) = (table.row(id), id * self.stride) else { return };
-        let labels_at = self.texts.len();
+        let labels = self.texts.len();
         self.texts.push_str(&row.text);
-        self.rows.push(Mark { labels_at, info_at: self.texts.len(), state_at: row.state_at });
+        self.rows.push(Mark { labels, info: self.texts.len(), state: row.state_at });
         self.texts.push_str(if row.info_texts > 0 { &row.info } else { "" });
         self.cells.extend_from_slice(table.cells.get(begin..begin + self.stride).unwrap_or_default());
     }
@@ -128,13 +129,13 @@ impl Still {
 
     /// The rows, in the order of their labels.
     pub fn rows(&self) -> impl Iterator<Item = StillRow<'_>> {
-        let ends = self.rows.iter().skip(1).map(|mark| mark.labels_at).chain([self.texts.len()]);
+        let ends = self.rows.iter().skip(1).map(|mark| mark.labels).chain([self.texts.len()]);
         let row = |(index, (mark, end)): (usize, (&Mark, usize))| {
             let begin = index * self.stride;
             Some(StillRow {
-                labels: self.texts.get(mark.labels_at..mark.info_at)?,
-                state_at: mark.state_at,
-                info: self.texts.get(mark.info_at..end)?,
+                labels: self.texts.get(mark.labels..mark.info)?,
+                state_at: mark.state,
+                info: self.texts.get(mark.info..end)?,
                 cells: self.cells.get(begin..begin + self.stride)?,
             })
         };

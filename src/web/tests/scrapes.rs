@@ -1,13 +1,13 @@
 //! Scrapes: every dialect, shared renderings, and when there is none.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::legal::{self, Series, Syntax};
 use super::*;
+use crate::legal::{self, Series, Syntax};
 use crate::sink::exposition::Pick;
 use crate::web::accept::{Coding, Dialect};
 use crate::web::rendering::{Source, Wish};
@@ -156,13 +156,13 @@ async fn a_thousand_scrapers_at_once_cost_the_work_of_a_few() {
     let source = Source::new(feeds_of(&bench), Arc::clone(&bench.telemetry), Vec::new());
     let sharing = Arc::new(Sharing::new(Arc::new(source)));
     let wish = Wish::new(Dialect::Text0, Coding::Gzip);
-    let held = bench.table.write().unwrap();
+    let hold = bench.hold();
     let mut scrapers = JoinSet::new();
     for _ in 0..1000 {
         let sharing = Arc::clone(&sharing);
         scrapers.spawn(async move { sharing.render(wish, Pick::default()).await.unwrap() });
     }
-    drop(held);
+    drop(hold);
     let renderings = scrapers.join_all().await;
     let different: BTreeSet<usize> = renderings.iter().map(|one| Arc::as_ptr(one).addr()).collect();
     assert!(different.len() <= 10, "{} renderings for 1000 scrapers", different.len());
@@ -171,13 +171,13 @@ async fn a_thousand_scrapers_at_once_cost_the_work_of_a_few() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_was_applied_before_a_request_came_is_in_its_answer_however_many_share_it() {
     let bench = Arc::new(Bench::new(100));
-    let applied = Arc::new(AtomicU64::new(0));
+    let applied = Arc::new(AtomicU32::new(0));
     let mut scrapers = JoinSet::new();
     for _ in 0..8 {
         let (bench, applied) = (Arc::clone(&bench), Arc::clone(&applied));
         scrapers.spawn(async move {
             for _ in 0..50 {
-                let before = applied.load(Ordering::SeqCst) as f64;
+                let before = f64::from(applied.load(Ordering::SeqCst));
                 let seen = bench.get("/metrics", &[]).await.wait();
                 assert!(seen >= before, "{before} was there, {seen} is shown");
             }
@@ -187,7 +187,7 @@ async fn what_was_applied_before_a_request_came_is_in_its_answer_however_many_sh
     while !scrapers.is_empty() {
         count += 1;
         bench.set_wait(f64::from(count));
-        applied.store(u64::from(count), Ordering::SeqCst);
+        applied.store(count, Ordering::SeqCst);
         while scrapers.try_join_next().map(Result::unwrap).is_some() {}
         tokio::task::yield_now().await;
     }
@@ -212,12 +212,12 @@ async fn measures_that_have_not_changed_are_not_rendered_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_scrape_that_cannot_be_done_in_time_ends_before_its_client_gives_up() {
     let bench = Bench::new(10);
-    let held = bench.table.write().unwrap();
+    let hold = bench.hold();
     let began = Instant::now();
     let answer = bench.get("/metrics", &[(TIMEOUT, "0.5")]).await;
     assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
-    drop(held);
+    drop(hold);
     for nonsense in ["0.5s", "", "-1", "0", "NaN", "inf", "1e999", "0x10", "ü"] {
         assert_eq!(bench.get("/metrics", &[(TIMEOUT, nonsense)]).await.status, 200, "{nonsense}");
     }
@@ -231,20 +231,19 @@ async fn a_scrape_that_cannot_be_done_in_time_ends_before_its_client_gives_up() 
 async fn more_than_forty_scrapes_at_once_are_sent_away_at_once() {
     let bench = Arc::new(Bench::new(10));
     let mut scrapes = JoinSet::new();
-    let refused = {
-        let _held = bench.table.write().unwrap();
-        for _ in 0..40 {
-            let bench = Arc::clone(&bench);
-            scrapes.spawn(async move { bench.get("/metrics", &[]).await.status });
-        }
-        let counted = || bench.own(r#"axp_exporter_scrapes_total{format="text"}"#);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while counted() < 40 {
-            assert!(Instant::now() < deadline, "only {} came through", counted());
-            tokio::task::yield_now().await;
-        }
-        bench.get("/metrics", &[]).await
-    };
+    let hold = bench.hold();
+    for _ in 0..40 {
+        let bench = Arc::clone(&bench);
+        scrapes.spawn(async move { bench.get("/metrics", &[]).await.status });
+    }
+    let counted = || bench.own(r#"axp_exporter_scrapes_total{format="text"}"#);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while counted() < 40 {
+        assert!(Instant::now() < deadline, "only {} came through", counted());
+        tokio::task::yield_now().await;
+    }
+    let refused = bench.get("/metrics", &[]).await;
+    drop(hold);
     assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
     assert!(scrapes.join_all().await.into_iter().all(|status| status == 200));
     assert_eq!(bench.get("/metrics", &[]).await.status, 200, "their places are free again");
