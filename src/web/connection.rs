@@ -49,7 +49,7 @@ impl Default for Limits {
             // Longer than most scrape intervals, so that a connection serves many.
             idle: Duration::from_secs(75),
             stall: Duration::from_secs(30),
-            answer: Duration::from_secs(120),
+            answer: Duration::from_secs(60),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The scrape server: accepts connections on a listener that was bound before.
 //!
-//! At most [`CONNECTIONS_MAX`] connections at once, and no more than half of the file
+//! At most 256 connections at once, and no more than half of the file
 //! descriptors that the process may have: the feeds need theirs. More clients wait in the
 //! system's queue. When accepting fails, as it does when the process has no file descriptor
 //! left, it tries again after a moment.

@@ -2,13 +2,13 @@
 //!
 //! One rendering of a wish is under way at a time. Who comes meanwhile waits for the next,
 //! and all who wait take that: it began after they came, so that each sees every event that
-//! was applied before its request. A finished rendering is kept for [`KEEP`], and as long as
-//! someone is still reading it: where no table has changed since, the next one uses its
+//! was applied before its request. A finished rendering is kept for five seconds, and as long
+//! as someone is still reading it: where no table has changed since, the next one uses its
 //! measures again.
 //!
-//! A rendering of a million series is a hundred megabytes. Those of [`MEASURES_MAX`]
-//! different moments are there at most, counted until the last reader is done, and whoever
-//! needs another waits. A rendering goes on when the client that asked for it has left.
+//! A rendering of a million series is a hundred megabytes. Those of four different moments
+//! are there at most, counted until the last reader is done, and whoever needs another waits.
+//! A rendering goes on when the client that asked for it has left.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

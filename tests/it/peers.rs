@@ -46,6 +46,22 @@ fn a_strict_openmetrics_parser_accepts_the_demo() {
 }
 
 #[test]
+fn the_reference_parsers_accept_every_dialect() {
+    let demo = Demo::start(&["--seed", "6"]);
+    for (format, accept) in [
+        ("text", "text/plain;version=1.0.0;escaping=values"),
+        ("text", "text/plain;version=1.0.0;escaping=dots"),
+        ("openmetrics", "application/openmetrics-text;version=0.0.1"),
+        ("openmetrics", "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8"),
+        ("openmetrics", "application/openmetrics-text;version=1.0.0;escaping=dots"),
+    ] {
+        let families = parse(format, &scrape(&demo, accept).body);
+        let series: usize = families.iter().map(|family| family.samples.len()).sum();
+        assert!(series > SERIES_MIN, "only {series} series in {accept}");
+    }
+}
+
+#[test]
 fn promtool_finds_nothing_to_say_about_the_demo() {
     let demo = Demo::start(&["--seed", "2"]);
     let mut promtool = tool("promtool");

@@ -95,6 +95,24 @@ proptest! {
     }
 
     #[test]
+    fn the_order_of_lines_does_not_depend_on_that_of_events(
+        queues in Just((0..12).collect::<Vec<u8>>()).prop_shuffle(),
+        measures in Just(vec!["\"a\":\"1\"", "\"b\":\"2\"", "\"agentState\":\"READY\"", "\"t\":\"x\""]).prop_shuffle(),
+    ) {
+        let body = |queues: &[u8], measures: &[&str]| {
+            let mut bench = Bench::new();
+            for queue in queues {
+                bench.live(&queue.to_string(), &format!("{{{}}}", measures.join(",")));
+            }
+            bench.body(Format::OpenMetrics)
+        };
+        let (mut sorted_queues, mut sorted_measures) = (queues.clone(), measures.clone());
+        sorted_queues.sort_unstable();
+        sorted_measures.sort_unstable();
+        prop_assert_eq!(body(&queues, &measures), body(&sorted_queues, &sorted_measures));
+    }
+
+    #[test]
     fn every_measure_sent_is_counted_once(
         events in prop::collection::vec((prop::collection::vec((name(), value()), 0..6), "[ab]", any::<bool>()), 1..20),
     ) {
