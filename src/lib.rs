@@ -28,3 +28,7 @@ pub mod signals;
 pub mod telemetry;
 
 pub mod simulator;
+
+#[cfg(test)]
+#[path = "../tests/it/legal.rs"]
+mod legal;

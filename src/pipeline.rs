@@ -56,7 +56,9 @@ pub fn read_table(table: &SharedTable) -> RwLockReadGuard<'_, Table> {
 }
 
 fn write_table(table: &SharedTable) -> RwLockWriteGuard<'_, Table> {
-    table.write().unwrap_or_else(PoisonError::into_inner)
+    let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
+    table.touch();
+    table
 }
 
 /// Where a pipeline's lines go.

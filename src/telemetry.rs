@@ -10,6 +10,7 @@ mod dial;
 mod feed;
 mod pipeline;
 mod process;
+mod scrape;
 mod sink;
 
 use std::sync::atomic::AtomicU64;
@@ -29,6 +30,7 @@ use crate::reject::{EventReject, ReadingReject, RetireCause, RowReject};
 pub use dial::TlsErrors;
 pub use feed::Feed;
 pub use pipeline::Pipeline;
+pub use scrape::ScrapeTimer;
 pub use sink::Sink;
 
 /// The version, with the revision it was built from.
@@ -88,6 +90,7 @@ pub struct Telemetry {
     rows_retired: Family<ByCause, Counter>,
     rows_refused: Family<ByReason, Counter>,
     scrapes: Family<ByFormat, Counter>,
+    scrapes_refused: Family<ByReason, Counter>,
     scrape_duration: Histogram,
     influx_lines: Family<BySinkOutcome, Counter>,
     influx_queue_bytes: Family<BySink, Gauge>,
@@ -118,6 +121,7 @@ impl Telemetry {
             rows_retired: Family::default(),
             rows_refused: Family::default(),
             scrapes: Family::default(),
+            scrapes_refused: Family::default(),
             // From a handful of series to a million over a slow disk's worth of waiting.
             scrape_duration: Histogram::new([
                 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
@@ -217,10 +221,15 @@ impl Telemetry {
     }
 
     fn register_outputs(&self, registry: &mut Registry) {
-        registry.register("axp_exporter_scrapes", "Scrapes answered", self.scrapes.clone());
+        registry.register("axp_exporter_scrapes", "Scrapes let in", self.scrapes.clone());
+        registry.register(
+            "axp_exporter_scrapes_refused",
+            "Scrapes answered with 503: too many at once, or not done in the scraper's time",
+            self.scrapes_refused.clone(),
+        );
         registry.register(
             "axp_exporter_scrape_duration_seconds",
-            "How long rendering a scrape took",
+            "How long a scrape took until its answer was there",
             self.scrape_duration.clone(),
         );
         registry.register(
@@ -253,6 +262,9 @@ impl Telemetry {
         }
         for outcome in ["applied", "absent", "denied", "rejected"] {
             let _ = self.readings.get_or_create(&ByOutcome { outcome });
+        }
+        for reason in ["busy", "timeout"] {
+            let _ = self.scrapes_refused.get_or_create(&ByReason { reason });
         }
         for format in ["text", "openmetrics"] {
             let _ = self.scrapes.get_or_create(&ByFormat { format });
@@ -355,6 +367,11 @@ impl Telemetry {
     /// The counter of scrapes in one format.
     pub fn scrapes(&self, format: &'static str) -> Counter {
         self.scrapes.get_or_create_owned(&ByFormat { format })
+    }
+
+    /// The counter of scrapes refused for one reason.
+    pub fn scrapes_refused(&self, reason: &'static str) -> Counter {
+        self.scrapes_refused.get_or_create_owned(&ByReason { reason })
     }
 
     /// How long rendering takes.

@@ -1,44 +1,44 @@
 //! The exposition: what `/metrics` answers.
 //!
 //! Two formats: the
-//! [text format 0.0.4](https://prometheus.io/docs/instrumenting/exposition_formats/) and
-//! [OpenMetrics 1.0.0](https://prometheus.io/docs/specs/om/open_metrics_spec/). Both show
+//! [text format](https://prometheus.io/docs/instrumenting/exposition_formats/) and
+//! [OpenMetrics](https://prometheus.io/docs/specs/om/open_metrics_spec/). Both show
 //! the same series, families by name, rows by labels, no timestamps: a series that is not
-//! there is gone, and Prometheus marks it stale at once.
+//! there is gone, and Prometheus marks it stale at once. The versions of a format differ in
+//! their `Content-Type` alone ([`crate::web::accept`]): what 1.0.0 of the text format adds,
+//! quoted names, never comes up, since all names are of the letters that 0.0.4 knows.
 //!
-//! The measures have their own encoder, which walks columns and appends text prepared
-//! when a row appeared; the exporter's own metrics come from prometheus-client behind
-//! them. What is appended is legal by construction: names, label text and help were
-//! cleaned and escaped before, and values are finite.
+//! The measures have their own encoder, which walks the cells of a [`Still`] and appends text
+//! prepared when a row appeared; the exporter's own metrics ([`own`]) come from
+//! prometheus-client behind them. What is appended is legal by construction: names, label
+//! text and help were cleaned and escaped before, and values are finite.
+//!
+//! It comes page by page ([`Pages`]), so that a million series need no text of a hundred
+//! megabytes in one piece, and none at all where it is compressed.
 
-use std::sync::RwLockReadGuard;
+pub mod dots;
+pub mod own;
+pub mod pages;
 
 use prometheus_client::registry::Registry;
 
 use crate::config::Kind;
 use crate::parse::number;
-use crate::pipeline::{SharedTable, read_table};
+use crate::pipeline::SharedTable;
+use crate::sink::exposition::pages::Pages;
 use crate::table::column::{Column, Slot};
-use crate::table::rows::Table;
+use crate::table::rows::{Still, StillRow};
 
 /// How series are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Prometheus text 0.0.4.
+    /// Prometheus text.
     Text,
-    /// OpenMetrics 1.0.0.
+    /// OpenMetrics.
     OpenMetrics,
 }
 
 impl Format {
-    /// The `Content-Type` of an answer in this format.
-    pub const fn content_type(self) -> &'static str {
-        match self {
-            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
-
     /// The value of the `format` label.
     pub const fn label(self) -> &'static str {
         match self {
@@ -48,40 +48,67 @@ impl Format {
     }
 }
 
+/// Which families are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pick {
+    /// Names of families or of their samples; all families where there are none.
+    names: Vec<String>,
+}
+
+impl Pick {
+    /// The families of these names; all of them where `names` is empty.
+    pub const fn new(names: Vec<String>) -> Self {
+        Self { names }
+    }
+
+    /// True where no family is left out.
+    pub const fn is_everything(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// True where the family is wanted by its own name or one of its samples'.
+    fn wants(&self, family: &str, suffixes: &[&str]) -> bool {
+        let is_it = |name: &String| {
+            name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || suffixes.contains(&rest))
+        };
+        self.is_everything() || self.names.iter().any(is_it)
+    }
+}
+
 /// Appends all series of the tables, then the registry's, to `out`.
 pub fn render(out: &mut Vec<u8>, tables: &[SharedTable], registry: &Registry, format: Format) {
-    {
-        let tables: Vec<_> = tables.iter().map(read_table).collect();
-        for family in families(&tables) {
-            family.render(out, format);
-        }
-    }
-    let mut own = String::new();
-    // Writing into a String cannot fail; what an encoder of a metric refuses is left out.
-    let _ = prometheus_client::encoding::text::encode(&mut own, registry);
-    match format {
-        Format::OpenMetrics => out.extend_from_slice(own.as_bytes()),
-        Format::Text => append_as_text(out, &own),
+    let stills: Vec<Still> = tables.iter().map(|table| Still::of(table)).collect();
+    let mut pages = Pages::whole(std::mem::take(out));
+    measures(&mut pages, &stills, format, &Pick::default());
+    own::append(&mut pages, registry, format, &Pick::default());
+    *out = pages.finish();
+}
+
+/// Appends the series of the tables.
+pub fn measures(pages: &mut Pages<'_>, stills: &[Still], format: Format, pick: &Pick) {
+    for family in families(stills).into_iter().filter(|family| family.is_in(pick)) {
+        family.render(pages, format);
     }
 }
 
 /// One metric name with its source.
 struct Family<'t> {
     metric: String,
-    table: &'t Table,
+    still: &'t Still,
     /// None for the info family.
     column: Option<&'t Column>,
 }
 
 /// Every family with a series to show, by name.
-fn families<'t>(tables: &'t [RwLockReadGuard<'_, Table>]) -> Vec<Family<'t>> {
+fn families(stills: &[Still]) -> Vec<Family<'_>> {
     let mut families = Vec::new();
-    for table in tables.iter().map(|table| &**table) {
-        for column in table.columns().iter().filter(|column| column.shown > 0) {
-            families.push(Family { metric: column.spec.metric.clone(), table, column: Some(column) });
+    for still in stills {
+        let is_shown = |column: &&Column| matches!(column.slot, Slot::Cell(slot) if still.shows(slot));
+        for column in still.columns().iter().filter(is_shown) {
+            families.push(Family { metric: column.spec.metric.clone(), still, column: Some(column) });
         }
-        if table.infos() > 0 {
-            families.push(Family { metric: format!("axp_{}_info", table.stem()), table, column: None });
+        if still.has_infos() {
+            families.push(Family { metric: format!("axp_{}_info", still.stem()), still, column: None });
         }
     }
     families.sort_unstable_by(|a, b| a.metric.cmp(&b.metric));
@@ -89,50 +116,60 @@ fn families<'t>(tables: &'t [RwLockReadGuard<'_, Table>]) -> Vec<Family<'t>> {
 }
 
 impl Family<'_> {
-    fn render(&self, out: &mut Vec<u8>, format: Format) {
+    fn is_in(&self, pick: &Pick) -> bool {
         match self.column {
-            Some(column) => self.render_column(out, column, format),
-            None => self.render_info(out, format),
+            Some(_) => pick.wants(&self.metric, &[]),
+            None => pick.wants(self.metric.strip_suffix("_info").unwrap_or(&self.metric), &["_info"]),
         }
     }
 
-    fn render_info(&self, out: &mut Vec<u8>, format: Format) {
-        let help = format!("Texts of {} that are no labels of all its series", self.table.producer_id());
+    fn render(&self, pages: &mut Pages<'_>, format: Format) {
+        match self.column {
+            Some(column) => self.render_column(pages, column, format),
+            None => self.render_info(pages, format),
+        }
+    }
+
+    fn render_info(&self, pages: &mut Pages<'_>, format: Format) {
+        let help = format!("Texts of {} that are no labels of all its series", self.still.producer_id());
         let (name, kind) = match format {
             Format::Text => (&*self.metric, "gauge"),
             // The family of an info metric is named without the suffix of its sample.
             Format::OpenMetrics => (self.metric.strip_suffix("_info").unwrap_or(&self.metric), "info"),
         };
-        write_head(out, name, kind, &help, format);
-        for (_, row) in self.table.shown().filter(|(_, row)| row.info_texts > 0) {
-            write_sample(out, &self.metric, &row.info);
-            out.extend_from_slice(b"1\n");
+        write_head(&mut pages.page, name, kind, &help, format);
+        for row in self.still.rows().filter(|row| !row.info.is_empty()) {
+            write_sample(&mut pages.page, &self.metric, row.info);
+            pages.page.extend_from_slice(b"1\n");
+            pages.turn();
         }
     }
 
-    fn render_column(&self, out: &mut Vec<u8>, column: &Column, format: Format) {
+    fn render_column(&self, pages: &mut Pages<'_>, column: &Column, format: Format) {
         let Slot::Cell(slot) = column.slot else {
             return;
         };
-        write_head(out, &self.metric, "gauge", &column.spec.help, format);
-        for (id, row) in self.table.shown() {
-            let value = self.table.cell(id, slot);
+        write_head(&mut pages.page, &self.metric, "gauge", &column.spec.help, format);
+        for row in self.still.rows() {
+            let value = row.cell(slot);
             if value.is_nan() {
                 continue;
             }
+            let out = &mut pages.page;
             if column.spec.kind == Kind::State {
-                self.render_states(out, column, &row.text, row.state_at, value);
+                self.render_states(out, column, row, value);
             } else {
-                write_sample(out, &self.metric, &row.text);
+                write_sample(out, &self.metric, row.labels);
                 number::write(out, value);
                 out.push(b'\n');
             }
+            pages.turn();
         }
     }
 
     /// One sample for each state: 1 for the current one, 0 for the others.
-    fn render_states(&self, out: &mut Vec<u8>, column: &Column, text: &str, state_at: usize, current: f64) {
-        let (before, after) = text.split_at_checked(state_at).unwrap_or((text, ""));
+    fn render_states(&self, out: &mut Vec<u8>, column: &Column, row: StillRow<'_>, current: f64) {
+        let (before, after) = row.labels.split_at_checked(row.state_at).unwrap_or((row.labels, ""));
         let mut states: Vec<(usize, &str)> =
             column.states.iter().map(|state| &*state.pair).enumerate().collect();
         states.sort_unstable_by_key(|(_, pair)| *pair);
@@ -168,49 +205,33 @@ fn write_sample(out: &mut Vec<u8>, metric: &str, labels: &str) {
     out.push(b' ');
 }
 
+/// The metadata of a family, in the order that each format asks for.
+///
+/// `help` has no escapes yet. OpenMetrics escapes quotes in it, the text format does not.
 fn write_head(out: &mut Vec<u8>, name: &str, kind: &str, help: &str, format: Format) {
-    let line = |out: &mut Vec<u8>, parts: [&str; 3]| {
-        out.extend_from_slice(b"# ");
-        out.extend_from_slice(parts.join(" ").as_bytes());
-        out.push(b'\n');
+    let line = |out: &mut Vec<u8>, word: &str, text: &str| {
+        for part in ["# ", word, " ", name, " ", text, "\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
     };
     let help = help.replace('\\', "\\\\").replace('\n', "\\n");
-    // OpenMetrics escapes quotes in help, the text format does not.
-    let help = if format == Format::OpenMetrics { help.replace('"', "\\\"") } else { help };
-    line(out, ["HELP", name, &help]);
-    line(out, ["TYPE", name, kind]);
-    // An info family has no unit, whatever its name ends in.
-    if format == Format::OpenMetrics && kind == "gauge" {
-        for unit in ["seconds", "ratio"] {
-            if name.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')) {
-                line(out, ["UNIT", name, unit]);
+    match format {
+        Format::Text => {
+            line(out, "HELP", &help);
+            line(out, "TYPE", kind);
+        }
+        Format::OpenMetrics => {
+            line(out, "TYPE", kind);
+            if let Some(unit) = unit_of(name, kind) {
+                line(out, "UNIT", unit);
             }
+            line(out, "HELP", &help.replace('"', "\\\""));
         }
     }
 }
 
-/// Rewrites prometheus-client's OpenMetrics as text 0.0.4: counters and info carry their
-/// suffix in HELP and TYPE too, there is no UNIT and no end mark.
-fn append_as_text(out: &mut Vec<u8>, openmetrics: &str) {
-    let mut help: Option<(&str, &str)> = None;
-    for line in openmetrics.lines() {
-        if let Some(rest) = line.strip_prefix("# HELP ") {
-            help = rest.split_once(' ');
-        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' '))
-        {
-            let (suffix, kind) = match kind {
-                "counter" => ("_total", "counter"),
-                "info" => ("_info", "gauge"),
-                "unknown" => ("", "untyped"),
-                other => ("", other),
-            };
-            if let Some((_, text)) = help.take().filter(|(helped, _)| *helped == name) {
-                out.extend_from_slice(format!("# HELP {name}{suffix} {text}\n").as_bytes());
-            }
-            out.extend_from_slice(format!("# TYPE {name}{suffix} {kind}\n").as_bytes());
-        } else if !line.starts_with('#') {
-            out.extend_from_slice(line.as_bytes());
-            out.push(b'\n');
-        }
-    }
+/// The unit that the name ends in; an info family has none, whatever its name ends in.
+fn unit_of(name: &str, kind: &str) -> Option<&'static str> {
+    let ends_in = |unit: &&str| name.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_'));
+    ["seconds", "bytes", "ratio"].into_iter().find(ends_in).filter(|_| kind != "info")
 }

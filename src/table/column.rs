@@ -33,7 +33,7 @@ pub struct ColumnSpec {
 }
 
 /// One exported measure.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Column {
     /// What the measure brought.
     pub spec: ColumnSpec,
@@ -48,7 +48,7 @@ pub struct Column {
 }
 
 /// A state of a column.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct State {
     /// Its name.
     pub name: Box<str>,

@@ -9,6 +9,7 @@
 //! [`Places`]; past them the new is refused and the old goes on.
 
 mod placing;
+mod still;
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -21,6 +22,8 @@ use crate::reject::{ReadingReject, RowReject};
 use crate::table::column::{Column, ColumnSpec, Slot};
 use crate::table::places::Places;
 use crate::table::row::{Row, Standing};
+
+pub use still::{Still, StillRow};
 
 /// A row's place in the table; given to another row after it is retired.
 pub type RowId = usize;
@@ -69,6 +72,8 @@ pub struct Table {
     limits: Limits,
     series: usize,
     infos: usize,
+    version: u64,
+    shape: u64,
 }
 
 impl Table {
@@ -91,7 +96,19 @@ impl Table {
             limits,
             series: 0,
             infos: 0,
+            version: 0,
+            shape: 0,
         }
+    }
+
+    /// Notes that something is about to change; every writer says so before it writes.
+    pub const fn touch(&mut self) {
+        self.version += 1;
+    }
+
+    /// Differs from before where something may have changed since.
+    pub const fn version(&self) -> u64 {
+        self.version
     }
 
     /// The row of this identity.
@@ -175,6 +192,7 @@ impl Table {
             Slot::Cell(self.cell_slots - 1)
         };
         if self.cell_slots > self.stride {
+            self.shape += 1;
             self.widen();
         }
         self.columns.push(Column::new(spec, slot));

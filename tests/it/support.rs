@@ -209,7 +209,21 @@ impl Demo {
     /// Starts it with these arguments besides, and waits for its summary.
     #[track_caller]
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let process = Process::start(exporter(["demo", "--listen", "127.0.0.1:0"].iter().chain(arguments)));
+        Self::start_by(exporter(["demo", "--listen", "127.0.0.1:0"].iter().chain(arguments)))
+    }
+
+    /// Starts it in a process that may have no more than this many files open.
+    #[track_caller]
+    pub(crate) fn start_with_files(files_max: u32) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("ulimit -n {files_max} && exec \"$0\" demo --listen 127.0.0.1:0"));
+        shell.arg(exporter::<&str>([]).get_program());
+        Self::start_by(shell)
+    }
+
+    #[track_caller]
+    fn start_by(command: Command) -> Self {
+        let process = Process::start(command);
         let metrics_url = process.read_until("URL of the metrics", |line| {
             Some(line.trim()).filter(|line| line.starts_with("http://")).map(str::to_owned)
         });

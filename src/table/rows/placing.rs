@@ -26,6 +26,9 @@ impl Table {
         if labels.as_ref().is_ok_and(unchanged) {
             return Ok(());
         }
+        if self.row(id).is_some_and(|row| row.standing == Standing::Shown) {
+            self.shape += 1;
+        }
         self.leave(id);
         let labels = match labels {
             Ok(labels) => labels,

@@ -1,0 +1,169 @@
+//! Any events, in any order, of two producers whose names are near each other: whatever
+//! comes, `/metrics` stays legal in every format, and shows the same series in each.
+#![no_main]
+
+#[path = "../../tests/it/legal.rs"]
+mod legal;
+
+use std::fmt::Write;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use axp_exporter::config::{Personal, Producer};
+use axp_exporter::label::relabel::Rules;
+use axp_exporter::parse::measures::Measures;
+use axp_exporter::parse::names::Names;
+use axp_exporter::parse::privacy::Privacy;
+use axp_exporter::pipeline::{Moment, Pipeline, PipelineParts, SharedTable};
+use axp_exporter::sink::exposition::dots::Dots;
+use axp_exporter::sink::exposition::{self, Format};
+use axp_exporter::table::rows::{Limits, Table};
+use axp_exporter::telemetry::Telemetry;
+use legal::{Series, Syntax};
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use libfuzzer_sys::fuzz_target;
+use prometheus_client::registry::Registry;
+
+/// Names that mean something, or fall on what others mean.
+const NAMES: [&str; 20] = [
+    "agentState", "activeDuration", "timeInState", "agentFirstName", "queueName", "info", "state", "itd",
+    "itdInfo", "Answered", "answered", "answeredTotal", "waitSeconds", "wait", "le", "__name__", "account_id",
+    "queueId", "9to5", "a.b",
+];
+/// Values that have gone wrong somewhere before.
+const VALUES: [&str; 16] = [
+    "1", "-0", "1e308", "1e400", "0.1", "9007199254740993", "N/A", "", "true", "READY", "NaN", "1643645393849",
+    "a\nb", "\"} 1\nx 1", "\\", "\u{202e}\u{85}",
+];
+const PRODUCERS: [&str; 2] = ["Queue_itd_1.0.0", "Queue_1.0.0"];
+
+#[derive(Arbitrary, Debug)]
+enum Text {
+    Known(u8),
+    Free(String),
+}
+
+impl Text {
+    fn of<'t>(&'t self, known: &[&'t str]) -> &'t str {
+        match self {
+            Self::Known(index) => known[usize::from(*index) % known.len()],
+            Self::Free(text) => text,
+        }
+    }
+}
+
+#[derive(Arbitrary, Debug)]
+enum Value {
+    Text(Text),
+    Number(f64),
+    Boolean(bool),
+    Null,
+    Nested,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Step {
+    Event { is_live: bool, is_delete: bool, keys: Vec<(Text, Text)>, measures: Vec<(Text, Value)> },
+    Frame(String),
+    Reconnect,
+    Lost,
+    Pass(u16),
+}
+
+/// Which producer each step is of.
+type Steps = Vec<(bool, Step)>;
+
+fuzz_target!(|steps: Steps| {
+    let telemetry = Telemetry::new(0);
+    let (names, limits) = (Arc::default(), Limits::new(60));
+    let mut now = Instant::now();
+    let mut producers = PRODUCERS.map(|id| producer(id, &telemetry, &names, &limits));
+    for (is_second, step) in &steps {
+        let (pipeline, _) = &mut producers[usize::from(*is_second)];
+        match step {
+            Step::Event { is_live, is_delete, keys, measures } => {
+                let frame = event(*is_live, *is_delete, keys, measures);
+                let _ = pipeline.apply(&frame, Moment { instant: now, unix_ns: 0 });
+            }
+            Step::Frame(frame) => {
+                let _ = pipeline.apply(frame, Moment { instant: now, unix_ns: 0 });
+            }
+            Step::Reconnect => pipeline.session_opened(now),
+            Step::Lost => pipeline.session_lost(now),
+            Step::Pass(seconds) => {
+                now += Duration::from_secs(u64::from(*seconds));
+                pipeline.tick(now);
+            }
+        }
+    }
+    let tables = producers.map(|(_, table)| table);
+    let shown: usize = tables.iter().map(|table| table.read().unwrap().series()).sum();
+    check(&tables, shown);
+});
+
+fn producer(id: &str, telemetry: &Telemetry, names: &Arc<Names>, limits: &Limits) -> (Pipeline, SharedTable) {
+    let settings = Producer { id: id.to_owned(), labels: vec!["queueName".into()], ..Producer::default() };
+    let privacy = Privacy::new(Personal::Drop, &[], None);
+    let measures = Measures::new(settings, privacy, Arc::clone(names), 32);
+    let table = Table::new(id, measures.stem(), limits.clone());
+    let table: SharedTable = Arc::new(RwLock::new(table));
+    let mut pipeline = Pipeline::new(PipelineParts {
+        metrics: telemetry.pipeline(id),
+        measures,
+        rules: Arc::new(Rules::compile(&[]).unwrap()),
+        account_id: String::new(),
+        table: Arc::clone(&table),
+        outputs: Vec::new(),
+        snapshot_quiet: Duration::from_secs(10),
+        stale_after: Duration::from_secs(300),
+        label_value_bytes: 32,
+    });
+    pipeline.session_opened(Instant::now());
+    (pipeline, table)
+}
+
+fn event(is_live: bool, is_delete: bool, keys: &[(Text, Text)], measures: &[(Text, Value)]) -> String {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    let mut frame = String::from(r#"{"keys":{"#);
+    for (index, (name, value)) in keys.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        write!(frame, "{comma}{}:{}", quoted(name.of(&NAMES)), quoted(value.of(&VALUES))).unwrap();
+    }
+    let (phase, action) =
+        (if is_live { "LIVE" } else { "INITIALIZING" }, if is_delete { "DELETE" } else { "UPSERT" });
+    write!(frame, r#"}},"payloadType":"{phase}","eventAction":"{action}","measures":{{"#).unwrap();
+    for (index, (name, value)) in measures.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        let value = match value {
+            Value::Text(text) => quoted(text.of(&VALUES)),
+            // Not finite: a bare word, which is no JSON.
+            Value::Number(number) => number.to_string(),
+            Value::Boolean(is_true) => is_true.to_string(),
+            Value::Null => "null".to_owned(),
+            Value::Nested => "[{}]".to_owned(),
+        };
+        write!(frame, "{comma}{}:{value}", quoted(name.of(&NAMES))).unwrap();
+    }
+    frame + "}}"
+}
+
+fn check(tables: &[SharedTable], shown: usize) {
+    let mut first: Option<Series> = None;
+    for (format, syntax) in [(Format::Text, Syntax::Text), (Format::OpenMetrics, Syntax::OpenMetrics)] {
+        let mut body = Vec::new();
+        exposition::render(&mut body, tables, &Registry::default(), format);
+        let escaped = Dots::new(format).escape(&body);
+        let series = read(syntax, body);
+        assert_eq!(series.len(), shown, "what is counted is what is shown");
+        assert_eq!(read(syntax, escaped).len(), shown, "escaping merges nothing");
+        for (_, labels) in series.keys() {
+            assert!(labels.is_sorted_by(|a, b| a.0 < b.0) && labels.iter().all(|(name, _)| !name.starts_with("__")));
+        }
+        assert!(*first.get_or_insert_with(|| series.clone()) == series, "the same in every format");
+    }
+}
+
+fn read(syntax: Syntax, body: Vec<u8>) -> Series {
+    let body = String::from_utf8(body).expect("UTF-8");
+    legal::read(syntax, &body).unwrap_or_else(|what| panic!("{what}\nin\n{body}"))
+}

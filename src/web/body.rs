@@ -1,0 +1,88 @@
+//! The body of an answer: a text, or the pages of a rendering that others may share.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper::body::{Bytes, Frame, SizeHint};
+
+use crate::web::rendering::Rendering;
+
+/// A body of known length. It is there as a whole before its first byte goes out; what may
+/// still fail is the connection, and that ends then.
+#[derive(Debug)]
+pub struct Body {
+    pages: Pages,
+    left: u64,
+    held: Vec<Box<dyn Any + Send>>,
+}
+
+#[derive(Debug)]
+enum Pages {
+    One(Bytes),
+    Many { rendering: Arc<Rendering>, next: usize },
+    None,
+}
+
+impl Body {
+    /// A rendering.
+    pub fn rendered(rendering: Arc<Rendering>) -> Self {
+        let left = rendering.bytes();
+        Self { pages: Pages::Many { rendering, next: 0 }, left, held: Vec::new() }
+    }
+
+    /// Holds on to something until the last page has been handed over, or nobody wants it.
+    #[must_use]
+    pub fn holding<T: Send + 'static>(mut self, thing: T) -> Self {
+        self.held.push(Box::new(thing));
+        self
+    }
+
+    fn next_page(&mut self) -> Option<Bytes> {
+        match &mut self.pages {
+            Pages::One(text) => Some(std::mem::take(text)).filter(|text| !text.is_empty()),
+            Pages::Many { rendering, next } => loop {
+                let page = rendering.page(*next)?;
+                *next += 1;
+                if !page.is_empty() {
+                    break Some(page.clone());
+                }
+            },
+            Pages::None => None,
+        }
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self { left: text.len() as u64, pages: Pages::One(Bytes::from(text)), held: Vec::new() }
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let body = self.get_mut();
+        let page = body.next_page();
+        body.left = body.left.saturating_sub(page.as_ref().map_or(0, |page| page.len() as u64));
+        if body.left == 0 {
+            body.pages = Pages::None;
+        }
+        Poll::Ready(page.map(|page| Ok(Frame::data(page))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}

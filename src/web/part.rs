@@ -1,0 +1,186 @@
+//! A part of a body: pages as they are, or deflated.
+//!
+//! A gzip body is made of parts that were deflated each by itself: one ends at a byte and
+//! refers to nothing in the one before, and their checksums can be combined. So the
+//! measures are compressed once, and each scrape adds its own last part. The whole is one
+//! gzip member ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952)), which every client can
+//! read; not all read several.
+
+use flate2::{Compress, CompressError, Compression, Crc, FlushCompress, Status};
+use hyper::body::Bytes;
+
+use crate::web::accept::Coding;
+
+/// Of a million series (122 MB) level 1 leaves a sixteenth in 80 ms, 2 a twenty-third in 95,
+/// and from 4 on it takes more than 200 ms to leave as much.
+const LEVEL: u32 = 2;
+/// Bytes of a deflated page.
+const PAGE_BYTES: usize = 64 << 10;
+/// Ten bytes: the magic, deflate, no flags, no time, no extreme level, no matter which system.
+const HEAD: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+
+/// What comes before the first part.
+pub fn head(coding: Coding) -> Bytes {
+    match coding {
+        Coding::Identity => Bytes::new(),
+        Coding::Gzip => Bytes::from_static(HEAD),
+    }
+}
+
+/// What comes behind the last one.
+pub fn tail<'p>(coding: Coding, parts: impl IntoIterator<Item = &'p Part>) -> Bytes {
+    match coding {
+        Coding::Identity => Bytes::new(),
+        Coding::Gzip => {
+            let mut crc = Crc::new();
+            parts.into_iter().for_each(|part| crc.combine(&part.crc));
+            let words = [crc.sum(), crc.amount()];
+            words.into_iter().flat_map(u32::to_le_bytes).collect()
+        }
+    }
+}
+
+/// A part that is finished.
+#[derive(Debug, Default)]
+pub struct Part {
+    pages: Vec<Bytes>,
+    /// Checksum and length of the plain text; of no use where it was not deflated.
+    crc: Crc,
+}
+
+impl Part {
+    /// Its pages in their order, none of them empty.
+    pub fn pages(&self) -> &[Bytes] {
+        &self.pages
+    }
+}
+
+/// Takes pages and makes a part of them.
+#[derive(Debug)]
+pub struct Press {
+    part: Part,
+    deflater: Option<Compress>,
+    page: Vec<u8>,
+}
+
+impl Press {
+    /// A press for this coding.
+    pub fn new(coding: Coding) -> Self {
+        let deflater = (coding == Coding::Gzip).then(|| Compress::new(Compression::new(LEVEL), false));
+        Self { part: Part::default(), deflater, page: Vec::new() }
+    }
+
+    /// Takes a page; leaves it empty.
+    ///
+    /// # Errors
+    /// When the page cannot be deflated; the part is of no use then.
+    pub fn take(&mut self, page: &mut Vec<u8>) -> Result<(), CompressError> {
+        if self.deflater.is_some() {
+            self.part.crc.update(page);
+            self.deflate(page, FlushCompress::None)?;
+            page.clear();
+        } else {
+            let next = Vec::with_capacity(page.capacity());
+            self.part.push(std::mem::replace(page, next));
+        }
+        Ok(())
+    }
+
+    /// The part, behind which others follow unless `is_last`.
+    ///
+    /// # Errors
+    /// When the rest cannot be deflated.
+    pub fn finish(mut self, is_last: bool) -> Result<Part, CompressError> {
+        self.deflate(&[], if is_last { FlushCompress::Finish } else { FlushCompress::Sync })?;
+        self.part.push(self.page);
+        Ok(self.part)
+    }
+
+    fn deflate(&mut self, mut input: &[u8], flush: FlushCompress) -> Result<(), CompressError> {
+        let Some(deflater) = &mut self.deflater else { return Ok(()) };
+        loop {
+            if self.page.len() == self.page.capacity() {
+                let full = std::mem::replace(&mut self.page, Vec::with_capacity(PAGE_BYTES));
+                self.part.push(full);
+            }
+            let before = deflater.total_in();
+            let status = deflater.compress_vec(input, &mut self.page, flush)?;
+            let read = usize::try_from(deflater.total_in() - before).unwrap_or(usize::MAX);
+            input = input.get(read..).unwrap_or_default();
+            let is_done = match flush {
+                FlushCompress::Finish => status == Status::StreamEnd,
+                // With room left in the page nothing waits to be written any more.
+                _ => self.page.len() < self.page.capacity(),
+            };
+            if input.is_empty() && is_done {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Part {
+    fn push(&mut self, page: Vec<u8>) {
+        if !page.is_empty() {
+            self.pages.push(Bytes::from(page));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::read::GzDecoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn body(coding: Coding, parts: &[Vec<Vec<u8>>]) -> Vec<u8> {
+        let finished: Vec<Part> = parts
+            .iter()
+            .enumerate()
+            .map(|(index, pages)| {
+                let mut press = Press::new(coding);
+                for page in pages {
+                    press.take(&mut page.clone()).unwrap();
+                }
+                press.finish(index + 1 == parts.len()).unwrap()
+            })
+            .collect();
+        let pages = finished.iter().flat_map(Part::pages).flat_map(|page| page.iter().copied());
+        head(coding).into_iter().chain(pages).chain(tail(coding, &finished)).collect()
+    }
+
+    fn inflated(body: &[u8]) -> Vec<u8> {
+        let mut plain = Vec::new();
+        // One member only, and its checksum and length are compared.
+        let mut decoder = GzDecoder::new(body);
+        decoder.read_to_end(&mut plain).unwrap();
+        assert!(decoder.into_inner().is_empty(), "nothing follows the member");
+        plain
+    }
+
+    #[test]
+    fn parts_that_do_not_compress_take_more_pages_than_they_came_in() {
+        let mut state = 1_u32;
+        let mut noise = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[0]
+        };
+        let pages: Vec<Vec<u8>> = (0..5).map(|_| (0..100_000).map(|_| noise()).collect()).collect();
+        assert_eq!(inflated(&body(Coding::Gzip, &[pages.clone(), vec![]])), pages.concat());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_parts_the_body_is_one_member_that_gives_them_back(
+            parts in prop::collection::vec(
+                prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..4), 1..4),
+        ) {
+            let plain = body(Coding::Identity, &parts);
+            prop_assert_eq!(&plain, &parts.concat().concat());
+            prop_assert_eq!(inflated(&body(Coding::Gzip, &parts)), plain);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! One answer to a scrape, rendered: the measures, then the exporter's own metrics.
+//!
+//! Where no table has changed since a rendering of the same wish, its measures are used
+//! again, and only the exporter's own metrics are rendered anew.
+
+use std::iter;
+use std::sync::{Arc, RwLock, Weak};
+
+use flate2::CompressError;
+use hyper::body::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::ingest::feeds::Feeds;
+use crate::pipeline::{SharedTable, read_table};
+use crate::sink::exposition::dots::Dots;
+use crate::sink::exposition::pages::Pages;
+use crate::sink::exposition::{self, Format, Pick, own};
+use crate::sink::queue::QueueGauge;
+use crate::table::rows::{Still, Table};
+use crate::telemetry::{self, Telemetry};
+use crate::web::accept::{Coding, Dialect};
+use crate::web::part::{self, Part, Press};
+
+/// What makes one rendering differ from another of the same moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    format: Format,
+    escapes_dots: bool,
+    coding: Coding,
+}
+
+impl Wish {
+    /// How many wishes there are.
+    pub const COUNT: usize = 8;
+
+    /// What a scraper wishes that gets this dialect in this coding.
+    pub const fn new(dialect: Dialect, coding: Coding) -> Self {
+        Self { format: dialect.format(), escapes_dots: dialect.escapes_dots(), coding }
+    }
+
+    /// The wish's number, below [`Self::COUNT`].
+    pub const fn index(self) -> usize {
+        (self.format as usize) << 2 | (self.escapes_dots as usize) << 1 | self.coding as usize
+    }
+}
+
+/// What renderings are made from.
+#[derive(Debug)]
+pub struct Source {
+    feeds: Arc<Feeds>,
+    telemetry: Arc<Telemetry>,
+    queues: Vec<(telemetry::Sink, QueueGauge)>,
+}
+
+/// The series of all tables, as they stood.
+#[derive(Debug)]
+struct Measures {
+    part: Part,
+    /// The tables, each with its version. Weak, as a table that goes gives its places back.
+    tables: Vec<(Weak<RwLock<Table>>, u64)>,
+    /// Producer, rows and series of each.
+    held: Vec<(String, usize, usize)>,
+    /// Given back when nobody needs the pages any more.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Measures {
+    fn are_of(&self, tables: &[SharedTable]) -> bool {
+        let is_same = |(known, version): &(Weak<RwLock<Table>>, u64), table: &SharedTable| {
+            known.as_ptr() == Arc::as_ptr(table) && *version == read_table(table).version()
+        };
+        self.tables.len() == tables.len()
+            && iter::zip(&self.tables, tables).all(|(known, table)| is_same(known, table))
+    }
+}
+
+/// A whole body.
+#[derive(Debug)]
+pub struct Rendering {
+    measures: Arc<Measures>,
+    own: Part,
+    head: Bytes,
+    tail: Bytes,
+}
+
+impl Rendering {
+    /// A page by its number; none behind the last.
+    pub fn page(&self, index: usize) -> Option<&Bytes> {
+        self.pages().nth(index)
+    }
+
+    fn pages(&self) -> impl Iterator<Item = &Bytes> {
+        let (measures, own) = (self.measures.part.pages(), self.own.pages());
+        iter::once(&self.head).chain(measures).chain(own).chain(iter::once(&self.tail))
+    }
+
+    /// Bytes of all pages.
+    pub fn bytes(&self) -> u64 {
+        self.pages().map(|page| page.len() as u64).sum()
+    }
+}
+
+impl Source {
+    /// A source of these.
+    pub const fn new(
+        feeds: Arc<Feeds>,
+        telemetry: Arc<Telemetry>,
+        queues: Vec<(telemetry::Sink, QueueGauge)>,
+    ) -> Self {
+        Self { feeds, telemetry, queues }
+    }
+
+    /// The exporter's own metrics.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// Renders what is there now; blocks for as long as that takes. Uses the measures of
+    /// `last` where they still hold, which must be of the same wish and whole.
+    ///
+    /// # Errors
+    /// Where compressing fails, which it has no reason to.
+    pub fn render(
+        &self,
+        wish: Wish,
+        pick: &Pick,
+        last: Option<&Rendering>,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<Rendering, CompressError> {
+        let tables: Vec<SharedTable> =
+            self.feeds.list().iter().map(|feed| Arc::clone(feed.table())).collect();
+        let measures = match last.filter(|last| last.measures.are_of(&tables)) {
+            Some(last) => Arc::clone(&last.measures),
+            None => Arc::new(measures(&tables, wish, pick, place)?),
+        };
+        for (producer_id, rows, series) in &measures.held {
+            self.telemetry.set_held(producer_id, *rows, *series);
+        }
+        for (metrics, gauge) in &self.queues {
+            metrics.queue_bytes.set(i64::try_from(gauge.bytes()).unwrap_or(i64::MAX));
+        }
+        let own = print(wish, true, |pages| {
+            own::append(pages, self.telemetry.registry(), wish.format, pick);
+        })?;
+        let (head, tail) = (part::head(wish.coding), part::tail(wish.coding, [&measures.part, &own]));
+        Ok(Rendering { measures, own, head, tail })
+    }
+}
+
+fn measures(
+    tables: &[SharedTable],
+    wish: Wish,
+    pick: &Pick,
+    place: Option<OwnedSemaphorePermit>,
+) -> Result<Measures, CompressError> {
+    let stills: Vec<Still> = tables.iter().map(|table| Still::of(table)).collect();
+    let part = print(wish, false, |pages| exposition::measures(pages, &stills, wish.format, pick))?;
+    let version = |(table, still): (&SharedTable, &Still)| (Arc::downgrade(table), still.version());
+    let held = |still: &Still| (still.producer_id().to_owned(), still.rows_held(), still.series());
+    Ok(Measures {
+        part,
+        tables: iter::zip(tables, &stills).map(version).collect(),
+        held: stills.iter().map(held).collect(),
+        _place: place,
+    })
+}
+
+/// What `write` writes, as the wish wants it coded.
+fn print(wish: Wish, is_last: bool, write: impl FnOnce(&mut Pages<'_>)) -> Result<Part, CompressError> {
+    let mut press = Press::new(wish.coding);
+    let mut dots = wish.escapes_dots.then(|| Dots::new(wish.format));
+    let mut outcome = Ok(());
+    let mut take = |page: &mut Vec<u8>| {
+        if let Some(dots) = &mut dots {
+            *page = dots.escape(page);
+        }
+        if outcome.is_ok() {
+            outcome = press.take(page);
+        }
+        // Where it was not taken nobody will see it.
+        page.clear();
+    };
+    let mut pages = Pages::new(&mut take);
+    write(&mut pages);
+    drop(pages.finish());
+    outcome?;
+    press.finish(is_last)
+}

@@ -1,0 +1,112 @@
+//! What a scrape asks for, by its request; and what it is answered with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, AsHeaderName, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
+    RETRY_AFTER, VARY,
+};
+use hyper::{Response, StatusCode, Uri};
+use tokio::sync::Semaphore;
+use url::form_urlencoded;
+
+use crate::sink::exposition::Pick;
+use crate::telemetry::ScrapeTimer;
+use crate::web::accept::{Coding, Dialect};
+use crate::web::body::Body;
+use crate::web::rendering::{Source, Wish};
+use crate::web::routes::plain;
+use crate::web::sharing::Sharing;
+
+/// Most scrapes that are rendered, or written, at once: what Prometheus' node exporter allows.
+const SCRAPES_MAX: usize = 40;
+/// How long a scrape may take whose client does not say.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest a client may ask for.
+const PATIENCE_MAX: Duration = Duration::from_secs(600);
+/// How much earlier than the client gives up the answer is to be there.
+const MARGIN_MAX: Duration = Duration::from_millis(500);
+/// What Prometheus says its patience in, in seconds.
+const TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
+
+/// Answers scrapes.
+#[derive(Debug)]
+pub struct Scrapes {
+    sharing: Sharing,
+    places: Arc<Semaphore>,
+}
+
+impl Scrapes {
+    /// Renders from this source.
+    pub fn new(source: Arc<Source>) -> Self {
+        Self { sharing: Sharing::new(source), places: Arc::new(Semaphore::new(SCRAPES_MAX)) }
+    }
+
+    /// Answers one scrape: 200 with a whole body, 406 where no coding is acceptable, 503
+    /// where too many are under way or the client would have given up before.
+    pub async fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Response<Body> {
+        let telemetry = self.sharing.source().telemetry();
+        let dialect = Dialect::negotiate(&joined(headers, ACCEPT));
+        let Some(coding) = Coding::negotiate(&joined(headers, ACCEPT_ENCODING)) else {
+            return plain(StatusCode::NOT_ACCEPTABLE, "only identity and gzip\n".to_owned());
+        };
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            telemetry.scrapes_refused("busy").inc();
+            return busy("too many scrapes at once\n");
+        };
+        let timer = ScrapeTimer::start(telemetry, dialect.format().label());
+        let rendering = self.sharing.render(Wish::new(dialect, coding), picked(uri));
+        let rendered = tokio::time::timeout(patience(headers), rendering).await;
+        drop(timer);
+        match rendered {
+            Ok(Ok(rendering)) => respond(dialect, coding, Body::rendered(rendering).holding(place)),
+            Ok(Err(_)) => plain(StatusCode::INTERNAL_SERVER_ERROR, "rendering failed\n".to_owned()),
+            Err(_) => {
+                telemetry.scrapes_refused("timeout").inc();
+                busy("not done in the time that the scraper allows\n")
+            }
+        }
+    }
+}
+
+/// All values of a header, as one list; what is not text is passed over.
+fn joined(headers: &HeaderMap, name: impl AsHeaderName) -> String {
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    values.join(",")
+}
+
+/// The families that `name[]` names, as often as it is there; all of them without it.
+fn picked(uri: &Uri) -> Pick {
+    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    Pick::new(pairs.filter(|(key, _)| key == "name[]").map(|(_, name)| name.into_owned()).collect())
+}
+
+/// How long rendering may take: less than the client waits, by a tenth. What makes no sense
+/// as a time is as if it were not there.
+fn patience(headers: &HeaderMap) -> Duration {
+    let said = headers.get(TIMEOUT_HEADER).and_then(|value| value.to_str().ok());
+    let seconds = said.and_then(|said| said.trim().parse::<f64>().ok());
+    let Some(seconds) = seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0) else {
+        return PATIENCE;
+    };
+    let timeout = Duration::from_secs_f64(seconds.min(PATIENCE_MAX.as_secs_f64()));
+    timeout.saturating_sub((timeout / 10).min(MARGIN_MAX))
+}
+
+fn respond(dialect: Dialect, coding: Coding, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, dialect.content_type());
+    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if coding == Coding::Gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+fn busy(text: &str) -> Response<Body> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, text.to_owned());
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
