@@ -1,0 +1,136 @@
+//! The backlog: the spool as a sink's task uses it, with the clock, the counters, and a task
+//! of its own that flushes to the disk.
+//!
+//! Lines that were put in are on the disk after [`SYNC_INTERVAL`], whatever the sink waits for
+//! meanwhile; more often nothing is flushed.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use super::blocking::Blocking;
+use super::load::Load;
+use super::spool::{Found, Spool};
+use crate::telemetry;
+
+/// How long lines may be in the spool and not on the disk.
+const SYNC_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Lines on disk that wait for the target.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    spool: Blocking<Spool>,
+    bytes: u64,
+    changed: Arc<Notify>,
+    syncing: JoinHandle<()>,
+    metrics: telemetry::Sink,
+}
+
+impl Backlog {
+    /// Opens the spool in a folder.
+    ///
+    /// # Errors
+    /// Where it cannot be used.
+    pub(super) async fn open(
+        folder: &Path,
+        bytes_max: u64,
+        age_max: Duration,
+        metrics: telemetry::Sink,
+    ) -> io::Result<Self> {
+        let folder = folder.to_owned();
+        let opened = tokio::task::spawn_blocking(move || Spool::open(&folder, bytes_max, age_max));
+        let spool = opened.await.map_err(io::Error::other)??;
+        let bytes = spool.bytes();
+        let (spool, changed) = (Blocking::new(spool), Arc::new(Notify::new()));
+        let syncing = tokio::spawn(sync(spool.clone(), Arc::clone(&changed)));
+        let mut backlog = Self { spool, bytes, changed, syncing, metrics };
+        backlog.show(bytes);
+        Ok(backlog)
+    }
+
+    /// Whether nothing waits.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Puts a load in; what is left in it could not be written.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) async fn store(&mut self, load: &mut Load) -> io::Result<()> {
+        while let Some(piece) = load.front().cloned() {
+            let work = move |spool: &mut Spool| (spool.append(&piece, unix_ms()), spool.bytes());
+            let (appended, bytes) = self.spool.run(work).await?;
+            self.show(bytes);
+            self.metrics.dropped.inc_by(appended?);
+            load.pop();
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The oldest lines, about `bytes_max` of them; they stay until they are settled.
+    pub(super) async fn oldest(&mut self, bytes_max: usize) -> Option<Found> {
+        let work = move |spool: &mut Spool| (spool.read(bytes_max, unix_ms()), spool.bytes());
+        let ((found, dropped), bytes) = self.spool.run(work).await.ok()?;
+        self.metrics.dropped.inc_by(dropped);
+        self.show(bytes);
+        found
+    }
+
+    /// Lines that were found need not be kept any longer.
+    pub(super) async fn settle(&mut self, found: Found) {
+        let work = move |spool: &mut Spool| {
+            spool.settle(&found);
+            spool.bytes()
+        };
+        if let Ok(bytes) = self.spool.run(work).await {
+            self.show(bytes);
+        }
+    }
+
+    /// Flushes to the disk what is in the spool.
+    pub(super) async fn close(&self) {
+        self.syncing.abort();
+        if let Err(err) = self.spool.run(Spool::sync).await.flatten() {
+            warn!(err = %err, "the spool cannot be flushed to the disk");
+        }
+    }
+
+    fn show(&mut self, bytes: u64) {
+        self.bytes = bytes;
+        self.metrics.spool_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+}
+
+impl Drop for Backlog {
+    fn drop(&mut self) {
+        self.syncing.abort();
+    }
+}
+
+/// Flushes to the disk, a while after something was put in.
+async fn sync(spool: Blocking<Spool>, changed: Arc<Notify>) {
+    let mut worked = true;
+    loop {
+        changed.notified().await;
+        tokio::time::sleep(SYNC_INTERVAL).await;
+        let synced = spool.run(Spool::sync).await.flatten();
+        if let Err(err) = &synced
+            && worked
+        {
+            warn!(err = %err, "the spool cannot be flushed to the disk");
+        }
+        worked = synced.is_ok();
+    }
+}
+
+fn unix_ms() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+}
