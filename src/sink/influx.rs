@@ -197,7 +197,7 @@ impl Sink {
                 Ok(()) = reopen.changed() => self.target.reopen().await,
             }
         }
-        if let Some(backlog) = &self.backlog {
+        if let Some(backlog) = &mut self.backlog {
             backlog.close().await;
         }
     }
@@ -283,19 +283,13 @@ impl Sink {
     /// Delivers one load of the backlog.
     async fn drain(&mut self, receiver: &LineReceiver) {
         let Some(backlog) = &mut self.backlog else { return };
-        let Some(mut found) = backlog.oldest(self.piece_bytes).await else { return };
-        let begun = Instant::now();
-        let mut load = Load::new(std::mem::take(&mut found.lines), self.piece_bytes);
-        let lines = load.lines();
-        self.attempt(&mut load, receiver).await;
+        let Some(mut taken) = backlog.take(self.piece_bytes).await else { return };
+        let (begun, before) = (Instant::now(), taken.load.state());
+        self.attempt(&mut taken.load, receiver).await;
         self.drain_at = Instant::now() + self.pace.drain.max(begun.elapsed());
-        // What a failure left of a load goes to the end of the backlog, or the rest of it would
-        // be delivered, and counted, twice.
-        if load.lines() < lines {
-            if let Some(backlog) = &mut self.backlog {
-                backlog.settle(found).await;
-            }
-            self.forward(load, receiver).await;
+        let is_under_way = taken.load.state() != before;
+        if let Some(backlog) = &mut self.backlog {
+            backlog.give_back(taken, is_under_way).await;
         }
     }
 

@@ -25,10 +25,22 @@ const SYNC_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Backlog {
     spool: Blocking<Spool>,
+    /// What was taken out and is on its way still.
+    current: Option<Taken>,
     bytes: u64,
     changed: Arc<Notify>,
     syncing: JoinHandle<()>,
     metrics: telemetry::Sink,
+}
+
+/// A load out of the spool, where it stays until all of it is settled.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// What is not settled yet.
+    pub(super) load: Load,
+    found: Found,
+    /// How many lines it had.
+    lines: u64,
 }
 
 impl Backlog {
@@ -48,7 +60,7 @@ impl Backlog {
         let bytes = spool.bytes();
         let (spool, changed) = (Blocking::new(spool), Arc::new(Notify::new()));
         let syncing = tokio::spawn(sync(spool.clone(), Arc::clone(&changed)));
-        let mut backlog = Self { spool, bytes, changed, syncing, metrics };
+        let mut backlog = Self { spool, current: None, bytes, changed, syncing, metrics };
         backlog.show(bytes);
         Ok(backlog)
     }
@@ -74,19 +86,36 @@ impl Backlog {
         Ok(())
     }
 
-    /// The oldest lines, about `bytes_max` of them; they stay until they are settled.
-    pub(super) async fn oldest(&mut self, bytes_max: usize) -> Option<Found> {
-        let work = move |spool: &mut Spool| (spool.read(bytes_max, unix_ms()), spool.bytes());
+    /// The oldest lines, in pieces of at most `piece_bytes`; to be given back.
+    pub(super) async fn take(&mut self, piece_bytes: usize) -> Option<Taken> {
+        if let Some(current) = self.current.take() {
+            return Some(current);
+        }
+        let work = move |spool: &mut Spool| (spool.read(piece_bytes, unix_ms()), spool.bytes());
         let ((found, dropped), bytes) = self.spool.run(work).await.ok()?;
         self.metrics.dropped.inc_by(dropped);
         self.show(bytes);
-        found
+        let mut found = found?;
+        let load = Load::new(std::mem::take(&mut found.lines), piece_bytes);
+        let lines = load.lines();
+        Some(Taken { load, found, lines })
     }
 
-    /// Lines that were found need not be kept any longer.
-    pub(super) async fn settle(&mut self, found: Found) {
+    /// Takes back what was taken. What is under way, some of it settled or lines isolated, is
+    /// given out again as it is now; what is not may grow old in the spool.
+    pub(super) async fn give_back(&mut self, taken: Taken, is_under_way: bool) {
+        let lines = taken.load.lines();
+        if lines > 0 && (is_under_way || lines < taken.lines) {
+            self.current = Some(taken);
+            return;
+        }
+        let found = taken.found;
         let work = move |spool: &mut Spool| {
-            spool.settle(&found);
+            if lines == 0 {
+                spool.settle(&found);
+            } else {
+                spool.release();
+            }
             spool.bytes()
         };
         if let Ok(bytes) = self.spool.run(work).await {
@@ -95,8 +124,15 @@ impl Backlog {
     }
 
     /// Flushes to the disk what is in the spool.
-    pub(super) async fn close(&self) {
+    pub(super) async fn close(&mut self) {
         self.syncing.abort();
+        // Of a load that was delivered in part only the rest is kept.
+        if let Some(mut taken) = self.current.take()
+            && taken.load.lines() < taken.lines
+            && self.store(&mut taken.load).await.is_ok()
+        {
+            self.give_back(taken, false).await;
+        }
         if let Err(err) = self.spool.run(Spool::sync).await.flatten() {
             warn!(err = %err, "the spool cannot be flushed to the disk");
         }

@@ -80,6 +80,11 @@ impl Load {
         self.pieces.iter().map(|piece| count_lines(piece)).sum()
     }
 
+    /// Something that changes whenever the load does: how many pieces and bytes there are.
+    pub(super) fn state(&self) -> (usize, usize) {
+        (self.pieces.len(), self.pieces.iter().map(Bytes::len).sum())
+    }
+
     /// Its pieces in order, as text.
     #[cfg(test)]
     pub(super) fn pieces(&self) -> Vec<&str> {

@@ -53,6 +53,8 @@ pub(super) struct Spool {
     /// Where new lines go: the last segment, if it is of this run and not full.
     writer: Option<File>,
     next_number: u64,
+    /// The segment out of which lines were given that are not settled: it does not make room.
+    held: Option<u64>,
     /// Full files of this run that may not be on the disk yet.
     full: Vec<File>,
     is_synced: bool,
@@ -96,6 +98,7 @@ impl Spool {
             segments: VecDeque::new(),
             writer: None,
             next_number: 1,
+            held: None,
             full: Vec::new(),
             is_synced: true,
         };
@@ -159,8 +162,9 @@ impl Spool {
             self.full.extend(self.writer.take());
         }
         let head = if self.writer.is_some() { 0 } else { segment::HEAD_BYTES };
-        while !self.segments.is_empty() && self.bytes() + head + needed > self.bytes_max {
-            dropped += self.drop_oldest();
+        while self.bytes() + head + needed > self.bytes_max {
+            let Some(lines) = self.drop_oldest(|_| true) else { break };
+            dropped += lines;
         }
         self.write(&records, unix_ms).inspect_err(|_| self.writer = None)?;
         self.is_synced = false;
@@ -202,6 +206,7 @@ impl Spool {
                     dropped += stretch.dropped;
                     if !stretch.lines.is_empty() {
                         let (number, end) = (segment.number, stretch.end);
+                        self.held = Some(number);
                         return (Some(Found { lines: stretch.lines, number, end }), dropped);
                     }
                     // Less than a record is what a crash leaves of one.
@@ -225,8 +230,14 @@ impl Spool {
         (None, dropped)
     }
 
+    /// What was found will be looked for again.
+    pub(super) const fn release(&mut self) {
+        self.held = None;
+    }
+
     /// What was found need not be kept any longer.
     pub(super) fn settle(&mut self, found: &Found) {
+        self.held = None;
         let Some(segment) = self.segments.front_mut().filter(|segment| segment.number == found.number) else {
             return;
         };
@@ -263,18 +274,24 @@ impl Spool {
     fn expire(&mut self, unix_ms: u64) -> u64 {
         let oldest_ms = unix_ms.saturating_sub(self.age_max_ms());
         let mut dropped = 0;
-        while self.segments.front().is_some_and(|segment| segment.touched_ms < oldest_ms) {
-            dropped += self.drop_oldest();
+        while let Some(lines) = self.drop_oldest(|segment| segment.touched_ms < oldest_ms) {
+            dropped += lines;
         }
         dropped
     }
 
-    fn drop_oldest(&mut self) -> u64 {
-        let Some(segment) = self.segments.front() else { return 0 };
+    /// Removes the oldest segment that is not held, if `may_go` says yes to it; gives how many
+    /// lines were in it.
+    fn drop_oldest(&mut self, may_go: impl Fn(&Segment) -> bool) -> Option<u64> {
+        let oldest = self.segments.iter().position(|segment| Some(segment.number) != self.held)?;
+        let segment = self.segments.get(oldest).filter(|segment| may_go(segment))?;
         let lines = segment.unread_lines();
         segment.remove();
-        self.forget_front();
-        lines
+        if oldest + 1 == self.segments.len() {
+            self.writer = None;
+        }
+        self.segments.remove(oldest);
+        Some(lines)
     }
 
     fn forget_front(&mut self) {

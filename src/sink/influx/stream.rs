@@ -1,12 +1,13 @@
 //! A connection that lines are written to: TCP or a Unix socket.
 //!
-//! Nobody tells whether lines arrived, only that a connection died. So what was written last is
-//! kept for [`CONFIRM_TIME`], and is written again, first of all, when the connection turns out
-//! to be dead within that time: a line may come twice, which for a point with a time is the same
-//! point. After a write that takes too long the next connection goes on with the first line that
-//! was not wholly taken; after any other failure all of the piece is written again. What the
-//! peer sends is read and thrown away.
+//! Nobody tells whether lines arrived, only that a connection died, and then what lay in buffers
+//! on the way is gone. So what was written in the last [`DOUBT_TIME`] is kept, up to
+//! [`DOUBT_BYTES`], and is written again, first of all, when the connection turns out to be dead:
+//! a line may come twice, which for a point with a time is the same point. A peer that takes too
+//! long is not dead but slow: the next connection goes on with the first line that was not wholly
+//! taken. What the peer sends is read and thrown away.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -20,7 +21,9 @@ use super::target::Trouble;
 use crate::telemetry;
 
 /// How long after a write a dead connection makes it doubtful.
-const CONFIRM_TIME: Duration = Duration::from_secs(10);
+const DOUBT_TIME: Duration = Duration::from_secs(10);
+/// Most bytes in doubt: about what the buffers of two systems hold.
+const DOUBT_BYTES: usize = 8 << 20;
 /// Most reads of what the peer sends, before each write.
 const READS_MAX: usize = 16;
 
@@ -41,7 +44,7 @@ pub(super) struct Stream {
     timeout: Duration,
     connection: Option<Connection>,
     /// What was written last, and when.
-    doubtful: Option<(Bytes, Instant)>,
+    doubtful: VecDeque<(Bytes, Instant)>,
 }
 
 #[derive(Debug)]
@@ -53,7 +56,7 @@ enum Connection {
 impl Stream {
     /// A peer; it is not called yet.
     pub(super) const fn new(address: Address, timeout: Duration) -> Self {
-        Self { address, timeout, connection: None, doubtful: None }
+        Self { address, timeout, connection: None, doubtful: VecDeque::new() }
     }
 
     /// Delivers the load as far as possible.
@@ -69,11 +72,12 @@ impl Stream {
                     load.pop();
                     tally.written.inc_by(count_lines(&piece));
                     self.connection = Some(connection);
-                    self.doubtful = Some((piece, Instant::now()));
+                    self.doubt(piece);
                 }
                 Err(trouble) => {
                     // A peer that is only slow has what was taken, and must not be sent it for ever.
                     if matches!(trouble, Trouble::TimedOut) {
+                        self.doubtful.clear();
                         tally.written.inc_by(load.advance(taken));
                     }
                     return Err(trouble);
@@ -90,13 +94,28 @@ impl Stream {
             return Ok(connection);
         }
         let mut connection = timed(self.timeout, self.address.connect()).await?;
-        if let Some((lines, written_at)) = &self.doubtful
-            && written_at.elapsed() < CONFIRM_TIME
-        {
+        self.forget_old();
+        for (lines, written_at) in &mut self.doubtful {
             write(&mut connection, lines, self.timeout, &mut 0).await?;
+            *written_at = Instant::now();
         }
-        self.doubtful = None;
         Ok(connection)
+    }
+
+    /// Keeps lines that were written for as long as they are in doubt.
+    fn doubt(&mut self, lines: Bytes) {
+        self.doubtful.push_back((lines, Instant::now()));
+        self.forget_old();
+        let mut bytes: usize = self.doubtful.iter().map(|(lines, _)| lines.len()).sum();
+        while bytes > DOUBT_BYTES {
+            bytes -= self.doubtful.pop_front().map_or(bytes, |(lines, _)| lines.len());
+        }
+    }
+
+    fn forget_old(&mut self) {
+        while self.doubtful.front().is_some_and(|(_, written_at)| written_at.elapsed() >= DOUBT_TIME) {
+            self.doubtful.pop_front();
+        }
     }
 }
 

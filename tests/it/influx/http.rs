@@ -185,7 +185,9 @@ async fn a_server_that_stores_the_good_lines_and_counts_the_others_is_believed()
         server.answer_by(move |seen| {
             let (good, bad): (Vec<_>, Vec<_>) =
                 seen.lines.lines().enumerate().partition(|(index, _)| index % 3 == 0);
-            good.iter().for_each(|(_, line)| store(&format!("{line}\n")));
+            for (_, line) in good {
+                store(&format!("{line}\n"));
+            }
             if bad.is_empty() {
                 return status(204);
             }

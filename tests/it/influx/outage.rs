@@ -15,7 +15,7 @@ fn keys(server: &StandIn, more: &str) -> String {
 }
 
 fn spool(folder: &Path) -> String {
-    format!("spool_dir = {:?}", folder.join("spool"))
+    format!("spool_dir = \"{}\"", folder.join("spool").display())
 }
 
 fn once(numbers: std::ops::Range<u64>) -> BTreeMap<String, u32> {

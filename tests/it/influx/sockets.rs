@@ -8,6 +8,9 @@ use tokio::net::{TcpListener, UdpSocket, UnixListener};
 
 use super::bench::{Bench, Books, line, wait_for};
 
+/// More lines than the buffers of a connection hold, and fewer than the queue.
+const COUNT: usize = 220_000;
+
 /// Reads so many lines.
 async fn read_lines(stream: impl AsyncRead + Unpin, count: usize) -> Vec<String> {
     let mut lines = BufReader::new(stream).lines();
@@ -18,6 +21,11 @@ async fn read_lines(stream: impl AsyncRead + Unpin, count: usize) -> Vec<String>
         read.push(next.unwrap().expect("a whole line") + "\n");
     }
     read
+}
+
+/// Waits for it, but not for ever.
+async fn within<T>(work: impl Future<Output = std::io::Result<T>>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), work).await.expect("it comes in time").unwrap()
 }
 
 fn lines(numbers: std::ops::Range<u64>) -> Vec<String> {
@@ -34,13 +42,13 @@ async fn a_tcp_peer_gets_every_line_and_one_that_comes_back_gets_them_again_from
     );
     let mut bench = Bench::start(&keys).await;
     bench.send_all(0..100);
-    let (mut stream, _) = listener.accept().await.unwrap();
+    let (mut stream, _) = within(listener.accept()).await;
     assert_eq!(read_lines(&mut stream, 100).await, lines(0..100));
     assert_eq!((bench.settled().await, bench.metrics.up.get()), (Books::all_written(100), 1));
     // It ends between two batches: the next goes to a new connection, the doubtful one before it.
     drop(stream);
     bench.send_all(100..200);
-    let (mut stream, _) = listener.accept().await.unwrap();
+    let (mut stream, _) = within(listener.accept()).await;
     let read = read_lines(&mut stream, 200).await;
     assert_eq!(read.iter().collect::<BTreeSet<_>>().len(), 200);
     assert_eq!(read[100..], lines(100..200));
@@ -51,11 +59,11 @@ async fn a_tcp_peer_gets_every_line_and_one_that_comes_back_gets_them_again_from
     let books = bench.books();
     assert_eq!((books.made, books.written + books.waiting, books.dropped), (300, 300, 0));
     let listener = TcpListener::bind(address).await.unwrap();
-    let (mut stream, _) = listener.accept().await.unwrap();
+    let (mut stream, _) = within(listener.accept()).await;
     let mut seen = BTreeSet::new();
     let mut read = BufReader::new(&mut stream).lines();
     while !lines(200..300).iter().all(|line| seen.contains(line)) {
-        seen.insert(read.next_line().await.unwrap().unwrap() + "\n");
+        seen.insert(within(read.next_line()).await.unwrap() + "\n");
     }
     assert_eq!(bench.settled().await, Books::all_written(300));
 }
@@ -70,9 +78,9 @@ async fn a_connection_that_breaks_in_the_middle_of_a_line_costs_no_line() {
     bench.send_all(0..count);
     let mut seen = BTreeSet::new();
     for _ in 0..3 {
-        let (mut stream, _) = listener.accept().await.unwrap();
+        let (mut stream, _) = within(listener.accept()).await;
         let mut bytes = vec![0; 100_003];
-        stream.read_exact(&mut bytes).await.unwrap();
+        within(stream.read_exact(&mut bytes)).await;
         let text = String::from_utf8(bytes).unwrap();
         assert_eq!(
             text.lines().next().map(|first| first.starts_with("queue_itd,")),
@@ -82,10 +90,10 @@ async fn a_connection_that_breaks_in_the_middle_of_a_line_costs_no_line() {
         let whole = text.rsplit_once('\n').unwrap().0;
         seen.extend(whole.lines().map(|line| format!("{line}\n")));
     }
-    let (stream, _) = listener.accept().await.unwrap();
+    let (stream, _) = within(listener.accept()).await;
     let mut rest = BufReader::new(stream).lines();
     while seen.len() < usize::try_from(count).unwrap() {
-        seen.insert(rest.next_line().await.unwrap().expect("all lines come") + "\n");
+        seen.insert(within(rest.next_line()).await.expect("all lines come") + "\n");
     }
     assert_eq!(seen, (0..count).map(line).collect());
     assert_eq!(bench.settled().await, Books::all_written(count));
@@ -99,34 +107,38 @@ async fn a_peer_that_does_not_read_is_left_after_a_while_and_holds_up_nobody_els
         format!("target = \"tcp\"\naddress = \"{}\"\ntimeout = \"300ms\"", listener.local_addr().unwrap())
     };
     let (mut to_slow, mut to_quick) = (Bench::start(&keys(&slow)).await, Bench::start(&keys(&quick)).await);
-    let (stuck, accepted) = (slow.accept(), quick.accept());
-    to_slow.send_all(0..150_000);
+
+    to_slow.send_all(0..COUNT as u64);
     to_quick.send_all(0..100);
-    let (stuck, accepted) = (stuck.await.unwrap(), accepted.await.unwrap());
+    let (stuck, accepted) = (within(slow.accept()).await, within(quick.accept()).await);
     assert_eq!(read_lines(accepted.0, 100).await, lines(0..100));
     assert_eq!(to_quick.settled().await, Books::all_written(100));
-    to_slow.up(0).await;
+    let (next, _) = within(slow.accept()).await;
     // What the system took for it is there when it reads at last; the rest comes on the next connection.
     let mut text = String::new();
-    BufReader::new(stuck.0).read_to_string(&mut text).await.unwrap();
+    within(BufReader::new(stuck.0).read_to_string(&mut text)).await;
     let mut seen: BTreeSet<String> = text.rsplit_once('\n').unwrap().0.lines().map(str::to_owned).collect();
     let accepting = tokio::spawn(async move {
-        while seen.len() < 150_000 {
-            let (stream, _) = slow.accept().await.unwrap();
+        let mut next = Some(next);
+        while seen.len() < COUNT {
+            let stream = match next.take() {
+                Some(stream) => stream,
+                None => within(slow.accept()).await.0,
+            };
             let mut lines = BufReader::new(stream).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 seen.insert(line);
-                if seen.len() == 150_000 {
+                if seen.len() == COUNT {
                     break;
                 }
             }
         }
         seen
     });
-    assert_eq!(to_slow.settled().await, Books::all_written(150_000));
+    assert_eq!(to_slow.settled().await, Books::all_written(COUNT as u64));
     assert_eq!(
         accepting.await.unwrap(),
-        (0..150_000).map(|number| line(number).trim_end().to_owned()).collect()
+        (0..COUNT as u64).map(|number| line(number).trim_end().to_owned()).collect()
     );
 }
 
@@ -145,11 +157,11 @@ async fn a_unix_socket_that_is_replaced_is_found_again() {
         if round > 0 {
             bench.send_all(begin..end);
         }
-        let (mut stream, _) = listener.accept().await.unwrap();
+        let (mut stream, _) = within(listener.accept()).await;
         let mut read = BufReader::new(&mut stream).lines();
         let mut seen = BTreeSet::new();
         while !seen.contains(&line(end - 1)) {
-            seen.insert(read.next_line().await.unwrap().unwrap() + "\n");
+            seen.insert(within(read.next_line()).await.unwrap() + "\n");
         }
         assert!(lines(begin..end).iter().all(|line| seen.contains(line)));
         assert_eq!(bench.settled().await, Books::all_written(end));
