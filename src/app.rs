@@ -297,7 +297,8 @@ async fn open_sinks(loaded: &Loaded, telemetry: &Telemetry) -> Result<Sinks, Err
         return Ok(opened);
     }
     // The client certificate is for AXP, and shown to nobody else.
-    let dialer = Dialer::new(loaded.ca_file.as_deref(), None, 0).map_err(Error::Dial)?;
+    let dialer = Dialer::new(loaded.ca_file.as_deref(), None, 0, telemetry.tls_errors());
+    let dialer = dialer.map_err(Error::Dial)?;
     for (influx, secrets) in config.influx.iter().zip(&secrets.influx) {
         let metrics = telemetry.sink(&influx.name);
         let batch_bytes = usize::try_from(influx.batch_bytes.get()).unwrap_or(usize::MAX);

@@ -34,7 +34,7 @@ use super::target::Trouble;
 use crate::config::{Api, Influx, InfluxSecrets, SecretSource};
 use crate::ingest::api::retry_after;
 use crate::ingest::dial::{self, Dialer};
-use crate::telemetry;
+use crate::telemetry::{self, TlsErrors};
 
 /// Most bytes of an answer that are read; a hundred named lines take less.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -52,6 +52,7 @@ pub(super) struct Http {
     url: Url,
     credentials: Credentials,
     gzip: bool,
+    tls_errors: TlsErrors,
     /// True after a load of which lines were refused: it is said once.
     is_refusing: bool,
 }
@@ -86,7 +87,14 @@ impl Http {
         };
         let client = dialer
             .http_with(base, |builder| builder.pool_idle_timeout(IDLE_MAX).timeout(config.timeout.get()))?;
-        Ok(Self { client, url: write_url(config, base), credentials, gzip: config.gzip, is_refusing: false })
+        Ok(Self {
+            client,
+            url: write_url(config, base),
+            credentials,
+            gzip: config.gzip,
+            tls_errors: dialer.tls_errors(),
+            is_refusing: false,
+        })
     }
 
     /// Delivers the load as far as possible.
@@ -133,6 +141,7 @@ impl Http {
         };
         // An address may hold what must not be logged.
         let unreachable = |err: reqwest::Error| {
+            self.tls_errors.note(&err);
             if err.is_timeout() { Trouble::TimedOut } else { Trouble::Unreachable(err.without_url()) }
         };
         let mut response = request.send().await.map_err(unreachable)?;

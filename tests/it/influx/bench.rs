@@ -67,10 +67,11 @@ impl Bench {
         let loaded = Config::from_text(Account::Optional, "test".as_ref(), &text, env);
         let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
         let (config, secrets) = (&loaded.config.influx[0], &loaded.secrets.influx[0]);
-        let metrics = Telemetry::new(1).sink("main");
+        let telemetry = Telemetry::new(1);
+        let metrics = telemetry.sink("main");
         let batch_bytes = usize::try_from(config.batch_bytes.get()).unwrap();
         let (sender, receiver) = queue::lines(batch_bytes, metrics.dropped.clone());
-        let dialer = Dialer::new(None, None, 0).unwrap();
+        let dialer = Dialer::new(None, None, 0, telemetry.tls_errors()).unwrap();
         let sink = Sink::open(config, secrets, &dialer, pace, metrics.clone()).await;
         let sink = sink.unwrap_or_else(|err| panic!("{err:?}"));
         let reopen = watch::Sender::new(());
