@@ -5,6 +5,6 @@ mod bench;
 mod files;
 mod http;
 mod outage;
-mod servers;
+pub(crate) mod servers;
 mod sockets;
 mod stand_in;

@@ -10,6 +10,7 @@
 )]
 
 mod autobahn;
+mod boards;
 mod commands;
 mod feed;
 mod front;

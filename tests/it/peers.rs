@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -180,7 +181,7 @@ fn samples(families: &[Family]) -> BTreeMap<(&str, &BTreeMap<String, String>), &
 }
 
 /// A Prometheus server that scrapes one target every second.
-struct Prometheus {
+pub(crate) struct Prometheus {
     url: Url,
     _process: Process,
     _directory: tempfile::TempDir,
@@ -189,11 +190,18 @@ struct Prometheus {
 impl Prometheus {
     #[track_caller]
     fn start(metrics_url: &str) -> Self {
+        Self::start_with(metrics_url, &[])
+    }
+
+    /// The same, with files of rules that it evaluates every second.
+    #[track_caller]
+    pub(crate) fn start_with(metrics_url: &str, rules: &[PathBuf]) -> Self {
         let target = Url::parse(metrics_url).expect("a URL");
         let directory = tempfile::tempdir().expect("a directory");
         let config = directory.path().join("prometheus.yml");
         let text = format!(
-            "global: {{scrape_interval: 1s}}\n\
+            "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n\
+             rule_files: {rules:?}\n\
              scrape_configs: [{{job_name: axp, metrics_path: {:?}, static_configs: [{{targets: [{:?}]}}]}}]\n",
             target.path(),
             target.authority(),
@@ -232,7 +240,7 @@ impl Prometheus {
 
     /// The data that an endpoint of the API answers with.
     #[track_caller]
-    fn api(&self, endpoint: &str, parameters: &[(&str, &str)]) -> Value {
+    pub(crate) fn api(&self, endpoint: &str, parameters: &[(&str, &str)]) -> Value {
         let mut url = self.url.join("api/v1/").and_then(|api| api.join(endpoint)).expect("a URL");
         url.query_pairs_mut().extend_pairs(parameters);
         let answer = request("GET", url.as_str(), &[], "").ok();
@@ -242,7 +250,7 @@ impl Prometheus {
 
     /// What a query gives now: series, written as in `/metrics`, with their values.
     #[track_caller]
-    fn query(&self, query: &str) -> BTreeMap<String, f64> {
+    pub(crate) fn query(&self, query: &str) -> BTreeMap<String, f64> {
         let data = self.api("query", &[("query", query)]);
         let series = data["result"].as_array().expect("a vector").iter();
         series.map(|one| (written(&one["metric"]), number(&one["value"][1]))).collect()

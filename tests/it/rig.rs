@@ -129,6 +129,11 @@ impl Rig {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
+    /// Where the metrics are.
+    pub(crate) fn metrics_url(&self) -> String {
+        format!("http://{}/metrics", self.address)
+    }
+
     /// The samples of `/metrics` that begin so.
     pub(crate) async fn samples(&self, prefix: &str) -> Vec<String> {
         let (status, body) = self.get("/metrics").await;

@@ -21,13 +21,13 @@ const PORT_ATTEMPTS: usize = 5;
 
 /// Which server.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     InfluxDb,
     VictoriaMetrics,
 }
 
 /// A server with a folder of its own, on loopback.
-struct Server {
+pub(crate) struct Server {
     kind: Kind,
     address: SocketAddr,
     process: Process,
@@ -72,7 +72,7 @@ impl Kind {
 
 impl Server {
     #[track_caller]
-    fn start(kind: Kind) -> Self {
+    pub(crate) fn start(kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for _ in 0..PORT_ATTEMPTS {
             // They cannot be asked which port they took.
@@ -98,7 +98,7 @@ impl Server {
             run(self.kind, self.folder.path(), self.address).unwrap_or_else(|said| panic!("{said}"));
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
@@ -113,7 +113,7 @@ impl Server {
 
     /// What an `InfluxQL` query gives.
     #[track_caller]
-    fn influxql(&self, query: &str) -> Value {
+    pub(crate) fn influxql(&self, query: &str) -> Value {
         let answer = self.ask("POST", "/query", &[("q", query), ("db", "axp"), ("epoch", "ns")]);
         let result = answer["results"][0].clone();
         assert_eq!(result["error"], Value::Null, "{query}");
