@@ -1,14 +1,16 @@
 """Agents: who is there, in which state and why, for how long, and how busy."""
 
 from . import colour
-from .board import build, scraped, variable
+from .board import account, build, scraped, variable
 from .panel import PROMETHEUS, bars, lines, promql, stat, table, words
 from .promql import ACCOUNT, AGENT, HANDLING, agent, feed, of_several
 
 STEM = "agent_itd"
 STATES = {"READY": colour.BLUE, "NOT_READY": colour.ORANGE, "LOGGED_OUT": colour.GREY}
 STATE_WORDS = words(
-    READY=("● ready", colour.BLUE), NOT_READY=("◌ not ready", colour.ORANGE), LOGGED_OUT=("✕ logged out", colour.GREY)
+    READY=("● ready", colour.BLUE),
+    NOT_READY=("◌ not ready", colour.ORANGE),
+    LOGGED_OUT=("✕ logged out", colour.GREY),
 )
 ACTIVITIES = {
     "Available": colour.SKY,
@@ -87,11 +89,11 @@ def over_time():
         lines("Agents by state", "Agents in each state that AXP gives them, stacked: the height is who is logged in.",
               [promql(f"sum by (state) (axp_{STEM}_agent_state{{{AGENT}}})", "{{state}}")],
               stacked=True, colours=STATES),
-        lines("Agents by what they do", "Ready agents apart by what they are at. An agent who has gone not ready during "
-              "a contact counts twice until it ends.",
+        lines("Agents by what they do", "Ready agents apart by what they are at. An agent who has gone not ready "
+              "during a contact counts twice until it ends.",
               activities, stacked=True, colours=ACTIVITIES),
-        bars("Not ready, by reason", "Agents who are not ready, by the reason they gave. Without a reason code an agent "
-             "is not in here.",
+        bars("Not ready, by reason", "Agents who are not ready, by the reason they gave. Without a reason code "
+             "an agent is not in here.",
              promql(f"sort_desc({reasons})", "{{reason_code_name}}"), thresholds=colour.plain(colour.ORANGE),
              width=8, no_data="nobody with a reason"),
         lines("Not ready over time, by reason", "Agents who are not ready, by the reason they gave, stacked.",
@@ -152,7 +154,7 @@ def variables():
     info = "axp_agent_itd_info"
     return [
         *scraped(info),
-        variable(PROMETHEUS, "account", "Account", f'label_values({info}{{job=~"$job",instance=~"$instance"}}, account_id)'),
+        account(info),
         variable(PROMETHEUS, "agent", "Agent", f"query_result({info}{{{ACCOUNT}}})",
                  regex='/agent_display_name="(?<text>[^"]+)|agent_id="(?<value>[^"]+)/g'),
     ]

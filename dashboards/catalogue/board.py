@@ -100,8 +100,8 @@ def layout(rows):
 
     for heading, panels in rows:
         if heading:
-            row = {"type": "row", "title": heading, "collapsed": False, "gridPos": {"w": GRID_COLUMNS, "h": 1}, "panels": []}
-            put(row, 0, top)
+            place = {"w": GRID_COLUMNS, "h": 1}
+            put({"type": "row", "title": heading, "collapsed": False, "gridPos": place, "panels": []}, 0, top)
             top += 1
         left = deepest = 0
         for built in panels:
@@ -120,6 +120,12 @@ def scraped(info):
         variable(PROMETHEUS, "job", "Job", f"label_values({info}, job)", every=".+"),
         variable(PROMETHEUS, "instance", "Instance", f'label_values({info}{{job=~"$job"}}, instance)', every=".+"),
     ]
+
+
+def account(info):
+    """The choice of accounts, in Prometheus."""
+    query = f'label_values({info}{{job=~"$job",instance=~"$instance"}}, account_id)'
+    return variable(PROMETHEUS, "account", "Account", query)
 
 
 def tag(name, label, measurement, where=""):

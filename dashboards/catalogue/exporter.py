@@ -64,8 +64,8 @@ def feeds():
         "Value #H": ("Reconnects", "short"),
     }
     return [
-        table("Feeds", "One feed a producer: its connection, how old its last event is, what it holds, and how often it "
-              "was lost since the exporter started.",
+        table("Feeds", "One feed a producer: its connection, how old its last event is, what it holds, and how "
+              "often it was lost since the exporter started.",
               [promql(query) for query in queries], columns, hidden=("Time",), sort="Last event", height=7),
         lines("Events", "Events a second, by producer.",
               [promql(rate("events_total", " by (measure_producer_id)"), "{{measure_producer_id}}")], "cps", width=8),
@@ -96,8 +96,8 @@ def refusals():
         lines("Refused events, by reason", "Events a minute that could not be taken. Empty is well.",
               [promql(f"{rate('events_rejected_total', ' by (reason)')} * 60 > 0", "{{reason}}")], "cpm", width=8,
               no_data="none was refused"),
-        lines("Refused rows and connections", "A minute: rows that were not shown, connections that TLS kept from being "
-              "made, scrapes that were sent away.",
+        lines("Refused rows and connections", "A minute: rows that were not shown, connections that TLS kept from "
+              "being made, scrapes that were sent away.",
               [promql(f"{rate('rows_refused_total')} * 60", "Rows"),
                promql(f"{rate('tls_errors_total')} * 60", "TLS connections"),
                promql(f"{rate('scrapes_refused_total')} * 60", "Scrapes")], "cpm", width=8),

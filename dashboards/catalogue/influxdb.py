@@ -86,8 +86,8 @@ def queues():
              total(share, *lost, "offered"), "percentunit", thresholds=colour.above(0.05, 0.1), decimals=1, width=4,
              no_data=none),
         stat("Handle time", "Mean time of talk, hold and wrap-up of the completed contacts.",
-             influxql(f'SELECT ({handle}) / sum("completed") FROM {standing(*HANDLING)} WHERE $timeFilter'), "dthms", width=4,
-             no_data=none),
+             influxql(f'SELECT ({handle}) / sum("completed") FROM {standing(*HANDLING)} WHERE $timeFilter'), "dthms",
+             width=4, no_data=none),
     ]
     split = ", ".join(f'sum("{part}") / sum("completed") AS "{name}"' for part, name in parts.items())
     mean = " + ".join(f'last("{part}_duration_seconds")' for part in HANDLING)
@@ -102,7 +102,8 @@ def queues():
         lines("Handle time by queue", "Mean time of talk, hold and wrap-up of the completed contacts of the interval.",
               [each_over_time("queue_itd", "queue", f'({mean}) / last("completed")')], "dthms"),
         bars("Handle time split", "Mean time a completed contact of the interval took, by what it was spent on.",
-             influxql(f"SELECT {split} FROM {standing(*HANDLING)} WHERE $timeFilter", "$col"), "dthms", width=12, no_data=none),
+             influxql(f"SELECT {split} FROM {standing(*HANDLING)} WHERE $timeFilter", "$col"), "dthms", width=12,
+             no_data=none),
         bars("Waiting by queue", "Contacts that are not answered yet. AXP's id stands for the queue, unless "
              "a relabel rule puts another value into queue_id.",
              influxql(f'SELECT last("contacts_queueing") FROM "queue_itd" WHERE {chosen("queue")} GROUP BY "queue_id"',
@@ -117,7 +118,8 @@ def queues():
     by_channel = (f'SELECT {values} FROM "queue_by_channel_itd" WHERE {chosen("queue")} '
                   'GROUP BY "queue_id", "channel_id"')
     service = [
-        table("Service by queue and channel", "What each queue does on each channel; counts are those of AXP's interval.",
+        table("Service by queue and channel",
+              "What each queue does on each channel; counts are those of AXP's interval.",
               [influxql(by_channel)],
               {"queue_name": ("Queue", "string"), "channel_id": ("Channel", "string"),
                "contacts_queueing": ("Waiting", "short"), "offered": ("Offered", "short"),
@@ -196,7 +198,8 @@ def agents():
               hidden=("Time",), sort="Completed", height=14),
         bars("Contacts in hand, by channel", "Contacts that agents have now, by channel.",
              influxql('SELECT sum("active") FROM (SELECT last("active") AS "active" FROM "agent_by_channel_itd" '
-                      f'WHERE {chosen("agent")} GROUP BY "agent_id", "channel_id") WHERE $timeFilter GROUP BY "channel_id"',
+                      f'WHERE {chosen("agent")} GROUP BY "agent_id", "channel_id") WHERE $timeFilter '
+                      'GROUP BY "channel_id"',
                       "$tag_channel_id"), width=12, no_data=none),
         bars("Completed by agent", "Contacts completed in the interval.",
              influxql(f'SELECT last("completed") FROM "agent_itd" WHERE {chosen("agent")} GROUP BY "agent_id"',

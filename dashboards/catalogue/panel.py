@@ -139,17 +139,6 @@ def table(title, description, queries, columns, *, hidden=(), sort=None, height=
                  overrides=overrides, no_data=more.pop("no_data", "–"), **more)
 
 
-def text(title, description, content, *, width, height):
-    """Words."""
-    return {
-        "type": "text",
-        "title": title,
-        "description": description,
-        "gridPos": {"w": width, "h": height},
-        "options": {"mode": "markdown", "content": content},
-    }
-
-
 def override(field, **properties):
     """Other settings for a field of this name."""
     return {
@@ -159,9 +148,9 @@ def override(field, **properties):
 
 
 def words(**values):
-    """Shows values as a word with a colour: `words(v1=("live", BLUE))`; a key may be a text too."""
-    options = {}
-    for index, (value, (word, colour)) in enumerate(values.items()):
-        key = value[1:] if value[:1] == "v" and value[1:].isdigit() else value
-        options[key] = {"text": word, "color": colour, "index": index}
+    """Words and colours in the place of values; a number goes as `v1`."""
+    options = {
+        value.removeprefix("v"): {"text": word, "color": colour, "index": index}
+        for index, (value, (word, colour)) in enumerate(values.items())
+    }
     return [{"type": "value", "options": options}]

@@ -1,7 +1,7 @@
 """Queues: who waits, what comes in, what is lost, how long it takes."""
 
 from . import colour
-from .board import build, scraped, variable
+from .board import account, build, scraped, variable
 from .panel import PROMETHEUS, bars, lines, promql, stat, table
 from .promql import ABANDONED, ACCOUNT, CHANNEL, HANDLING, QUEUE, feed, of_several, queue
 
@@ -101,8 +101,8 @@ def handle_time():
         lines("Handle time split", "Mean time a completed contact of the interval took, by what it was spent on.",
               [promql(per_completed(f"{part}_duration_seconds"), name) for part, name in parts],
               "dthms", stacked=True, colours=COLOURS, height=9),
-        table("Handle time by queue", "Means over the completed contacts of the interval; alerting is the mean over the "
-              "answered ones.",
+        table("Handle time by queue", "Means over the completed contacts of the interval; alerting is the mean "
+              "over the answered ones.",
               [promql(query) for query in (queue(talk), hold, acw, per_completed(HANDLING, by), alerting)],
               {"queue": ("Queue", "string"), "Value #A": ("Talk", "dthms"), "Value #B": ("Hold", "dthms"),
                "Value #C": ("Wrap-up", "dthms"), "Value #D": ("Handle time", "dthms"),
@@ -121,8 +121,9 @@ def service():
         table("Service by queue and channel",
               "What each queue does on each channel. Answered and abandoned are shares of the offered contacts of the "
               "interval. AXP's feed has no service level and no longest wait.",
-              [promql(queue(of("contacts_queueing"))), promql(of("active")), promql(of("active_agents_in_acw")), promql(of("offered")),
-               promql(f'{of("answered")} / ({of("offered")} > 0)'), promql(f'{lost} / ({of("offered")} > 0)')],
+              [promql(queue(of("contacts_queueing"))), promql(of("active")), promql(of("active_agents_in_acw")),
+               promql(of("offered")), promql(f'{of("answered")} / ({of("offered")} > 0)'),
+               promql(f'{lost} / ({of("offered")} > 0)')],
               {"queue": ("Queue", "string"), "channel_id": ("Channel", "string"),
                "Value #A": ("Waiting", "short", {"thresholds": colour.steps(colour.above(3, 8)),
                                                  "custom.displayMode": "color-text"}),
@@ -141,10 +142,11 @@ def variables():
     info = "axp_queue_itd_info"
     return [
         *scraped(info),
-        variable(PROMETHEUS, "account", "Account", f'label_values({info}{{job=~"$job",instance=~"$instance"}}, account_id)'),
+        account(info),
         variable(PROMETHEUS, "queue", "Queue", f"query_result({info}{{{ACCOUNT}}})",
                  regex='/queue_name="(?<text>[^"]+)|queue_id="(?<value>[^"]+)/g'),
-        variable(PROMETHEUS, "channel", "Channel", f"label_values(axp_queue_by_channel_itd_info{{{ACCOUNT}}}, channel_id)"),
+        variable(PROMETHEUS, "channel", "Channel",
+                 f"label_values(axp_queue_by_channel_itd_info{{{ACCOUNT}}}, channel_id)"),
     ]
 
 

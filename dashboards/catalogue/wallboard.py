@@ -1,11 +1,9 @@
 """The wallboard: what a floor reads from across the room. Few numbers, large, and no choice but the account."""
 
 from . import agents, colour, queues
-from .board import build, scraped, variable
+from .board import account, build, scraped, variable
 from .panel import PROMETHEUS, bars, lines, promql, stat, words
 from .promql import EXPORTER, HANDLING, queue
-
-NO_FEED = "–"
 
 
 def banner():
@@ -29,7 +27,7 @@ def banner():
 
 
 def numbers():
-    size = {"width": 6, "height": 7, "no_data": NO_FEED}
+    size = {"width": 6, "height": 7, "no_data": "–"}
     completed = queues.per_completed(HANDLING)
     return [
         stat("Waiting", "Contacts that are not answered yet, those that alert at an agent included.",
@@ -63,7 +61,7 @@ def lists():
     ]
 
 
-def chosen_all(name, label, of):
+def unseen(name, label, of):
     """A choice that the other boards have and a wall does not need: all, and out of sight."""
     hidden = variable(PROMETHEUS, name, label, f"label_values({of}, {name}_id)")
     hidden["hide"] = 2
@@ -72,12 +70,10 @@ def chosen_all(name, label, of):
 
 def board():
     info = "axp_queue_itd_info"
-    account = variable(
-        PROMETHEUS, "account", "Account", f'label_values({info}{{job=~"$job",instance=~"$instance"}}, account_id)')
     return build(
         PROMETHEUS, "axp-wallboard", "AXP / Wallboard",
         "For a screen on the wall: open it with ?kiosk at the end of its address.",
-        [*scraped(info), account, chosen_all("queue", "Queue", info), chosen_all("agent", "Agent", "axp_agent_itd_info")],
+        [*scraped(info), account(info), unseen("queue", "Queue", info), unseen("agent", "Agent", "axp_agent_itd_info")],
         [(None, [*banner(), *numbers(), *lists()])],
         refresh="5s", span="now-1h", kiosk=True,
     )

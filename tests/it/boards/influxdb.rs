@@ -37,10 +37,11 @@ fn number(server: &Server, boards: &[Board], file: &str, panel: &str) -> f64 {
     ask(server, &of_all(target.query))[0]["values"][0][1].as_f64().unwrap()
 }
 
-/// The sum of a metric over all its series.
-async fn total(rig: &Rig, metric: &str) -> f64 {
-    let samples = rig.samples(&format!("{metric}{{")).await;
-    samples.iter().map(|sample| sample.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+/// The sum of the samples of `/metrics` that begin so and have this label.
+async fn total(rig: &Rig, begin: &str, label: &str) -> f64 {
+    let samples = rig.samples(begin).await;
+    let samples = samples.iter().filter(|sample| sample.contains(label));
+    samples.map(|sample| sample.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,17 +76,15 @@ async fn every_panel_has_data_in_order_of_time_and_the_numbers_are_those_of_metr
     rig.simulator.pause();
     let waiting = r#"axp_exporter_influx_queue_bytes{sink="main"}"#;
     rig_wait_for("delivery of all lines", || async { rig.value(waiting).await == 0.0 }).await;
-    for (file, panel, metric) in [
-        ("influxdb/queues.json", "Waiting", "axp_queue_itd_contacts_queueing"),
-        ("influxdb/queues.json", "Offered", "axp_queue_itd_offered"),
-        ("influxdb/agents.json", "Ready", r#"axp_agent_itd_agent_state"#),
+    for (file, panel, shown) in [
+        ("influxdb/queues.json", "Waiting", total(&rig, "axp_queue_itd_contacts_queueing{", "").await),
+        ("influxdb/queues.json", "Offered", total(&rig, "axp_queue_itd_offered{", "").await),
+        (
+            "influxdb/agents.json",
+            "Ready",
+            total(&rig, "axp_agent_itd_agent_state{", r#"state="READY""#).await,
+        ),
     ] {
-        let shown = if panel == "Ready" {
-            let samples = rig.samples(&format!("{metric}{{")).await;
-            samples.iter().filter(|sample| sample.ends_with(r#"state="READY"} 1"#)).count() as f64
-        } else {
-            total(&rig, metric).await
-        };
         wait_for(panel, PATIENCE, || {
             let found = number(&server, &boards, file, panel);
             if found == shown { Ok(()) } else { Err(format!("{found}, {shown} in /metrics")) }

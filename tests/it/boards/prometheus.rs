@@ -220,7 +220,7 @@ fn the_choices_choose(prometheus: &Prometheus, boards: &[Board]) {
 
 /// Every recording rule has a value, every alert finds the series it looks at, and all have been evaluated.
 fn the_rules_work(prometheus: &Prometheus) {
-    let selector = Regex::new(r#"axp_\w+(?:\{[^}]*\})?|\{__name__[^}]*\}"#).unwrap();
+    let selector = Regex::new(r"axp_\w+(?:\{[^}]*\})?|\{__name__[^}]*\}").unwrap();
     for rule in rules(prometheus) {
         let (name, query) = (rule["name"].as_str().unwrap(), rule["query"].as_str().unwrap());
         wait_for(&format!("success of {name}"), PATIENCE, || {
