@@ -285,7 +285,7 @@ impl Pipeline {
             Some((&*measure.field, field_of(measure, &reading.value)?))
         });
         line.clear();
-        let written = line::write(line, table.stem(), &row.labels, fields, row.line_ns);
+        let written = line::write(line, table.stem(), &row.face.labels, fields, row.line_ns);
         drop(table);
         if written {
             parts.outputs.iter().for_each(|output| output.sender.send(line));
@@ -300,7 +300,7 @@ impl Pipeline {
             line.clear();
             let timestamp = now.unix_ns.max(row.line_ns.saturating_add(1));
             let fields = std::iter::once(("retired", Field::Boolean(true)));
-            if line::write(line, table.stem(), &row.labels, fields, timestamp) {
+            if line::write(line, table.stem(), &row.face.labels, fields, timestamp) {
                 for output in parts.outputs.iter().filter(|output| output.on_delete == OnDelete::Marker) {
                     output.sender.send(line);
                 }

@@ -11,15 +11,14 @@
 //! them. What is appended is legal by construction: names, label text and help were
 //! cleaned and escaped before, and values are finite.
 
-use std::sync::RwLockReadGuard;
+use std::borrow::Cow;
 
 use prometheus_client::registry::Registry;
 
 use crate::config::Kind;
 use crate::parse::number;
 use crate::pipeline::{SharedTable, read_table};
-use crate::table::column::{Column, Slot};
-use crate::table::rows::Table;
+use crate::table::view::{Shown, View};
 
 /// How series are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +48,14 @@ impl Format {
 }
 
 /// Appends all series of the tables, then the registry's, to `out`.
+///
+/// Each table is locked only while its values are copied; one event is in them whole or not
+/// at all.
 pub fn render(out: &mut Vec<u8>, tables: &[SharedTable], registry: &Registry, format: Format) {
-    {
-        let tables: Vec<_> = tables.iter().map(read_table).collect();
-        for family in families(&tables) {
-            family.render(out, format);
-        }
+    let views: Vec<View> = tables.iter().map(|table| read_table(table).view()).collect();
+    out.reserve(views.iter().map(View::bytes).sum());
+    for family in families(&views) {
+        family.render(out, format);
     }
     let mut own = String::new();
     // Writing into a String cannot fail; what an encoder of a metric refuses is left out.
@@ -66,22 +67,23 @@ pub fn render(out: &mut Vec<u8>, tables: &[SharedTable], registry: &Registry, fo
 }
 
 /// One metric name with its source.
-struct Family<'t> {
-    metric: String,
-    table: &'t Table,
+struct Family<'v> {
+    metric: Cow<'v, str>,
+    view: &'v View,
     /// None for the info family.
-    column: Option<&'t Column>,
+    column: Option<&'v Shown>,
 }
 
 /// Every family with a series to show, by name.
-fn families<'t>(tables: &'t [RwLockReadGuard<'_, Table>]) -> Vec<Family<'t>> {
+fn families(views: &[View]) -> Vec<Family<'_>> {
     let mut families = Vec::new();
-    for table in tables.iter().map(|table| &**table) {
-        for column in table.columns().iter().filter(|column| column.shown > 0) {
-            families.push(Family { metric: column.spec.metric.clone(), table, column: Some(column) });
+    for view in views {
+        for column in &view.columns {
+            families.push(Family { metric: Cow::Borrowed(&column.metric), view, column: Some(column) });
         }
-        if table.infos() > 0 {
-            families.push(Family { metric: format!("axp_{}_info", table.stem()), table, column: None });
+        if view.infos().next().is_some() {
+            let metric = Cow::Owned(format!("axp_{}_info", view.stem));
+            families.push(Family { metric, view, column: None });
         }
     }
     families.sort_unstable_by(|a, b| a.metric.cmp(&b.metric));
@@ -97,75 +99,61 @@ impl Family<'_> {
     }
 
     fn render_info(&self, out: &mut Vec<u8>, format: Format) {
-        let help = format!("Texts of {} that are no labels of all its series", self.table.producer_id());
+        let help = format!("Texts of {} that are no labels of all its series", self.view.producer_id);
         let (name, kind) = match format {
             Format::Text => (&*self.metric, "gauge"),
             // The family of an info metric is named without the suffix of its sample.
             Format::OpenMetrics => (self.metric.strip_suffix("_info").unwrap_or(&self.metric), "info"),
         };
         write_head(out, name, kind, &help, format);
-        for (_, row) in self.table.shown().filter(|(_, row)| row.info_texts > 0) {
-            write_sample(out, &self.metric, &row.info);
+        for labels in self.view.infos() {
+            write_sample(out, &self.metric, labels);
             out.extend_from_slice(b"1\n");
         }
     }
 
-    fn render_column(&self, out: &mut Vec<u8>, column: &Column, format: Format) {
-        let Slot::Cell(slot) = column.slot else {
-            return;
-        };
-        write_head(out, &self.metric, "gauge", &column.spec.help, format);
-        for (id, row) in self.table.shown() {
-            let value = self.table.cell(id, slot);
-            if value.is_nan() {
-                continue;
-            }
-            if column.spec.kind == Kind::State {
-                self.render_states(out, column, &row.text, row.state_at, value);
-            } else {
-                write_sample(out, &self.metric, &row.text);
-                number::write(out, value);
-                out.push(b'\n');
-            }
+    fn render_column(&self, out: &mut Vec<u8>, column: &Shown, format: Format) {
+        write_head(out, &self.metric, "gauge", &column.help, format);
+        if column.kind == Kind::State {
+            return self.render_states(out, column);
+        }
+        for (labels, value) in self.view.samples(column) {
+            write_sample(out, &self.metric, labels);
+            number::write(out, value);
+            out.push(b'\n');
         }
     }
 
     /// One sample for each state: 1 for the current one, 0 for the others.
-    fn render_states(&self, out: &mut Vec<u8>, column: &Column, text: &str, state_at: usize, current: f64) {
-        let (before, after) = text.split_at_checked(state_at).unwrap_or((text, ""));
+    fn render_states(&self, out: &mut Vec<u8>, column: &Shown) {
         let mut states: Vec<(usize, &str)> =
-            column.states.iter().map(|state| &*state.pair).enumerate().collect();
+            column.states.iter().map(|state| &**state).enumerate().collect();
         states.sort_unstable_by_key(|(_, pair)| *pair);
-        for (index, pair) in states {
-            out.extend_from_slice(self.metric.as_bytes());
-            out.push(b'{');
-            let parts = [before.trim_end_matches(','), pair, after.trim_start_matches(',')];
-            for (position, part) in parts.into_iter().filter(|part| !part.is_empty()).enumerate() {
-                if position > 0 {
-                    out.push(b',');
+        for ([before, after], current) in self.view.state_samples(column) {
+            for (index, pair) in &states {
+                write_sample(out, &self.metric, "{");
+                for part in [before, pair, after].iter().filter(|part| !part.is_empty()) {
+                    if !out.ends_with(b"{") {
+                        out.push(b',');
+                    }
+                    out.extend_from_slice(part.as_bytes());
                 }
-                out.extend_from_slice(part.as_bytes());
+                #[expect(
+                    clippy::cast_precision_loss,
+                    clippy::float_cmp,
+                    reason = "a state is a small whole number"
+                )]
+                let is_current = *index as f64 == current;
+                out.extend_from_slice(if is_current { b"} 1\n" } else { b"} 0\n" });
             }
-            #[expect(
-                clippy::cast_precision_loss,
-                clippy::float_cmp,
-                reason = "a state is a small whole number"
-            )]
-            let is_current = index as f64 == current;
-            out.extend_from_slice(if is_current { b"} 1\n" } else { b"} 0\n" });
         }
     }
 }
 
-/// `name{labels} `, or `name ` for a row whose rules left it no label.
+/// `name{labels} `, the labels with what stands around them.
 fn write_sample(out: &mut Vec<u8>, metric: &str, labels: &str) {
     out.extend_from_slice(metric.as_bytes());
-    if !labels.is_empty() {
-        out.push(b'{');
-        out.extend_from_slice(labels.as_bytes());
-        out.push(b'}');
-    }
-    out.push(b' ');
+    out.extend_from_slice(labels.as_bytes());
 }
 
 fn write_head(out: &mut Vec<u8>, name: &str, kind: &str, help: &str, format: Format) {
