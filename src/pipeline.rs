@@ -238,7 +238,8 @@ impl Pipeline {
             row.line_ns = now.unix_ns.max(row.line_ns.saturating_add(1));
         }
         let mut texts_changed = false;
-        let relabel = set_values(&mut table, &mut parts.measures, id, readings, true, &mut texts_changed);
+        let relabel = parts.measures.has_promoted()
+            && set_values(&mut table, &mut parts.measures, id, readings, true, &mut texts_changed);
         if known.is_none() || relabel {
             let mut collided = Vec::new();
             let labels = row_labels(event, parts, &table, id, &mut collided);

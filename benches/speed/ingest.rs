@@ -11,7 +11,7 @@ use crate::report::{Report, Target, per_second, versus};
 use crate::rig::Rig;
 
 /// Rows known before the clock starts.
-const ROWS: usize = 100_000;
+pub(crate) const ROWS: usize = 100_000;
 const ROUNDS: usize = 15;
 
 /// The yardstick: an event as typed `serde_json` reads it fastest, everything borrowed.
@@ -74,11 +74,17 @@ fn read_typed(frames: &[String]) {
 
 pub(crate) fn measure(report: &mut Report) {
     let in_order = frames::agents(ROWS);
-    let mut rig = Rig::new(frames::AGENTS);
-    rig.apply(&in_order);
+    let mut rig = known(frames::AGENTS, &in_order);
     compare(report, "14 measures, rows in order", &in_order, &mut rig, Target::AtLeast(0.75));
     let shuffled = frames::shuffled(&in_order);
     compare(report, "14 measures, rows at random", &shuffled, &mut rig, Target::AtLeast(0.5));
+}
+
+/// A pipeline that knows the rows of these frames.
+pub(crate) fn known(producer: &str, frames: &[String]) -> Rig {
+    let mut rig = Rig::new(producer);
+    rig.apply(frames);
+    rig
 }
 
 fn compare(report: &mut Report, what: &str, frames: &[String], rig: &mut Rig, target: Target) {

@@ -13,8 +13,12 @@
     reason = "a bench that finds something else than it expects is to stop right there, and prints figures"
 )]
 
+mod centre;
+mod contention;
+mod exporter;
 mod frames;
 mod ingest;
+mod process;
 mod render;
 mod report;
 mod rig;
@@ -24,7 +28,14 @@ use report::Report;
 /// A part of the table: its name as an argument, and what measures it.
 type Part = (&'static str, fn(&mut Report));
 
-const PARTS: [Part; 2] = [("ingest", ingest::measure), ("render", render::measure)];
+const PARTS: [Part; 6] = [
+    ("ingest", ingest::measure),
+    ("render", render::measure),
+    ("million", process::measure_million),
+    ("socket", process::measure_socket),
+    ("latency", process::measure_latency),
+    ("contention", contention::measure),
+];
 
 fn main() {
     // Cargo adds `--bench`.

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use axp_exporter::pipeline::SharedTable;
 use axp_exporter::sink::exposition::{self, Format};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -62,10 +63,9 @@ pub(crate) fn prometheus_client_time(registry: &Registry) -> Duration {
 pub(crate) fn measure(report: &mut Report) {
     let theirs = prometheus_client_time(&prometheus_client());
     let rig = million();
-    let registry = Registry::default();
     let tables = [rig.table];
     let mut body = Vec::new();
-    exposition::render(&mut body, &tables, &registry, Format::Text);
+    render(&mut body, &tables);
     let finished = body.clone();
     let mut warm = finished.clone();
     let copy = || {
@@ -73,12 +73,8 @@ pub(crate) fn measure(report: &mut Report) {
         warm.extend_from_slice(black_box(&finished));
         black_box(&warm);
     };
-    let render = || {
-        body.clear();
-        exposition::render(&mut body, &tables, &registry, Format::Text);
-        black_box(&body);
-    };
-    let (copied, rendered) = versus(ROUNDS, copy, render);
+    let render_warm = || render(&mut body, &tables);
+    let (copied, rendered) = versus(ROUNDS, copy, render_warm);
     let size = format!("{} of {:.0} MB", milliseconds(rendered), finished.len() as f64 / 1e6);
     report.add(
         "render 1 M series",
@@ -94,10 +90,13 @@ pub(crate) fn measure(report: &mut Report) {
         rendered.as_secs_f64() / copied.as_secs_f64(),
         Target::AtMost(6.0),
     );
-    let first = time(|| {
-        let mut cold = Vec::new();
-        exposition::render(&mut cold, &tables, &registry, Format::Text);
-        black_box(&cold);
-    });
+    let first = time(|| render(&mut Vec::new(), &tables));
     println!("into a new buffer: {}", milliseconds(first));
+}
+
+/// Renders the tables into a buffer that may be warm.
+pub(crate) fn render(body: &mut Vec<u8>, tables: &[SharedTable]) {
+    body.clear();
+    exposition::render(body, tables, &Registry::default(), Format::Text);
+    black_box(body);
 }

@@ -88,11 +88,16 @@ pub(crate) fn versus(
     shortest
 }
 
-/// How long something takes.
+/// How long something takes this thread, without the time in which it could have run and
+/// another process had its core: as if the machine were its own.
 pub(crate) fn time(work: impl FnOnce()) -> Duration {
-    let started = Instant::now();
+    let waited = || {
+        let task = procfs::process::Process::myself().unwrap().task_main_thread().unwrap();
+        Duration::from_nanos(task.schedstat().unwrap().run_delay)
+    };
+    let (before, started) = (waited(), Instant::now());
     work();
-    started.elapsed()
+    started.elapsed().saturating_sub(waited().saturating_sub(before))
 }
 
 /// Events a second, in words.

@@ -40,10 +40,11 @@ impl Rig {
         Self { pipeline, table }
     }
 
-    /// Applies each frame, at the time that it is read, as a feed does.
+    /// Applies each frame.
     pub(crate) fn apply(&mut self, frames: &[String]) {
+        let now = Moment::now();
         for frame in frames {
-            self.pipeline.apply(frame, Moment::now()).unwrap();
+            self.pipeline.apply(frame, now).unwrap();
         }
     }
 }

@@ -126,8 +126,7 @@ impl Family<'_> {
 
     /// One sample for each state: 1 for the current one, 0 for the others.
     fn render_states(&self, out: &mut Vec<u8>, column: &Shown) {
-        let mut states: Vec<(usize, &str)> =
-            column.states.iter().map(|state| &**state).enumerate().collect();
+        let mut states: Vec<(usize, &str)> = column.states.iter().map(|state| &**state).enumerate().collect();
         states.sort_unstable_by_key(|(_, pair)| *pair);
         for ([before, after], current) in self.view.state_samples(column) {
             for (index, pair) in &states {

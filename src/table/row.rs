@@ -35,7 +35,7 @@ impl Standing {
 #[derive(Debug)]
 pub struct Row {
     /// Account, event source and keys, encoded so that no two rows share it.
-    pub identity: Box<str>,
+    pub identity: Arc<str>,
     /// How it is shown.
     pub face: Box<Face>,
     /// The timestamp of its last line, nanoseconds since the epoch.
@@ -69,9 +69,9 @@ pub struct Face {
 
 impl Row {
     /// A row without values, not shown yet.
-    pub fn new(identity: &str) -> Self {
+    pub fn new(identity: Arc<str>) -> Self {
         Self {
-            identity: identity.into(),
+            identity,
             face: Box::default(),
             line_ns: i64::MIN,
             live_measures: [0; MEASURES_MAX / 64],

@@ -49,6 +49,14 @@ impl Limits {
     }
 }
 
+/// A row by its identity, which stands here too, so that finding one row takes the caches one
+/// step less.
+#[derive(Debug)]
+struct Known {
+    identity: Arc<str>,
+    id: RowId,
+}
+
 /// The rows of one producer.
 #[derive(Debug)]
 pub struct Table {
@@ -60,7 +68,11 @@ pub struct Table {
     texts: Texts,
     rows: Vec<Option<Row>>,
     free: Vec<RowId>,
-    by_identity: HashTable<RowId>,
+    by_identity: HashTable<Known>,
+    /// The row that the next event names if rows come in the order in which they were added.
+    guess: Option<RowId>,
+    /// The row found last.
+    last: RowId,
     hasher: DefaultHashBuilder,
     shown: BTreeMap<Arc<str>, RowId>,
     /// What a scrape prepared of the rows shown, until these change.
@@ -84,6 +96,8 @@ impl Table {
             rows: Vec::new(),
             free: Vec::new(),
             by_identity: HashTable::new(),
+            guess: None,
+            last: 0,
             hasher: DefaultHashBuilder::default(),
             shown: BTreeMap::new(),
             order: OnceLock::new(),
@@ -95,10 +109,18 @@ impl Table {
     }
 
     /// The row of this identity.
-    pub fn find(&self, identity: &str) -> Option<RowId> {
-        let hash = self.hasher.hash_one(identity);
-        let is_it = |id: &RowId| self.row(*id).is_some_and(|row| &*row.identity == identity);
-        self.by_identity.find(hash, is_it).copied()
+    ///
+    /// AXP names the rows of a snapshot one after the other, so where the last row found was the
+    /// one behind its predecessor, the one behind it is tried first.
+    pub fn find(&mut self, identity: &str) -> Option<RowId> {
+        let guess = self.guess.filter(|id| self.row(*id).is_some_and(|row| &*row.identity == identity));
+        let found = guess.or_else(|| {
+            let hash = self.hasher.hash_one(identity);
+            self.by_identity.find(hash, |known| &*known.identity == identity).map(|known| known.id)
+        })?;
+        self.guess = (self.last + 1 == found).then_some(found + 1);
+        self.last = found;
+        Some(found)
     }
 
     /// A row by its place.
@@ -119,7 +141,8 @@ impl Table {
         if !self.limits.rows.take(1) {
             return Err(RowReject::RowLimit);
         }
-        let row = Some(Row::new(identity));
+        let identity: Arc<str> = identity.into();
+        let row = Some(Row::new(Arc::clone(&identity)));
         let id = if let Some(id) = self.free.pop() {
             if let Some(slot) = self.rows.get_mut(id) {
                 *slot = row;
@@ -130,10 +153,9 @@ impl Table {
             self.cells.resize(self.rows.len() * self.stride, f64::NAN);
             self.rows.len() - 1
         };
-        let Self { by_identity, rows, hasher, .. } = self;
-        by_identity.insert_unique(hasher.hash_one(identity), id, |id| {
-            hasher.hash_one(rows.get(*id).and_then(Option::as_ref).map_or("", |row| &*row.identity))
-        });
+        let Self { by_identity, hasher, .. } = self;
+        let hash = hasher.hash_one(&*identity);
+        by_identity.insert_unique(hash, Known { identity, id }, |known| hasher.hash_one(&*known.identity));
         Ok(id)
     }
 
@@ -143,7 +165,7 @@ impl Table {
         self.clear_where(id, |_| true);
         let Some(row) = self.rows.get_mut(id).and_then(Option::take) else { return };
         let hash = self.hasher.hash_one(&*row.identity);
-        if let Ok(entry) = self.by_identity.find_entry(hash, |other| *other == id) {
+        if let Ok(entry) = self.by_identity.find_entry(hash, |known| known.id == id) {
             entry.remove();
         }
         self.free.push(id);
@@ -299,7 +321,9 @@ impl Table {
         self.limits.series.give_back(column.places());
         column.held -= 1;
         if column.is_text() {
-            text_id(*cell).into_iter().for_each(|text| self.texts.release(text));
+            if let Some(text) = text_id(*cell) {
+                self.texts.release(text);
+            }
             row.info_texts -= u32::from(!column.spec.promoted);
             if row.info_texts == 0 && !column.spec.promoted && is_shown {
                 self.series -= 1;
@@ -317,12 +341,12 @@ impl Table {
     pub fn rebuild_info(&mut self, id: RowId) {
         let Self { rows, columns, cells, stride, texts, .. } = self;
         let Some(Some(row)) = rows.get_mut(id) else { return };
-        row.rebuild_info(columns.iter().filter(|column| column.is_text() && !column.spec.promoted).filter_map(
-            |column| {
+        row.rebuild_info(
+            columns.iter().filter(|column| column.is_text() && !column.spec.promoted).filter_map(|column| {
                 let text = text_id(*cells.get(id * *stride + column.slot)?)?;
                 Some((&*column.spec.field, texts.get(text)))
-            },
-        ));
+            }),
+        );
     }
 
     /// A text of a row.

@@ -42,7 +42,9 @@ impl Lines {
 
     fn iter(&self) -> impl Iterator<Item = &str> {
         let mut start = 0;
-        self.ends.iter().map(move |end| self.text.get(std::mem::replace(&mut start, *end)..*end).unwrap_or(""))
+        self.ends
+            .iter()
+            .map(move |end| self.text.get(std::mem::replace(&mut start, *end)..*end).unwrap_or(""))
     }
 }
 
@@ -137,7 +139,13 @@ impl Table {
             let rows = order.rows.iter().filter_map(|id| self.row(*id));
             rows.filter(|row| row.info_texts > 0).for_each(|row| infos.push(&row.face.info));
         }
-        View { producer_id: self.producer_id().to_owned(), stem: self.stem().to_owned(), columns, order, infos }
+        View {
+            producer_id: self.producer_id().to_owned(),
+            stem: self.stem().to_owned(),
+            columns,
+            order,
+            infos,
+        }
     }
 
     /// The rows shown with their label text, as they are now.

@@ -59,8 +59,13 @@ pub(super) fn read<'a>(frame: &'a str, event: &mut Event<'a>) -> Option<()> {
             }
             "measures" => {
                 cursor.object(|cursor, name| {
-                    let value = Scalar::Text(Cow::Borrowed(cursor.string()?));
-                    event.measures.push((Cow::Borrowed(name), value));
+                    let value = cursor.string()?;
+                    // Filled where it stands: moved in whole, it would pass through the stack in
+                    // pieces that the processor waits for.
+                    event.measures.push((Cow::Borrowed(""), Scalar::Null));
+                    let place = event.measures.last_mut()?;
+                    place.0 = Cow::Borrowed(name);
+                    place.1 = Scalar::Text(Cow::Borrowed(value));
                     (event.measures.len() <= MEASURES_MAX).then_some(())
                 })?;
                 1 << 6
@@ -132,21 +137,19 @@ impl<'a> Cursor<'a> {
 
     /// A string whose opening quote has been read.
     fn rest_of_string(&mut self) -> Option<&'a str> {
-        let start = self.at;
+        let (start, bytes) = (self.at, self.frame.as_bytes());
         let mut end = start;
-        let bytes = self.frame.as_bytes();
-        while let Some(word) = bytes.get(end..).and_then(<[u8]>::first_chunk) {
+        let end = loop {
+            let rest = bytes.get(end..)?;
+            let Some(word) = rest.first_chunk() else {
+                break end + rest.iter().position(|byte| *byte < b' ' || matches!(byte, b'"' | b'\\'))?;
+            };
             let stops = stops(u64::from_le_bytes(*word));
             if stops != 0 {
-                end += stops.trailing_zeros() as usize / 8;
-                break;
+                break end + stops.trailing_zeros() as usize / 8;
             }
             end += 8;
-        }
-        // Here there is a stop, or less than a word is left.
-        while *bytes.get(end)? >= b' ' && !matches!(bytes.get(end)?, b'"' | b'\\') {
-            end += 1;
-        }
+        };
         self.at = end + 1;
         // Only a quote ends a plain string.
         if *bytes.get(end)? == b'"' { self.frame.get(start..end) } else { None }

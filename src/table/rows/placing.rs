@@ -121,7 +121,9 @@ impl Table {
     /// Removes the values of a row in the columns that `goes` names.
     pub(super) fn clear_where(&mut self, id: RowId, goes: impl Fn(&Column) -> bool) {
         for index in 0..self.columns.len() {
-            if let (true, Ok(column)) = (self.columns.get(index).is_some_and(&goes), ColumnId::try_from(index)) {
+            if let (true, Ok(column)) =
+                (self.columns.get(index).is_some_and(&goes), ColumnId::try_from(index))
+            {
                 self.clear(id, column);
             }
         }
