@@ -3,6 +3,7 @@
 use std::fmt::Formatter;
 use std::hint::black_box;
 
+use axp_exporter::ingest::event::{Event, EventBuffer};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
@@ -72,10 +73,22 @@ fn read_typed(frames: &[String]) {
     }
 }
 
+/// Reads every frame as the pipeline does, and applies none.
+fn read_events(frames: &[String]) {
+    let mut buffer = EventBuffer::default();
+    for frame in frames {
+        let event = Event::parse(frame, &mut buffer).unwrap();
+        black_box(&event);
+        event.recycle(&mut buffer);
+    }
+}
+
 pub(crate) fn measure(report: &mut Report) {
     let in_order = frames::agents(ROWS);
     let mut rig = known(frames::AGENTS, &in_order);
     compare(report, "14 measures, rows in order", &in_order, &mut rig, Target::AtLeast(0.75));
+    let (typed, events) = versus(ROUNDS, || read_typed(&in_order), || read_events(&in_order));
+    println!("frame to event alone: {}; typed {}", per_second(ROWS, events), per_second(ROWS, typed));
     let shuffled = frames::shuffled(&in_order);
     compare(report, "14 measures, rows at random", &shuffled, &mut rig, Target::AtLeast(0.5));
 }

@@ -165,7 +165,8 @@ impl Measures {
                 readings.push(Reading { measure: id, value: Value::Refused(ReadingReject::Duplicate) });
                 continue;
             }
-            readings.push(Reading { measure: id, value: Value::Absent });
+            // Made and filled where it stands, as it is larger than what moves in one piece.
+            readings.extend(std::iter::once_with(|| Reading { measure: id, value: Value::Absent }));
             if let Some(reading) = readings.last_mut() {
                 self.read_value(id, scalar, &mut reading.value);
             }

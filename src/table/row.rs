@@ -101,7 +101,8 @@ impl Row {
     }
 
     /// Takes new labels and their text.
-    pub fn set_labels(&mut self, labels: Labels) {
+    pub fn set_labels(&mut self, mut labels: Labels) {
+        labels.shrink_to_fit();
         let mut text = String::new();
         labels.write_text(&mut text);
         let mut before_state = Labels::new();

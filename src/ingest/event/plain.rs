@@ -60,12 +60,11 @@ pub(super) fn read<'a>(frame: &'a str, event: &mut Event<'a>) -> Option<()> {
             "measures" => {
                 cursor.object(|cursor, name| {
                     let value = cursor.string()?;
-                    // Filled where it stands: moved in whole, it would pass through the stack in
-                    // pieces that the processor waits for.
-                    event.measures.push((Cow::Borrowed(""), Scalar::Null));
-                    let place = event.measures.last_mut()?;
-                    place.0 = Cow::Borrowed(name);
-                    place.1 = Scalar::Text(Cow::Borrowed(value));
+                    // Made where it stands: pushed, it would be put together on the stack and
+                    // moved in other pieces, and the processor waits for these.
+                    event.measures.extend(std::iter::once_with(|| {
+                        (Cow::Borrowed(name), Scalar::Text(Cow::Borrowed(value)))
+                    }));
                     (event.measures.len() <= MEASURES_MAX).then_some(())
                 })?;
                 1 << 6
@@ -136,6 +135,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A string whose opening quote has been read.
+    #[inline]
     fn rest_of_string(&mut self) -> Option<&'a str> {
         let (start, bytes) = (self.at, self.frame.as_bytes());
         let mut end = start;
@@ -164,7 +164,8 @@ const fn stops(word: u64) -> u64 {
     const fn below(word: u64, limit: u64) -> u64 {
         word.wrapping_sub(ONES * limit) & !word
     }
-    let quotes = below(word ^ (ONES * b'"' as u64), 1);
+    // With this bit turned the quote follows the control characters, and the space does not.
+    let quotes_and_controls = below(word ^ (ONES * 2), 0x21);
     let backslashes = below(word ^ (ONES * b'\\' as u64), 1);
-    (quotes | backslashes | below(word, b' ' as u64)) & (ONES << 7)
+    (quotes_and_controls | backslashes) & (ONES << 7)
 }

@@ -154,6 +154,20 @@ fn frames_of_plain_strings_take_the_quick_way() {
 }
 
 #[test]
+fn a_plain_string_ends_at_its_quote_and_bears_every_other_character() {
+    for byte in 0..0x80_u8 {
+        let text = format!("123456{}89", char::from(byte));
+        let frame = with_measures(&format!("{{\"a\":\"{text}\"}}"));
+        let mut event = Event::default();
+        let is_plain = plain::read(&frame, &mut event).is_some();
+        assert_eq!(is_plain, byte >= b' ' && !matches!(byte, b'"' | b'\\'), "{text:?}");
+        if is_plain {
+            assert_eq!(event.measures, [("a".into(), Scalar::Text(text.into()))]);
+        }
+    }
+}
+
+#[test]
 fn a_buffer_keeps_its_memory() {
     let frame = with_measures(r#"{"a":"1","b":"2"}"#);
     let mut buffer = EventBuffer::default();

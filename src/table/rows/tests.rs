@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::Kind;
 use crate::label::labels::Labels;
+use crate::reject::ReadingReject;
+use crate::table::row::Standing;
 
 fn spec(kind: Kind, name: &str) -> ColumnSpec {
     ColumnSpec {
