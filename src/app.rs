@@ -25,7 +25,7 @@ use crate::ingest::discovery;
 use crate::ingest::endpoint::Allowed;
 use crate::ingest::feed::{Feed, FeedParts};
 use crate::ingest::feeds::{FeedState, Feeds};
-use crate::ingest::ledger::Ledger;
+use crate::ingest::ledger::{Ledger, Taken};
 use crate::ingest::link::Settings;
 use crate::ingest::session::Reason;
 use crate::label::relabel::{RuleError, Rules};
@@ -58,6 +58,8 @@ pub enum Error {
     Dial(dial::Error),
     /// A sink cannot be opened.
     Sink(influx::Error),
+    /// Another instance holds the ledger.
+    Ledger(Taken),
     /// The address is no address, or taken.
     Listen(String, io::Error),
 }
@@ -73,6 +75,7 @@ impl std::fmt::Display for Error {
             }
             Self::Dial(err) => write!(formatter, "{err}"),
             Self::Sink(err) => write!(formatter, "{err}"),
+            Self::Ledger(err) => write!(formatter, "{err}"),
             Self::Listen(address, _) => write!(formatter, "listen on {address} (web.listen)"),
         }
     }
@@ -83,7 +86,7 @@ impl std::error::Error for Error {
         match self {
             Self::Url(_, err) => Some(err),
             Self::Secret(_, err) => Some(err),
-            Self::Relabel(_) => None,
+            Self::Relabel(_) | Self::Ledger(_) => None,
             Self::Dial(err) => err.source(),
             Self::Sink(err) => err.source(),
             Self::Listen(_, err) => Some(err),
@@ -122,14 +125,14 @@ impl App {
         let site = Arc::new(Site::new(path, Arc::clone(&feeds), Arc::clone(&telemetry), gauges));
         let limits = Limits::new(config.limits.series);
         let api = Arc::new(api);
-        let ledger = Arc::new(Ledger::open(ledger_path(&config), &config.axp.account_id));
+        let ledger = Ledger::open(ledger_path(&config), &config.axp.account_id).map_err(Error::Ledger)?;
         let names = Arc::default();
         let workshop = Workshop {
             config,
             telemetry,
             feeds,
             api,
-            ledger,
+            ledger: Arc::new(ledger),
             dialer,
             allowed,
             privacy,
@@ -313,8 +316,9 @@ fn ledger_path(config: &Config) -> Option<PathBuf> {
 pub(crate) fn way_out(loaded: &Loaded, telemetry: &Telemetry) -> Result<(Api, Dialer), Error> {
     let Loaded { config, secrets, ca_file, client_certificate } = loaded;
     let frame_bytes_max = usize::try_from(config.limits.frame_bytes.get()).unwrap_or(usize::MAX);
-    let dialer =
-        Dialer::new(ca_file.as_deref(), client_certificate.clone(), frame_bytes_max).map_err(Error::Dial)?;
+    let (certificate, tls_errors) = (client_certificate.clone(), telemetry.tls_errors());
+    let dialer = Dialer::new(ca_file.as_deref(), certificate, frame_bytes_max, tls_errors);
+    let dialer = dialer.map_err(Error::Dial)?;
     let base = url(&config.axp.api_url)?;
     let token_url = token_url(config, &base)?;
     let credentials = (secrets.client_secret.clone(), secrets.app_key.clone());

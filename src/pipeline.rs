@@ -7,6 +7,7 @@
 //! What arrives that cannot be used is counted ([`crate::reject`]) and costs nothing else.
 
 mod labels;
+mod sessions;
 mod values;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -22,10 +23,10 @@ use crate::sink::line::{self, Field};
 use crate::sink::queue::LineSender;
 use crate::table::row::{Row, Standing};
 use crate::table::rows::{RowId, Table};
-use crate::table::snapshot::Snapshot;
 use crate::telemetry;
 
 use labels::{row_labels, write_identity};
+use sessions::{Origin, Sessions, Voice};
 use values::{field_of, set_values};
 
 /// When something happened.
@@ -96,9 +97,7 @@ pub struct PipelineParts {
 #[derive(Debug)]
 pub struct Pipeline {
     parts: PipelineParts,
-    snapshot: Snapshot,
-    /// True while a frame of a session that is being replaced is applied.
-    is_outgoing: bool,
+    sessions: Sessions,
     /// When rows that the feed no longer vouches for are retired.
     stale_at: Option<Instant>,
     event_buffer: EventBuffer,
@@ -111,9 +110,8 @@ impl Pipeline {
     /// A pipeline that has seen nothing yet.
     pub fn new(parts: PipelineParts) -> Self {
         Self {
-            snapshot: Snapshot::new(parts.snapshot_quiet),
+            sessions: Sessions::new(parts.snapshot_quiet),
             parts,
-            is_outgoing: false,
             stale_at: None,
             event_buffer: EventBuffer::default(),
             readings: Vec::new(),
@@ -127,10 +125,23 @@ impl Pipeline {
     /// # Errors
     /// Why the event was refused; it is counted already.
     pub fn apply(&mut self, frame: &str, now: Moment) -> Result<(), EventReject> {
+        self.take(frame, Origin::Followed, now)
+    }
+
+    /// Takes a frame of a session that another one is replacing: it says nothing about the
+    /// snapshot that is on its way, nor about a row that the other one has touched.
+    ///
+    /// # Errors
+    /// Why the event was refused; it is counted already.
+    pub fn apply_outgoing(&mut self, frame: &str, now: Moment) -> Result<(), EventReject> {
+        self.take(frame, Origin::Outgoing, now)
+    }
+
+    fn take(&mut self, frame: &str, origin: Origin, now: Moment) -> Result<(), EventReject> {
         let mut buffer = std::mem::take(&mut self.event_buffer);
         let applied = match Event::parse(frame, &mut buffer) {
             Ok(mut event) => {
-                let applied = self.apply_event(&mut event, now);
+                let applied = self.apply_event(&mut event, origin, now);
                 event.recycle(&mut buffer);
                 applied
             }
@@ -147,25 +158,13 @@ impl Pipeline {
         applied
     }
 
-    /// Takes a frame of a session that another one is replacing: its rows are as good, but
-    /// it says nothing about the snapshot that is on its way.
-    ///
-    /// # Errors
-    /// Why the event was refused; it is counted already.
-    pub fn apply_outgoing(&mut self, frame: &str, now: Moment) -> Result<(), EventReject> {
-        self.is_outgoing = true;
-        let applied = self.apply(frame, now);
-        self.is_outgoing = false;
-        applied
-    }
-
     /// Counts a frame that is not even looked into.
     pub fn refuse(&self, reject: EventReject) {
         self.parts.metrics.event_unreadable();
         self.parts.metrics.event_rejected(reject);
     }
 
-    fn apply_event(&mut self, event: &mut Event<'_>, now: Moment) -> Result<(), EventReject> {
+    fn apply_event(&mut self, event: &mut Event<'_>, origin: Origin, now: Moment) -> Result<(), EventReject> {
         let (Some(action), Some(payload_type)) = (event.action, event.payload_type) else {
             return Err(EventReject::Malformed);
         };
@@ -176,27 +175,42 @@ impl Pipeline {
         #[expect(clippy::cast_precision_loss, reason = "a gauge of seconds needs no nanoseconds")]
         self.parts.metrics.last_event.set(now.unix_ns as f64 / 1e9);
         write_identity(&mut self.identity, event, &self.parts.account_id);
-        let closes = !self.is_outgoing && self.snapshot.event(payload_type, now.instant);
+        let voice = self.sessions.hear(origin, payload_type, now.instant).ok_or(EventReject::Superseded)?;
+        match (origin, action) {
+            (Origin::Outgoing, _) if self.is_superseded() => return Err(EventReject::Superseded),
+            (Origin::Followed, Action::Delete) => self.sessions.note_deleted(&self.identity),
+            _ => {}
+        }
         let applied = match action {
-            Action::Upsert => self.upsert(event, payload_type, now),
+            Action::Upsert => self.upsert(event, payload_type, voice, now),
             Action::Delete => self.delete(now),
         };
-        if closes {
+        if voice.closes {
             self.close_snapshot();
         }
         applied
+    }
+
+    /// True if the session that is followed has touched the event's row, or deleted it.
+    fn is_superseded(&self) -> bool {
+        let table = read_table(&self.parts.table);
+        match table.find(&self.identity).and_then(|id| table.row(id)) {
+            Some(row) => row.generation == self.sessions.followed().generation(),
+            None => self.sessions.has_deleted(&self.identity),
+        }
     }
 
     fn upsert(
         &mut self,
         event: &mut Event<'_>,
         payload_type: PayloadType,
+        voice: Voice,
         now: Moment,
     ) -> Result<(), EventReject> {
         let mut readings = recycled(std::mem::take(&mut self.readings));
         let measures = event.measures.drain(..);
         let denied = self.parts.measures.read(measures, &mut readings);
-        let applied = self.write_row(event, payload_type, &mut readings, now);
+        let applied = self.write_row(event, payload_type, voice, &mut readings, now);
         if let Ok((id, standing)) = applied {
             self.count_readings(&readings, standing, denied);
             if standing == Standing::Shown && !self.parts.outputs.is_empty() {
@@ -221,10 +235,11 @@ impl Pipeline {
         &mut self,
         event: &Event<'_>,
         payload_type: PayloadType,
+        voice: Voice,
         readings: &mut [Reading<'_>],
         now: Moment,
     ) -> Result<(RowId, Standing), EventReject> {
-        let Self { parts, snapshot, identity, .. } = self;
+        let Self { parts, identity, .. } = self;
         let mut table = write_table(&parts.table);
         let known = table.find(identity);
         let id = match known {
@@ -235,8 +250,8 @@ impl Pipeline {
             })?,
         };
         if let Some(row) = table.row_mut(id) {
-            row.generation = snapshot.generation();
-            settle_precedence(row, snapshot.session(), payload_type, readings);
+            row.generation = voice.generation;
+            settle_precedence(row, voice.session, payload_type, readings);
             row.line_ns = now.unix_ns.max(row.line_ns.saturating_add(1));
         }
         let mut texts_changed = false;
@@ -313,44 +328,54 @@ impl Pipeline {
         Ok(())
     }
 
-    /// A session begins: its snapshot will say which rows there are.
+    /// A session begins: its snapshot will say which rows there are. The one before it, if
+    /// it was not lost, is outgoing from now on.
     pub fn session_opened(&mut self, now: Instant) {
-        self.snapshot.session_opened(now);
+        self.sessions.open(now);
         self.parts.metrics.snapshot_complete.set(0);
     }
 
     /// The session brought nothing at all: the producer has no rows.
     pub fn accept_empty(&mut self) {
-        if self.snapshot.accept_empty() {
+        if self.sessions.followed_mut().accept_empty() {
             self.close_snapshot();
         }
     }
 
     /// The session ended: an open snapshot is discarded, and the rows begin to age.
     pub fn session_lost(&mut self, now: Instant) {
-        self.snapshot.session_lost();
+        self.sessions.followed_mut().session_lost();
         self.parts.metrics.snapshot_complete.set(0);
         self.stale_at.get_or_insert(now + self.parts.stale_after);
     }
 
-    /// The session that was to take over failed, and the one before goes on.
+    /// The session that was to take over broke, and the outgoing one goes on as it stands.
+    /// Rows that either has named stay. What the broken one has set may be behind what the
+    /// other has said before, so with any of it the snapshot does not count as complete.
     pub fn session_handed_back(&mut self) {
-        self.snapshot.session_handed_back();
-        self.parts.metrics.snapshot_complete.set(1);
+        let Self { sessions, parts, .. } = self;
+        sessions.hand_back(|from, to| write_table(&parts.table).move_generation(from, to));
+        if self.sessions.followed().names_all() {
+            return self.close_snapshot();
+        }
+        self.note_complete();
+    }
+
+    /// The outgoing session is over.
+    pub fn outgoing_ended(&mut self) {
+        self.sessions.end_outgoing();
     }
 
     /// Lets time pass: a quiet snapshot closes, rows without a feed go stale.
     pub fn tick(&mut self, now: Instant) {
-        if self.snapshot.tick(now) {
+        if self.sessions.followed_mut().tick(now) {
             self.close_snapshot();
         }
         // While a snapshot is on its way the rows wait for its end.
-        if !self.snapshot.is_open() && self.stale_at.is_some_and(|deadline| now >= deadline) {
+        if !self.sessions.is_open() && self.stale_at.is_some_and(|deadline| now >= deadline) {
             self.stale_at = None;
-            // What the running session has named is fresh.
-            let fresh = self.snapshot.is_connected().then(|| self.snapshot.generation());
             let mut table = write_table(&self.parts.table);
-            let count = table.retire_where(|row| Some(row.generation) != fresh);
+            let count = table.retire_where(|row| !self.sessions.vouch_for(row.generation));
             drop(table);
             self.parts.metrics.rows_retired(RetireCause::Stale, count);
         }
@@ -358,13 +383,13 @@ impl Pipeline {
 
     /// When [`Self::tick`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        let stale_at = self.stale_at.filter(|_| !self.snapshot.is_open());
-        [self.snapshot.deadline(), stale_at].into_iter().flatten().min()
+        let stale_at = self.stale_at.filter(|_| !self.sessions.is_open());
+        [self.sessions.followed().deadline(), stale_at].into_iter().flatten().min()
     }
 
-    /// True once a snapshot of the current session has closed.
+    /// True once a snapshot of the current session has closed, and its rows are shown.
     pub const fn is_snapshot_complete(&self) -> bool {
-        self.snapshot.is_complete()
+        self.sessions.followed().is_complete()
     }
 
     /// Takes what AXP says of the measures.
@@ -373,11 +398,16 @@ impl Pipeline {
     }
 
     fn close_snapshot(&mut self) {
-        let generation = self.snapshot.generation();
+        let generation = self.sessions.followed().generation();
         let count = write_table(&self.parts.table).retire_where(|row| row.generation != generation);
         self.parts.metrics.rows_retired(RetireCause::Resync, count);
-        self.parts.metrics.snapshot_complete.set(1);
+        self.note_complete();
         self.stale_at = None;
+    }
+
+    fn note_complete(&self) {
+        let complete = self.sessions.followed().is_complete();
+        self.parts.metrics.snapshot_complete.set(i64::from(complete));
     }
 }
 

@@ -51,6 +51,8 @@ reasons! {
         UnknownRow => "unknown_row",
         /// The row could not be taken: see `axp_exporter_rows_refused_total`.
         RowRefused => "row_refused",
+        /// Of a session that another one is replacing, which has touched the row already.
+        Superseded => "superseded",
     }
 }
 
@@ -58,7 +60,7 @@ impl EventReject {
     /// True where the event was of the feed's producer and readable; only its row was not
     /// to be changed.
     pub const fn is_of_a_row(self) -> bool {
-        matches!(self, Self::UnknownRow | Self::RowRefused)
+        matches!(self, Self::UnknownRow | Self::RowRefused | Self::Superseded)
     }
 }
 

@@ -6,6 +6,7 @@
 //! rejected, readings = applied + absent + denied + rejected, lines made = written +
 //! rejected + dropped + waiting.
 
+mod dial;
 mod feed;
 mod pipeline;
 mod process;
@@ -22,9 +23,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::ingest::dial::TlsError;
 use crate::ingest::event::{Action, PayloadType};
 use crate::reject::{EventReject, ReadingReject, RetireCause, RowReject};
 
+pub use dial::TlsErrors;
 pub use feed::Feed;
 pub use pipeline::Pipeline;
 pub use scrape::ScrapeTimer;
@@ -76,6 +79,7 @@ pub struct Telemetry {
     token_expiry: Seconds,
     reconnects: Family<ByReconnect, Counter>,
     api_requests: Family<ByCall, Counter>,
+    tls_errors: Family<ByReason, Counter>,
     events: Family<ByEvent, Counter>,
     events_applied: Family<ByProducer, Counter>,
     events_rejected: Family<ByReason, Counter>,
@@ -106,6 +110,7 @@ impl Telemetry {
             token_expiry: Seconds::default(),
             reconnects: Family::default(),
             api_requests: Family::default(),
+            tls_errors: Family::default(),
             events: Family::default(),
             events_applied: Family::default(),
             events_rejected: Family::default(),
@@ -179,6 +184,11 @@ impl Telemetry {
             "axp_exporter_api_requests",
             "Requests to AXP's REST interfaces",
             self.api_requests.clone(),
+        );
+        registry.register(
+            "axp_exporter_tls_errors",
+            "Connections to AXP that TLS kept from being made",
+            self.tls_errors.clone(),
         );
     }
 
@@ -347,6 +357,13 @@ impl Telemetry {
         self.api_requests.get_or_create_owned(&ByCall { operation, outcome })
     }
 
+    /// The counters of connections that TLS kept from being made.
+    pub fn tls_errors(&self) -> TlsErrors {
+        let counter =
+            |reason: TlsError| self.tls_errors.get_or_create_owned(&ByReason { reason: reason.label() });
+        TlsErrors(TlsError::ALL.map(counter).into())
+    }
+
     /// The counter of scrapes in one format.
     pub fn scrapes(&self, format: &'static str) -> Counter {
         self.scrapes.get_or_create_owned(&ByFormat { format })
@@ -396,6 +413,7 @@ mod tests {
             telemetry.pipeline("Q_1"),
             telemetry.feed("Q_1", ["closed"].into_iter()),
             telemetry.sink("main"),
+            telemetry.tls_errors(),
         );
         let _ = telemetry.api_requests("token", "ok");
         let mut text = String::new();
@@ -405,6 +423,7 @@ mod tests {
             r#"axp_exporter_feed_up{measure_producer_id="Q_1"} 0"#,
             r#"axp_exporter_reconnects_total{measure_producer_id="Q_1",reason="closed"} 0"#,
             r#"axp_exporter_api_requests_total{operation="token",outcome="ok"} 0"#,
+            r#"axp_exporter_tls_errors_total{reason="unknown_issuer"} 0"#,
             r#"axp_exporter_events_total{measure_producer_id="Q_1",payload_type="live",event_action="delete"} 0"#,
             r#"axp_exporter_events_rejected_total{reason="unknown_row"} 0"#,
             r#"axp_exporter_readings_total{outcome="absent"} 0"#,

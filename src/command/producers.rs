@@ -18,7 +18,6 @@ use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::StatusCode;
 use tokio::time::Instant;
 
 use self::offer::{Answer, Offer};
@@ -76,25 +75,12 @@ pub(super) fn execute(args: &ProducersArgs) -> Exit {
                 Exit::Internal
             }
             Some(Err(err)) => {
-                complain(format_args!("{path}: {}{}", describe(&err), hint(&err)));
+                complain(format_args!("{path}: {}{}", describe(&err), err.hint()));
                 Exit::Internal
             }
             Some(Ok(answers)) => show(answers, &loaded, &privacy, args.toml),
         }
     })
-}
-
-/// What may help where AXP says no.
-fn hint(err: &api::Error) -> &'static str {
-    match err.status() {
-        Some(StatusCode::UNAUTHORIZED) => {
-            "; look at axp.client_id, axp.client_secret_file and axp.app_key_file"
-        }
-        Some(StatusCode::FORBIDDEN) => {
-            "; the client and the application key both need the permission to use Analytics"
-        }
-        _ => "",
-    }
 }
 
 /// Everything AXP says, with the problems of getting it; none if a signal came first.

@@ -53,9 +53,10 @@ pub struct Axp {
     /// file. Needed behind a TLS-inspecting proxy. Default empty: the system's alone.
     pub ca_file: PathBuf,
     /// Where the ids of subscriptions are written down, so that after a crash the program finds
-    /// its own again; one file for each instance. Default empty: `subscriptions.json` in
-    /// `$STATE_DIRECTORY`, which systemd sets; without it nowhere, and what a crash leaves behind
-    /// lives on for a quarter of an hour.
+    /// its own again; one file for each instance. It is locked, by a file beside it with `.lock`
+    /// after its name, and a second instance with the same one does not start. Default empty:
+    /// `subscriptions.json` in `$STATE_DIRECTORY`, which systemd sets; without it nowhere, and
+    /// what a crash leaves behind lives on for a quarter of an hour.
     pub state_file: PathBuf,
     /// The certificate to show to servers that ask for one (mutual TLS), as PEM, then those that
     /// lead to its authority; looked up like a secret's file. Goes with `client_key_file`; one

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::parse::privacy::PERSONAL;
-
 use super::check::{self, Scene};
 use super::key::Key;
 use super::report::Report;
@@ -31,11 +29,6 @@ pub struct Privacy {
 }
 
 impl Privacy {
-    /// Whether a measure, by AXP's name, names a person.
-    pub fn is_personal(&self, measure: &str) -> bool {
-        PERSONAL.contains(&measure) || self.measures.iter().any(|own| own == measure)
-    }
-
     pub(super) fn check(&self, scene: &Scene<'_>, report: &mut Report) {
         let key = Key::of("privacy");
         check::lines(&key.at("measures"), &self.measures, "a measure's name such as agentEmail", report);

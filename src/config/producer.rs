@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::parse::measure::field_name;
 use crate::parse::measures::kind_by_name;
 use crate::parse::name::{producer_stem, snake_case};
+use crate::parse::privacy::is_personal;
 
 use super::check;
 use super::key::Key;
@@ -109,7 +110,7 @@ impl Producer {
         let labels = key.at("labels");
         check::lines(&labels, &self.labels, "the name of a text measure", report);
         for (index, label) in self.labels.iter().enumerate() {
-            if privacy.personal == Personal::Drop && privacy.is_personal(label) {
+            if privacy.personal == Personal::Drop && is_personal(label, &privacy.measures) {
                 let found = format!("{}, which is personal and dropped", shown(label));
                 report.value(
                     &labels.index(index),

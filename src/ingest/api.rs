@@ -6,12 +6,13 @@
 //! the token endpoint, as OAuth2's `error` and `error_description`
 //! ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)); both are understood.
 //!
-//! One token serves all feeds: it is asked for once, by whoever needs it first, and used
-//! for 80 % of its life. Secrets are read anew for each request.
+//! One token serves all feeds (`token`). Secrets are read anew for each request.
 
 mod answer;
 mod error;
+mod token;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,7 +20,6 @@ use prometheus_client::metrics::counter::Counter;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
@@ -27,7 +27,7 @@ use url::Url;
 use crate::config::{Axp, SecretSource};
 use crate::ingest::dial::{self, Dialer};
 use crate::parse::measure::{Definition, Dictionary};
-use crate::telemetry::{Seconds, Telemetry};
+use crate::telemetry::{Seconds, Telemetry, TlsErrors};
 
 /// Most bytes of an answer; a full dictionary is a few tens of kilobytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -39,25 +39,13 @@ const MARK: &str = "axpExporterInstance";
 const PAGE_SIZE: usize = 25;
 /// Most pages that are looked through.
 const PAGES_MAX: usize = 40;
-/// A token's life where the answer does not say, seconds.
-const TOKEN_LIFE_DEFAULT: f64 = 300.0;
-/// Bounds of a token's life, seconds: nothing shorter can be used, nothing longer is real.
-const TOKEN_LIFE: std::ops::RangeInclusive<f64> = 30.0..=86_400.0;
-/// The part of a token's life for which it is used.
-const TOKEN_USE: f64 = 0.8;
 
 use answer::{MeasureEntry, Page};
 pub use answer::{MeasureProducer, Subscription, Transport, Words};
+pub(super) use error::retry_after;
 pub use error::{Error, Operation, Refusal};
-use error::{OUTCOMES, detail, retry_after};
-
-/// A token in use.
-struct Token {
-    text: SecretString,
-    asked_at: Instant,
-    use_until: Instant,
-    expires_at: Instant,
-}
+use error::{OUTCOMES, detail};
+use token::{Secrets, SharedToken};
 
 /// AXP's REST interfaces for one account.
 pub struct Api {
@@ -68,10 +56,11 @@ pub struct Api {
     client_id: String,
     client_secret: SecretSource,
     app_key: SecretSource,
-    token: tokio::sync::Mutex<Option<Token>>,
+    token: SharedToken,
     mark_refused: AtomicBool,
     token_expiry: Seconds,
     requests: Vec<[Counter; OUTCOMES.len()]>,
+    tls_errors: TlsErrors,
 }
 
 impl std::fmt::Debug for Api {
@@ -104,10 +93,11 @@ impl Api {
             client_id: axp.client_id.clone(),
             client_secret,
             app_key,
-            token: tokio::sync::Mutex::new(None),
+            token: SharedToken::new(rand::random()),
             mark_refused: AtomicBool::new(false),
             token_expiry: telemetry.token_expiry(),
             requests: Operation::ALL.map(counters).into(),
+            tls_errors: dialer.tls_errors(),
         })
     }
 
@@ -116,14 +106,7 @@ impl Api {
     /// # Errors
     /// Why there is none.
     pub async fn token(&self) -> Result<SecretString, Error> {
-        let mut held = self.token.lock().await;
-        if let Some(token) = held.as_ref().filter(|token| Instant::now() < token.use_until) {
-            return Ok(token.text.clone());
-        }
-        let asked = self.ask_for_token(&mut held).await;
-        // One that is still good does, where no other is to be had.
-        let good = held.as_ref().filter(|token| Instant::now() < token.expires_at);
-        asked.or_else(|err| good.map(|token| token.text.clone()).ok_or(err))
+        self.token.get(|| self.read_secrets(), |secrets| self.ask_for_token(secrets)).await
     }
 
     /// A token asked for now: what a renewal extends is tied to the token it is made with.
@@ -131,45 +114,38 @@ impl Api {
     /// # Errors
     /// Why there is none.
     pub async fn fresh_token(&self) -> Result<SecretString, Error> {
-        let mut held = self.token.lock().await;
-        self.ask_for_token(&mut held).await
+        self.token.fresh(|| self.read_secrets(), |secrets| self.ask_for_token(secrets)).await
     }
 
-    async fn ask_for_token(&self, held: &mut Option<Token>) -> Result<SecretString, Error> {
-        #[derive(Deserialize)]
-        struct Answer {
-            access_token: SecretString,
-            #[serde(default, deserialize_with = "answer::seconds")]
-            expires_in: Option<f64>,
-        }
-        let secret = self.client_secret.read().map_err(|err| Error::Secret("axp.client_secret", err))?;
+    fn read_secrets(&self) -> Result<Secrets, Error> {
+        Ok(Secrets {
+            client_secret: self
+                .client_secret
+                .read()
+                .map_err(|err| Error::Secret("axp.client_secret", err))?,
+            app_key: self.read_app_key()?,
+        })
+    }
+
+    fn read_app_key(&self) -> Result<SecretString, Error> {
+        self.app_key.read().map_err(|err| Error::Secret("axp.app_key", err))
+    }
+
+    async fn ask_for_token(&self, secrets: Arc<Secrets>) -> Result<token::Answer, Error> {
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", self.client_id.as_str()),
-            ("client_secret", secret.expose_secret()),
+            ("client_secret", secrets.client_secret.expose_secret()),
         ];
         let request = self.http.post(self.token_url.clone()).form(&form);
-        let answer: Answer = self.call(Operation::Token, request, &secret).await?;
-        let seconds = answer.expires_in.unwrap_or(TOKEN_LIFE_DEFAULT);
-        let seconds = seconds.clamp(*TOKEN_LIFE.start(), *TOKEN_LIFE.end());
-        self.token_expiry.set(unix_seconds() + seconds);
-        let asked_at = Instant::now();
-        *held = Some(Token {
-            text: answer.access_token.clone(),
-            asked_at,
-            use_until: asked_at + Duration::from_secs_f64(seconds * TOKEN_USE),
-            expires_at: asked_at + Duration::from_secs_f64(seconds),
-        });
-        Ok(answer.access_token)
+        let answer: token::Answer = self.call(Operation::Token, request, &secrets.client_secret).await?;
+        self.token_expiry.set(unix_seconds() + answer.life());
+        Ok(answer)
     }
 
-    /// Forgets the token in use, if it was asked for by then: AXP no longer takes it.
-    pub async fn forget_token(&self, asked_until: Instant) {
-        let mut held = self.token.lock().await;
-        // One that was asked for since is another, which nobody has refused.
-        if held.as_ref().is_some_and(|token| token.asked_at <= asked_until) {
-            *held = None;
-        }
+    /// Forgets the token in use, if it was had by then: AXP no longer takes it.
+    pub async fn forget_token(&self, had_until: Instant) {
+        self.token.forget(had_until.into()).await;
     }
 
     /// Subscribes to a producer, with the mark of this instance if AXP takes it.
@@ -210,11 +186,17 @@ impl Api {
         self.call(Operation::Create, request, token).await
     }
 
-    /// Looks for a subscription to a producer that bears the mark of this instance.
+    /// Looks for a subscription to a producer that bears the mark of this instance, beside
+    /// one that is `held` already.
     ///
     /// # Errors
     /// Why nobody knows.
-    pub async fn find(&self, producer_id: &str, instance: &str) -> Result<Option<Subscription>, Error> {
+    pub async fn find(
+        &self,
+        producer_id: &str,
+        instance: &str,
+        held: Option<&str>,
+    ) -> Result<Option<Subscription>, Error> {
         let token = self.token().await?;
         for number in 1..=PAGES_MAX {
             let query = [("pageNumber", number), ("pageSize", PAGE_SIZE)];
@@ -225,7 +207,9 @@ impl Api {
             let is_ours = |subscription: &Subscription| {
                 let says =
                     |name, value| subscription.extensions.get(name).is_some_and(|found| found == value);
-                says("measureProducerId", producer_id) && says(MARK, instance)
+                says("measureProducerId", producer_id)
+                    && says(MARK, instance)
+                    && held != Some(&subscription.subscription_id)
             };
             let found = page.subscriptions.into_iter().find(is_ours);
             if found.is_some() || last {
@@ -363,7 +347,7 @@ impl Api {
         request: RequestBuilder,
         credential: &SecretString,
     ) -> Result<Vec<u8>, Error> {
-        let app_key = self.app_key.read().map_err(|err| Error::Secret("axp.app_key", err))?;
+        let app_key = self.read_app_key()?;
         let request = request.header("appkey", app_key.expose_secret()).header("accept", "application/json");
         let sent = async {
             // An address may hold what must not be logged.
@@ -391,11 +375,14 @@ impl Api {
     }
 
     fn count(&self, operation: Operation, sent: &Result<Vec<u8>, Error>) {
+        if let Err(err) = sent {
+            self.tls_errors.note(err);
+        }
         let outcome = match sent {
             Ok(_) => 0,
             Err(Error::Refused(_, refusal)) if refusal.status.is_client_error() => 1,
             Err(Error::Refused(..) | Error::Unreadable(..)) => 2,
-            Err(Error::Unreachable(..) | Error::Secret(..)) => 3,
+            Err(_) => 3,
         };
         if let Some(counter) =
             self.requests.get(operation as usize).and_then(|outcomes| outcomes.get(outcome))

@@ -6,17 +6,22 @@
 //! configured (`dial/identity.rs`). `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` hold for REST
 //! and, by CONNECT ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#name-connect)), for the
 //! websocket; loopback is always reached directly. Names are resolved anew for each
-//! connection, IPv6 and IPv4 raced. Redirects are never followed: they could carry a secret
-//! elsewhere.
+//! connection; where a name has addresses of both families and the first does not answer for a
+//! moment, the other is tried beside it
+//! ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305)). Redirects are never followed: they could
+//! carry a secret elsewhere.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use hyper::Uri;
+use hyper::header::RETRY_AFTER;
+use hyper::{StatusCode, Uri};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioIo;
 use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -27,10 +32,15 @@ use tower_service::Service;
 use url::Url;
 
 use self::identity::Identity;
+pub use self::tls_error::TlsError;
 use crate::config::{CertificateError, ClientCertificate};
+use crate::ingest::api::retry_after;
 use crate::ingest::endpoint::is_loopback;
+use crate::ingest::link::Trouble;
+use crate::telemetry::TlsErrors;
 
 mod identity;
+mod tls_error;
 
 /// How long a TCP connection may take, both address families together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -102,12 +112,31 @@ impl std::error::Error for Error {
     }
 }
 
+impl Error {
+    /// What it means for a link that a server answered the request for a websocket with an HTTP
+    /// status; none where no server did. What else it says, up to 64 KiB, goes unread.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let Self::Upgrade(err) = self else { return None };
+        let tungstenite::Error::Http(answer) = &**err else { return None };
+        let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let patience = asked.map(|value| retry_after(value, SystemTime::now()));
+        Some(match answer.status() {
+            StatusCode::UNAUTHORIZED => Trouble::Unauthorized,
+            StatusCode::FORBIDDEN => Trouble::Refused,
+            StatusCode::NOT_FOUND | StatusCode::GONE => Trouble::Gone,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Trouble::Later(patience),
+            _ => Trouble::Unknown,
+        })
+    }
+}
+
 /// Opens connections.
 #[derive(Clone)]
 pub struct Dialer {
     tls: Arc<rustls::ClientConfig>,
     proxies: Arc<Matcher>,
     frame_bytes_max: usize,
+    tls_errors: TlsErrors,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -127,6 +156,7 @@ impl Dialer {
         ca_file: Option<&Path>,
         client_certificate: Option<ClientCertificate>,
         frame_bytes_max: usize,
+        tls_errors: TlsErrors,
     ) -> Result<Self, Error> {
         let mut roots = rustls::RootCertStore::empty();
         // A system without authorities still reaches what `ca_file` vouches for.
@@ -152,7 +182,14 @@ impl Dialer {
                 tls
             }
         };
-        Ok(Self { tls: Arc::new(tls), proxies: Arc::new(Matcher::from_env()), frame_bytes_max })
+        let proxies = Arc::new(Matcher::from_env());
+        Ok(Self { tls: Arc::new(tls), proxies, frame_bytes_max, tls_errors })
+    }
+
+    /// The counters of connections that TLS kept from being made: those of websockets are counted
+    /// here, those of REST by who makes the calls.
+    pub fn tls_errors(&self) -> TlsErrors {
+        self.tls_errors.clone()
     }
 
     /// A client for REST calls to `base`.
@@ -177,7 +214,7 @@ impl Dialer {
     /// What kept it from opening.
     pub async fn websocket(&self, url: &Url) -> Result<Socket, Error> {
         let dialed = async {
-            let tcp = self.tcp(url).await?;
+            let tcp = self.tcp(url, GaiResolver::new()).await?;
             let config = WebSocketConfig::default()
                 .max_message_size(Some(self.frame_bytes_max))
                 .max_frame_size(Some(self.frame_bytes_max))
@@ -189,11 +226,21 @@ impl Dialer {
                 .map_err(|err| Error::Upgrade(Box::new(err)))?;
             Ok(socket)
         };
-        tokio::time::timeout(DIAL_TIMEOUT, dialed).await.map_err(|_| Error::TimedOut)?
+        let dialed = tokio::time::timeout(DIAL_TIMEOUT, dialed).await.map_err(|_| Error::TimedOut)?;
+        dialed.inspect_err(|err| self.tls_errors.note(err))
     }
 
-    async fn tcp(&self, url: &Url) -> Result<TcpStream, Error> {
-        let mut connector = HttpConnector::new();
+    /// Opens a connection; the resolver is asked each time.
+    async fn tcp<R>(&self, url: &Url, resolver: R) -> Result<TcpStream, Error>
+    where
+        HttpConnector<R>: Service<
+                Uri,
+                Response = TokioIo<TcpStream>,
+                Error: std::error::Error + Send + Sync + 'static,
+                Future: Send + 'static,
+            >,
+    {
+        let mut connector = HttpConnector::new_with_resolver(resolver);
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));

@@ -1,7 +1,12 @@
 //! Which producers there are, where the configuration names none.
+//!
+//! Without a list there is no feed at all. So it is asked for as long as it takes: every
+//! five minutes where AXP refuses it, since a permission may yet be granted. The log says
+//! which one, and how to do without; `axp_exporter_api_requests_total{operation="producers"}`
+//! counts on, and `/-/ready` says what is waited for.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
@@ -15,7 +20,7 @@ const ID_BYTES_MAX: usize = 36;
 
 /// Asks AXP for its interval-to-date producers until it names some.
 pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
-    let mut said = String::new();
+    let (mut said, mut anew) = (String::new(), false);
     loop {
         let mut pause = pauses.after_failure();
         match api.producers().await.map(usable) {
@@ -24,16 +29,34 @@ pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
                 info!(producers = ids.join(", "), "AXP lists producers");
                 return ids;
             }
+            // A token that is not taken is replaced at once, but once.
+            Err(err) if err.trouble() == Trouble::Unauthorized && !anew => {
+                anew = true;
+                api.forget_token(Instant::now()).await;
+                continue;
+            }
             Err(err) => {
-                let words = describe(&err);
+                anew = false;
+                let (words, trouble) = (describe(&err), err.trouble());
+                pause = pause.max(patience(trouble));
                 if words != said {
-                    warn!(err = words, "no list of producers");
+                    let hint = format!("{}{}", err.hint(), way_without(trouble));
+                    warn!(err = words, wait_seconds = pause.as_secs(), "no list of producers{hint}");
                 }
                 said = words;
-                pause = pause.max(patience(err.trouble()));
             }
         }
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// What does without the list, to follow what went wrong.
+fn way_without(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Refused | Trouble::Gone | Trouble::Conflict => {
+            "; [[producer]] blocks in the configuration do without the list"
+        }
+        _ => "",
     }
 }
 

@@ -5,7 +5,15 @@
 //! socket. Frames are applied as they come, in this task, so that a slow core is felt by
 //! TCP and nothing piles up here. The task ends when it is told to stop; it then closes
 //! its sockets and, for a bounded time, tries to end its subscriptions.
+//!
+//! In reading order: what a link has open (`feed/way.rs`), what comes of it (`feed/outcome.rs` and
+//! `feed/frame.rs`), how it ends (`feed/farewell.rs`), and how a sleep of the machine is seen
+//! (`feed/clocks.rs`).
 
+mod clocks;
+mod farewell;
+mod frame;
+mod outcome;
 mod way;
 
 use std::collections::VecDeque;
@@ -15,30 +23,24 @@ use std::time::{Duration, Instant};
 use futures_util::SinkExt;
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
-use tokio_tungstenite::tungstenite::{Bytes, Error as WireError, Message};
-use tracing::{debug, info, trace, warn};
+use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tracing::{debug, info, warn};
 
-use crate::failure::describe;
-use crate::ingest::api::{self, Api, Subscription, unix_seconds};
-use crate::ingest::dial::{Dialer, Socket};
+use crate::ingest::api::Api;
+use crate::ingest::dial::Dialer;
 use crate::ingest::endpoint::Allowed;
 use crate::ingest::feeds::FeedState;
 use crate::ingest::ledger::Ledger;
-use crate::ingest::link::{Action, Input, Settings, Standing, Status, Trouble, Verdict};
-use crate::ingest::session::{Reason, Session, Slot, read_verdict};
-use crate::parse::measure::Dictionary;
-use crate::pipeline::{Moment, Pipeline};
-use crate::reject::EventReject;
+use crate::ingest::link::{Action, Call, Input, Settings};
+use crate::ingest::session::{Reason, Session, Slot};
+use crate::pipeline::Pipeline;
 use crate::telemetry;
-use way::{Caller, Happened, Outcome, Way};
+use clocks::Clocks;
+use way::{Caller, Happened, Way};
 
-/// How long closing a socket and ending a subscription may take.
-const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a frame of ours may take to go out before the link counts as broken.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-/// A gap between the clock that stops while the machine sleeps and the one that does not,
-/// which is more than their reading takes.
-const SLEEP_MIN: f64 = 10.0;
 
 /// What a feed is built from.
 #[derive(Debug)]
@@ -78,6 +80,8 @@ pub struct Feed {
     pending_noted: bool,
     /// The last trouble in words: said once, not at each attempt.
     last_trouble: String,
+    /// Sockets that are being closed and subscriptions that are being ended.
+    leaving: JoinSet<()>,
     clocks: Clocks,
 }
 
@@ -103,12 +107,23 @@ impl Feed {
             dictionary_asked: false,
             pending_noted: false,
             last_trouble: String::new(),
+            leaving: JoinSet::new(),
             clocks: Clocks::now(),
         }
     }
 
     fn producer_id(&self) -> &str {
         self.parts.state.producer_id()
+    }
+
+    /// Who makes calls to AXP for this feed.
+    fn caller(&self) -> Caller {
+        Caller {
+            api: Arc::clone(&self.parts.api),
+            ledger: Arc::clone(&self.parts.ledger),
+            producer_id: self.producer_id().to_owned(),
+            others: None,
+        }
     }
 
     const fn way(&mut self, slot: Slot) -> &mut Way {
@@ -136,8 +151,7 @@ impl Feed {
                     self.tick();
                     continue;
                 }
-                happened = self.a.next() => (Slot::A, happened),
-                happened = self.b.next() => (Slot::B, happened),
+                happened = either(&mut self.a, &mut self.b) => happened,
             };
             match happened {
                 Happened::Call(outcome, dictionary) => {
@@ -161,6 +175,9 @@ impl Feed {
         if let Some((deadline, slot)) = self.session.deadline()
             && now >= deadline
         {
+            if self.session.link(slot).is_authenticating() {
+                self.say("authentication is not answered".to_owned());
+            }
             self.inputs.push_back((slot, Input::Tick));
         }
     }
@@ -174,81 +191,16 @@ impl Feed {
         }
     }
 
-    fn receive(&mut self, slot: Slot, frame: Option<Result<Message, WireError>>) {
-        let input = match frame {
-            Some(Ok(Message::Text(text))) => self.read(slot, text.as_str()),
-            Some(Ok(Message::Binary(_))) => {
-                self.parts.pipeline.refuse(EventReject::Binary);
-                Input::Frame
-            }
-            Some(Ok(Message::Pong(_))) => {
-                if let Some(pinged_at) = self.way(slot).pinged_at.take() {
-                    self.parts.metrics.ping.set(pinged_at.elapsed().as_secs_f64());
-                }
-                Input::Pong
-            }
-            Some(Ok(Message::Close(frame))) => {
-                let code = frame.map(|frame| u16::from(frame.code));
-                debug!(producer = self.producer_id(), code, "the server closes");
-                Input::Broken(Reason::Closed)
-            }
-            // A ping of the server's is as good a sign of life as a pong.
-            Some(Ok(_)) => Input::Pong,
-            Some(Err(err)) => {
-                debug!(producer = self.producer_id(), err = %err, "the connection broke");
-                Input::Broken(match err {
-                    WireError::Capacity(_) | WireError::Protocol(_) | WireError::Utf8(_) => Reason::Protocol,
-                    _ => Reason::Closed,
-                })
-            }
-            None => Input::Broken(Reason::Closed),
-        };
-        self.inputs.push_back((slot, input));
-    }
-
-    /// Reads a text frame: the answer to authentication, or an event.
-    fn read(&mut self, slot: Slot, text: &str) -> Input {
-        let link = self.session.link(slot);
-        if link.is_authenticating() {
-            let Some(verdict) = read_verdict(text) else {
-                self.parts.pipeline.refuse(EventReject::Early);
-                return Input::Frame;
-            };
-            if verdict != Verdict::Confirmed {
-                self.say(format!("authentication is refused: {verdict:?}"));
-            }
-            return Input::Authentication(verdict);
-        }
-        if !link.is_up() {
-            return Input::Frame;
-        }
-        let now = Moment::now();
-        let applied = if slot == self.follows {
-            self.parts.pipeline.apply(text, now)
-        } else {
-            self.parts.pipeline.apply_outgoing(text, now)
-        };
-        self.note_snapshot();
-        let Err(reject) = applied else { return Input::Event };
-        trace!(producer = self.producer_id(), reason = reject.label(), "event refused");
-        // What is no event may be the server's word about our token.
-        let frame = if reject.is_of_a_row() { Input::Event } else { Input::Frame };
-        read_verdict(text).map_or(frame, Input::Authentication)
-    }
-
     /// Carries out what the session asks a link for.
     async fn perform(&mut self, slot: Slot, action: Action) {
         match action {
             Action::None | Action::Replace => {}
             Action::Call(call) | Action::CallAnew(call) => {
-                let caller = Caller {
-                    api: Arc::clone(&self.parts.api),
-                    ledger: Arc::clone(&self.parts.ledger),
-                    producer_id: self.producer_id().to_owned(),
-                };
+                let others = self.way(slot.other()).subscription.clone();
+                let caller = Caller { others, ..self.caller() };
                 let locale = self.parts.locale.clone().filter(|_| !self.dictionary_asked);
                 // Asked once a token is there, which the first call has shown.
-                let locale = locale.filter(|_| call == crate::ingest::link::Call::Token);
+                let locale = locale.filter(|_| call == Call::Token);
                 self.way(slot).call(caller, call, matches!(action, Action::CallAnew(_)), locale);
             }
             Action::Connect => {
@@ -268,6 +220,8 @@ impl Feed {
                 self.way(slot).pinged_at = Some(Instant::now());
                 self.send(slot, Message::Ping(Bytes::new())).await;
             }
+            // The silence of an outgoing session says nothing about the one that is followed.
+            Action::AcceptEmpty if slot != self.follows => {}
             Action::AcceptEmpty => {
                 self.parts.pipeline.accept_empty();
                 self.note_snapshot();
@@ -297,38 +251,6 @@ impl Feed {
         }
     }
 
-    /// Takes what a call brought to the session.
-    fn conclude(&mut self, slot: Slot, outcome: Outcome) {
-        let input = match outcome {
-            Outcome::Subscription(Some(subscription)) => {
-                Input::Subscription(self.note_subscription(slot, *subscription))
-            }
-            Outcome::Subscription(None) => Input::NotFound,
-            Outcome::Token(token) => {
-                self.way(slot).token = Some(token);
-                Input::Token
-            }
-            Outcome::Trouble(trouble, words) => {
-                if trouble == Trouble::Gone
-                    && let Some(id) = self.way(slot).subscription.take()
-                {
-                    self.parts.ledger.forget(self.parts.state.producer_id(), &id);
-                }
-                self.say(words);
-                Input::Trouble(trouble)
-            }
-            Outcome::Connected(Ok(socket)) => {
-                self.way(slot).socket = Some(*socket);
-                Input::Opened
-            }
-            Outcome::Connected(Err(err)) => {
-                self.say(describe(&err));
-                Input::Broken(Reason::Connect)
-            }
-        };
-        self.inputs.push_back((slot, input));
-    }
-
     /// Says what went wrong: once, until it changes.
     fn say(&mut self, words: String) {
         if words == self.last_trouble {
@@ -338,155 +260,12 @@ impl Feed {
             self.last_trouble = words;
         }
     }
-
-    fn note_subscription(&mut self, slot: Slot, subscription: Subscription) -> Standing {
-        let Subscription { subscription_id, status, transport, expires_in, .. } = subscription;
-        let seconds =
-            |seconds: Option<f64>| seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let endpoint = self.parts.allowed.check(&transport.endpoint);
-        if let Err(err) = &endpoint {
-            self.say(format!("the subscription's endpoint is refused: {err}"));
-        }
-        let standing = Standing {
-            status: match status.to_ascii_uppercase().as_str() {
-                "ACTIVE" => Status::Active,
-                "INACTIVE" => Status::Inactive,
-                _ => Status::Pending,
-            },
-            life: seconds(expires_in),
-            ping_interval: seconds(transport.ping_interval),
-            endpoint_allowed: endpoint.is_ok(),
-        };
-        if standing.status == Status::Pending && !self.pending_noted {
-            self.pending_noted = true;
-            warn!(
-                producer = self.producer_id(),
-                "the subscription is pending; if it stays so, Analytics streaming may not be enabled for the account: ask Avaya"
-            );
-        }
-        if let Some(life) = standing.life {
-            self.parts.metrics.subscription_expiry.set(unix_seconds() + life.as_secs_f64());
-        }
-        self.parts.ledger.note(self.parts.state.producer_id(), &subscription_id);
-        let way = self.way(slot);
-        way.subscription = Some(subscription_id);
-        way.endpoint = endpoint.ok();
-        standing
-    }
-
-    /// Takes what AXP says of the measures; without it the built-in table has to do.
-    fn take_dictionary(&mut self, dictionary: Option<Result<Dictionary, api::Error>>) {
-        match dictionary {
-            Some(Ok(dictionary)) => {
-                self.dictionary_asked = true;
-                self.parts.pipeline.set_dictionary(dictionary);
-            }
-            Some(Err(err)) => {
-                // Where AXP has said no, it is not asked again.
-                self.dictionary_asked = err.status().is_some_and(|status| status.is_client_error());
-                warn!(producer = self.producer_id(), err = describe(&err), "no dictionary");
-            }
-            None => {}
-        }
-    }
-
-    /// Ends a link's session, and its subscription where that is of no use.
-    fn close(&mut self, slot: Slot, reason: Reason, abandon: bool) {
-        let was_up = self.parts.metrics.up.get() == 1;
-        let is_up = self.session.is_up();
-        self.parts.metrics.up.set(i64::from(is_up));
-        self.parts.metrics.reconnect(reason as usize);
-        if was_up && !is_up {
-            warn!(producer = self.producer_id(), reason = reason.label(), "feed lost");
-        }
-        if slot == self.follows {
-            if is_up {
-                self.follows = slot.other();
-                self.parts.pipeline.session_handed_back();
-            } else {
-                self.parts.pipeline.session_lost(Instant::now());
-            }
-        }
-        // What else ends a way has been said where it happened.
-        if !was_up && matches!(reason, Reason::Closed | Reason::Protocol) {
-            self.say(format!("the websocket ends before the feed is up: {}", reason.label()));
-        }
-        // What the other link has taken up is not ours to end.
-        let others = self.way(slot.other()).subscription.clone();
-        let way = self.way(slot);
-        let socket = way.shut();
-        let held =
-            if abandon { way.subscription.take().filter(|id| Some(id) != others.as_ref()) } else { None };
-        if abandon && !is_up {
-            self.parts.metrics.subscription_expiry.set(0.0);
-        }
-        tokio::spawn(self.leave(socket, held));
-    }
-
-    /// Closes a socket and ends a subscription, as far as time allows.
-    fn leave(&self, socket: Option<Socket>, held: Option<String>) -> impl Future<Output = ()> + Send + use<> {
-        let (api, ledger) = (Arc::clone(&self.parts.api), Arc::clone(&self.parts.ledger));
-        let producer_id = self.producer_id().to_owned();
-        async move {
-            let leaving = async {
-                if let Some(mut socket) = socket {
-                    let _ = socket.close(None).await;
-                }
-                if let Some(id) = held {
-                    match api.delete(&id).await {
-                        Ok(()) => ledger.forget(&producer_id, &id),
-                        Err(err) => {
-                            debug!(
-                                producer = producer_id,
-                                err = describe(&err),
-                                "a subscription is left to expire"
-                            );
-                        }
-                    }
-                }
-            };
-            let _ = tokio::time::timeout(FAREWELL_TIMEOUT, leaving).await;
-        }
-    }
-
-    /// Leaves nothing behind, as far as time allows.
-    async fn farewell(&mut self) {
-        for slot in Slot::ALL {
-            // A subscription that is being made has to be known to be ended.
-            if self.way(slot).is_calling() && self.way(slot).subscription.is_none() {
-                let outcome = self.way(slot).finish_call(FAREWELL_TIMEOUT).await;
-                if let Some(Outcome::Subscription(Some(subscription))) = outcome {
-                    self.way(slot).subscription = Some(subscription.subscription_id);
-                }
-            }
-        }
-        let (socket, held) = (self.a.shut(), self.a.subscription.take());
-        let a = self.leave(socket, held);
-        let (socket, held) = (self.b.shut(), self.b.subscription.take());
-        let b = self.leave(socket, held);
-        tokio::join!(a, b);
-    }
 }
 
-/// Two clocks: one stops while the machine sleeps, the other does not.
-struct Clocks {
-    awake: Instant,
-    always: Option<f64>,
-}
-
-impl Clocks {
-    fn now() -> Self {
-        let always = procfs::Current::current().ok().map(|uptime: procfs::Uptime| uptime.uptime);
-        Self { awake: Instant::now(), always }
-    }
-
-    /// True if the machine slept since the last look.
-    fn slept(&mut self) -> bool {
-        let before = std::mem::replace(self, Self::now());
-        let awake = self.awake.duration_since(before.awake).as_secs_f64();
-        match (before.always, self.always) {
-            (Some(before), Some(after)) => after - before - awake > SLEEP_MIN,
-            _ => false,
-        }
+/// Waits for either way, neither of which can keep the other from being heard.
+async fn either(a: &mut Way, b: &mut Way) -> (Slot, Happened) {
+    tokio::select! {
+        happened = a.next() => (Slot::A, happened),
+        happened = b.next() => (Slot::B, happened),
     }
 }

@@ -6,11 +6,16 @@
 //! its end, and what a crash leaves behind lives out its quarter of an hour.
 //!
 //! A file that cannot be read is as if it were empty; one that cannot be written is said
-//! once, and tried again at the next change. It holds ids, no secrets. One file serves one
-//! instance; that nobody else uses it is not checked.
+//! once, and tried again at the next change. It holds ids, no secrets.
+//!
+//! One file serves one instance: two would end and replace each other's subscriptions. So
+//! a lock beside it is held until the process ends, however that ends. It has a file of its
+//! own, as the ledger's is replaced at each change. Where there can be no lock, it goes on
+//! without.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -37,10 +42,31 @@ struct Entries {
     subscriptions: BTreeMap<String, String>,
 }
 
+/// Another instance holds the ledger.
+#[derive(Debug)]
+pub struct Taken {
+    /// Its file.
+    path: PathBuf,
+}
+
+impl std::fmt::Display for Taken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.path.display();
+        write!(
+            formatter,
+            "use {path}: another instance does; stop that one, or give this one another axp.state_file"
+        )
+    }
+}
+
+impl std::error::Error for Taken {}
+
 /// The subscriptions that are held.
 #[derive(Debug)]
 pub struct Ledger {
     path: Option<PathBuf>,
+    /// Locked as long as it is open.
+    _lock: Option<File>,
     entries: Mutex<Entries>,
     /// True while the file does not hold what is known, because it could not be written.
     behind: AtomicBool,
@@ -48,7 +74,14 @@ pub struct Ledger {
 
 impl Ledger {
     /// The ledger of an account, from its file if there is one.
-    pub fn open(path: Option<PathBuf>, account_id: &str) -> Self {
+    ///
+    /// # Errors
+    /// Where another instance holds it.
+    pub fn open(path: Option<PathBuf>, account_id: &str) -> Result<Self, Taken> {
+        let lock = match &path {
+            Some(path) => lock(path)?,
+            None => None,
+        };
         let mut entries = path.as_deref().and_then(read).unwrap_or_default();
         if entries.account_id != account_id {
             entries = Entries { account_id: account_id.to_owned(), ..Entries::default() };
@@ -56,7 +89,7 @@ impl Ledger {
         if entries.instance.is_empty() {
             entries.instance = format!("{:016x}", rand::random::<u64>());
         }
-        Self { path, entries: Mutex::new(entries), behind: AtomicBool::new(false) }
+        Ok(Self { path, _lock: lock, entries: Mutex::new(entries), behind: AtomicBool::new(false) })
     }
 
     /// The name of this instance.
@@ -108,6 +141,28 @@ impl Ledger {
     }
 }
 
+/// A file beside this one.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or(OsStr::new("ledger")).to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+/// Locks a ledger for this process; none where that cannot be done.
+fn lock(path: &Path) -> Result<Option<File>, Taken> {
+    let opened =
+        File::options().write(true).create(true).truncate(false).mode(FILE_MODE).open(beside(path, ".lock"));
+    let locked = opened.map_err(TryLockError::Error).and_then(|file| file.try_lock().map(|()| file));
+    match locked {
+        Ok(file) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(Taken { path: path.to_owned() }),
+        Err(TryLockError::Error(err)) => {
+            warn!(path = %path.display(), err = %err, "no lock for the state file; see that no other instance uses it");
+            Ok(None)
+        }
+    }
+}
+
 fn read(path: &Path) -> Option<Entries> {
     let length = fs::metadata(path).ok()?.len();
     if length > FILE_BYTES_MAX {
@@ -118,9 +173,9 @@ fn read(path: &Path) -> Option<Entries> {
 
 /// Writes beside the file and puts the result in its place, so that it is whole or old.
 fn write(path: &Path, entries: &Entries) -> std::io::Result<()> {
-    let new = path.with_extension("new");
+    let new = beside(path, ".new");
     let _ = fs::remove_file(&new);
-    let mut file = fs::File::options().write(true).create_new(true).mode(FILE_MODE).open(&new)?;
+    let mut file = File::options().write(true).create_new(true).mode(FILE_MODE).open(&new)?;
     file.write_all(&serde_json::to_vec(entries)?)?;
     file.sync_all()?;
     fs::rename(&new, path)
@@ -130,22 +185,49 @@ fn write(path: &Path, entries: &Entries) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
+    /// The ledger of the account of these tests.
+    fn open(path: &Path) -> Ledger {
+        Ledger::open(Some(path.to_owned()), "ABCDEF").unwrap()
+    }
+
     #[test]
     fn what_is_noted_is_there_after_a_crash() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.json");
-        let ledger = Ledger::open(Some(path.clone()), "ABCDEF");
+        let ledger = open(&path);
         ledger.note("Queue_itd_1.0.0", "one");
         ledger.note("Agent_itd_1.0.0", "two");
         ledger.forget("Agent_itd_1.0.0", "another");
-        let again = Ledger::open(Some(path.clone()), "ABCDEF");
-        assert_eq!(again.instance(), ledger.instance());
+        let instance = ledger.instance();
+        drop(ledger);
+        let again = open(&path);
+        assert_eq!(again.instance(), instance);
         assert_eq!(again.subscription("Queue_itd_1.0.0").as_deref(), Some("one"));
         assert_eq!(again.subscription("Agent_itd_1.0.0").as_deref(), Some("two"));
         again.forget("Queue_itd_1.0.0", "one");
-        assert_eq!(Ledger::open(Some(path.clone()), "ABCDEF").subscription("Queue_itd_1.0.0"), None);
-        let other = Ledger::open(Some(path), "GHIJKL");
+        drop(again);
+        assert_eq!(open(&path).subscription("Queue_itd_1.0.0"), None);
+        let other = Ledger::open(Some(path), "GHIJKL").unwrap();
         assert_eq!(other.subscription("Agent_itd_1.0.0"), None, "another account's are not ours");
+    }
+
+    #[test]
+    fn a_ledger_has_one_instance_however_often_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.json");
+        let first = open(&path);
+        for id in ["one", "two"] {
+            first.note("Q", id);
+            let refused = Ledger::open(Some(path.clone()), "ABCDEF").unwrap_err().to_string();
+            assert!(
+                refused.contains(path.to_str().unwrap()) && refused.contains("axp.state_file"),
+                "{refused}"
+            );
+        }
+        let neighbour = open(&folder.path().join("ledger.other"));
+        neighbour.note("Q", "three");
+        drop(first);
+        assert_eq!(open(&path).subscription("Q").as_deref(), Some("two"));
     }
 
     #[test]
@@ -153,11 +235,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.json");
         fs::write(&path, "{\"instance\":7").unwrap();
-        let ledger = Ledger::open(Some(path.clone()), "ABCDEF");
+        let ledger = open(&path);
         assert_eq!(ledger.instance().len(), 16);
         ledger.note("Q", "one");
-        assert_eq!(Ledger::open(Some(path), "ABCDEF").subscription("Q").as_deref(), Some("one"));
-        let nowhere = Ledger::open(Some(folder.path().join("no/such/folder")), "ABCDEF");
+        drop(ledger);
+        assert_eq!(open(&path).subscription("Q").as_deref(), Some("one"));
+        let nowhere = open(&folder.path().join("no/such/folder"));
         nowhere.note("Q", "one");
         assert_eq!(nowhere.subscription("Q").as_deref(), Some("one"), "it goes on without");
     }

@@ -31,8 +31,10 @@ pub enum Reason {
     Closed,
     /// Pings were not answered.
     Ping,
-    /// A frame over the limit, or not of the protocol.
+    /// A frame that is not of the protocol.
     Protocol,
+    /// A frame or a message over the limit.
+    Oversized,
     /// No event came at all.
     Silent,
     /// The machine slept.
@@ -43,7 +45,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Token,
         Self::Subscription,
         Self::Endpoint,
@@ -53,6 +55,7 @@ impl Reason {
         Self::Closed,
         Self::Ping,
         Self::Protocol,
+        Self::Oversized,
         Self::Silent,
         Self::Suspended,
         Self::Replaced,
@@ -70,6 +73,7 @@ impl Reason {
             Self::Closed => "closed",
             Self::Ping => "ping",
             Self::Protocol => "protocol",
+            Self::Oversized => "oversized",
             Self::Silent => "silent",
             Self::Suspended => "suspended",
             Self::Replaced => "replaced",

@@ -13,12 +13,17 @@ use sha2::Sha256;
 use crate::config::Personal;
 
 /// AXP's measures that name a person (names, login, handle).
-pub const PERSONAL: [&str; 5] =
+const PERSONAL: [&str; 5] =
     ["agentFirstName", "agentLastName", "agentDisplayName", "agentLoginId", "agentUserHandle"];
 
 /// Bytes of a hash that are shown: 16 hex digits tell 100,000 people apart with a chance
 /// of one in four billion for any collision.
 const HASH_BYTES: usize = 8;
+
+/// True if the measure of this name names a person: one that AXP documents, or one of `more`.
+pub fn is_personal(measure: &str, more: &[String]) -> bool {
+    PERSONAL.contains(&measure) || more.iter().any(|name| name == measure)
+}
 
 /// What is personal, and what becomes of it.
 #[derive(Clone)]
@@ -49,7 +54,7 @@ impl Privacy {
 
     /// True if the measure of this name names a person.
     pub fn is_personal(&self, measure: &str) -> bool {
-        PERSONAL.contains(&measure) || self.measures.iter().any(|name| name == measure)
+        is_personal(measure, &self.measures)
     }
 
     /// What becomes of personal measures.

@@ -5,4 +5,5 @@ mod harness;
 mod life;
 mod readings;
 mod rows;
+mod takeover;
 mod worked_example;

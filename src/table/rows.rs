@@ -176,6 +176,12 @@ impl Table {
         ids.len()
     }
 
+    /// Gives the rows of one generation to another; returns how many there were.
+    pub fn move_generation(&mut self, from: u32, to: u32) -> usize {
+        let rows = self.rows.iter_mut().flatten().filter(|row| row.generation == from);
+        rows.map(|row| row.generation = to).count()
+    }
+
     /// Adds a column for a measure.
     pub fn add_column(&mut self, spec: ColumnSpec) -> ColumnId {
         let slot = if spec.kind == Kind::Text {

@@ -19,7 +19,7 @@ use crate::ingest::event::PayloadType;
 /// What is going on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// There is no session.
+    /// There is no session any more.
     Lost,
     /// There is one, and no snapshot is on its way.
     Idle,
@@ -27,7 +27,7 @@ enum Stage {
     Open,
 }
 
-/// Where a producer's session stands in its snapshot. Knows no clock.
+/// Where a session stands in its snapshot. Knows no clock.
 #[derive(Debug)]
 pub struct Snapshot {
     quiet: Duration,
@@ -35,6 +35,8 @@ pub struct Snapshot {
     generation: u32,
     stage: Stage,
     complete: bool,
+    /// Rows were set by another session, which did not get to its end.
+    mixed: bool,
     /// When the last event of the snapshot came; before the first, when the session opened.
     last_initializing: Option<Instant>,
     /// True once an event of the snapshot came.
@@ -42,7 +44,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// No session yet; a snapshot ends after `quiet` without an event of it.
+    /// Before the first session; a snapshot ends after `quiet` without an event of it.
     pub const fn new(quiet: Duration) -> Self {
         Self {
             quiet,
@@ -50,42 +52,43 @@ impl Snapshot {
             generation: 0,
             stage: Stage::Lost,
             complete: false,
+            mixed: false,
             last_initializing: None,
             begun: false,
         }
     }
 
-    /// A session begins: what it names belongs to a new generation.
-    pub fn session_opened(&mut self, now: Instant) {
-        self.session = self.session.wrapping_add(1);
-        self.generation = self.generation.wrapping_add(1);
-        self.stage = Stage::Idle;
-        self.complete = false;
-        self.begun = false;
-        self.last_initializing = Some(now);
+    /// A session begins: what it names belongs to a new generation, whose number no other
+    /// session of the producer may have.
+    #[must_use]
+    pub const fn opened(&self, session: u32, generation: u32, now: Instant) -> Self {
+        let stage = Stage::Idle;
+        Self { session, generation, stage, last_initializing: Some(now), ..Self::new(self.quiet) }
     }
 
     /// The session ended: an open generation is discarded.
-    pub fn session_lost(&mut self) {
+    pub const fn session_lost(&mut self) {
         self.stage = Stage::Lost;
     }
 
-    /// The session ended, and one before it, whose snapshot had closed, goes on.
-    pub fn session_handed_back(&mut self) {
-        self.stage = Stage::Idle;
-        self.begun = true;
-        self.complete = true;
+    /// Another session has set rows of this one and told no more. Until this one sends a
+    /// snapshot anew it cannot be said that they are as it knows them.
+    pub const fn mix(&mut self) {
+        self.mixed = true;
     }
 
-    /// An event arrives; true if it closes the generation once it is applied.
+    /// An event arrives; true if it closes the generation once it is applied. One that
+    /// opens another generation takes the number after `generations`, the last one given.
     #[must_use]
-    pub fn event(&mut self, payload_type: PayloadType, now: Instant) -> bool {
+    pub fn event(&mut self, payload_type: PayloadType, now: Instant, generations: &mut u32) -> bool {
         match payload_type {
             PayloadType::Initializing => {
                 let last = self.last_initializing.replace(now);
                 let resumed = last.is_some_and(|last| now.saturating_duration_since(last) < self.quiet);
                 if self.begun && self.stage != Stage::Open && !resumed {
-                    self.generation = self.generation.wrapping_add(1);
+                    *generations = generations.wrapping_add(1);
+                    self.generation = *generations;
+                    self.complete &= !std::mem::take(&mut self.mixed);
                 }
                 self.stage = Stage::Open;
                 self.begun = true;
@@ -140,9 +143,15 @@ impl Snapshot {
         self.generation
     }
 
-    /// True once a snapshot of this session has closed.
+    /// True once a snapshot of this session has closed, and the rows are as it says.
     pub const fn is_complete(&self) -> bool {
-        self.complete
+        self.complete && !self.mixed
+    }
+
+    /// True once a snapshot has closed and while no other is on its way: rows that the
+    /// session did not name are gone.
+    pub const fn names_all(&self) -> bool {
+        self.complete && matches!(self.stage, Stage::Idle)
     }
 
     /// True while a snapshot is on its way, and with it the rows that it will name.
@@ -165,30 +174,34 @@ mod tests {
     const QUIET: Duration = Duration::from_secs(10);
 
     fn opened() -> (Snapshot, Instant) {
-        let mut snapshot = Snapshot::new(QUIET);
         let now = Instant::now();
-        snapshot.session_opened(now);
-        (snapshot, now)
+        (Snapshot::new(QUIET).opened(1, 1, now), now)
+    }
+
+    /// An event, where nobody else opens generations.
+    fn tell(snapshot: &mut Snapshot, payload_type: PayloadType, now: Instant) -> bool {
+        let mut generations = snapshot.generation();
+        snapshot.event(payload_type, now, &mut generations)
     }
 
     #[test]
     fn the_first_live_event_closes_it() {
         let (mut snapshot, now) = opened();
-        assert!(!snapshot.event(Initializing, now));
+        assert!(!tell(&mut snapshot, Initializing, now));
         assert!(!snapshot.is_complete());
-        assert!(snapshot.event(Live, now));
+        assert!(tell(&mut snapshot, Live, now));
         assert!(snapshot.is_complete());
-        assert!(!snapshot.event(Live, now));
+        assert!(!tell(&mut snapshot, Live, now));
     }
 
     #[test]
     fn quiet_closes_it() {
         let (mut snapshot, now) = opened();
         assert_eq!(snapshot.deadline(), None);
-        let _ = snapshot.event(Initializing, now);
+        let _ = tell(&mut snapshot, Initializing, now);
         assert_eq!(snapshot.deadline(), Some(now + QUIET));
         assert!(!snapshot.tick(now + QUIET / 2));
-        let _ = snapshot.event(Initializing, now + QUIET / 2);
+        let _ = tell(&mut snapshot, Initializing, now + QUIET / 2);
         assert!(!snapshot.tick(now + QUIET));
         assert!(snapshot.tick(now + QUIET / 2 + QUIET));
         assert_eq!(snapshot.deadline(), None);
@@ -197,18 +210,18 @@ mod tests {
     #[test]
     fn a_session_that_begins_with_live_events_had_an_empty_snapshot() {
         let (mut snapshot, now) = opened();
-        assert!(!snapshot.event(Live, now), "it may still be on its way");
-        assert!(!snapshot.event(Live, now + QUIET / 2));
+        assert!(!tell(&mut snapshot, Live, now), "it may still be on its way");
+        assert!(!tell(&mut snapshot, Live, now + QUIET / 2));
         assert!(snapshot.tick(now + QUIET));
         assert!(snapshot.is_complete());
 
         let (mut snapshot, now) = opened();
-        assert!(snapshot.event(Live, now + QUIET), "it would have come");
+        assert!(tell(&mut snapshot, Live, now + QUIET), "it would have come");
 
         let (mut snapshot, now) = opened();
-        let _ = snapshot.event(Live, now);
-        let _ = snapshot.event(Initializing, now);
-        assert!(snapshot.event(Live, now), "it came after all");
+        let _ = tell(&mut snapshot, Live, now);
+        let _ = tell(&mut snapshot, Initializing, now);
+        assert!(tell(&mut snapshot, Live, now), "it came after all");
 
         let (mut snapshot, _) = opened();
         assert!(snapshot.accept_empty());
@@ -218,7 +231,7 @@ mod tests {
     #[test]
     fn a_session_that_breaks_discards_it() {
         let (mut snapshot, now) = opened();
-        let _ = snapshot.event(Initializing, now);
+        let _ = tell(&mut snapshot, Initializing, now);
         snapshot.session_lost();
         assert!(!snapshot.tick(now + QUIET * 2));
         assert!(!snapshot.is_complete());
@@ -227,21 +240,32 @@ mod tests {
     #[test]
     fn live_events_within_a_snapshot_do_not_split_it() {
         let (mut snapshot, now) = opened();
-        let _ = snapshot.event(Initializing, now);
+        let _ = tell(&mut snapshot, Initializing, now);
         let generation = snapshot.generation();
-        assert!(snapshot.event(Live, now));
-        let _ = snapshot.event(Initializing, now + QUIET / 2);
+        assert!(tell(&mut snapshot, Live, now));
+        let _ = tell(&mut snapshot, Initializing, now + QUIET / 2);
         assert_eq!(snapshot.generation(), generation);
-        assert!(snapshot.event(Live, now + QUIET / 2));
+        assert!(tell(&mut snapshot, Live, now + QUIET / 2));
     }
 
     #[test]
     fn a_second_snapshot_of_a_session_is_a_new_generation() {
         let (mut snapshot, now) = opened();
-        let _ = snapshot.event(Initializing, now);
+        let _ = tell(&mut snapshot, Initializing, now);
         let generation = snapshot.generation();
-        let _ = snapshot.event(Live, now);
-        let _ = snapshot.event(Initializing, now + QUIET);
+        let _ = tell(&mut snapshot, Live, now);
+        let _ = tell(&mut snapshot, Initializing, now + QUIET);
         assert_ne!(snapshot.generation(), generation);
+    }
+
+    #[test]
+    fn rows_that_another_session_has_set_are_its_own_again_after_a_snapshot_anew() {
+        let (mut snapshot, now) = opened();
+        let _ = tell(&mut snapshot, Initializing, now);
+        snapshot.mix();
+        assert!(tell(&mut snapshot, Live, now) && !snapshot.is_complete(), "half of it came before");
+        let _ = tell(&mut snapshot, Initializing, now + QUIET);
+        assert!(!snapshot.is_complete());
+        assert!(tell(&mut snapshot, Live, now + QUIET) && snapshot.is_complete());
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axp_exporter::config::Config;
 use axp_exporter::ingest::dial::{Dialer, Socket};
+use axp_exporter::telemetry::Telemetry;
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 use url::Url;
@@ -30,7 +31,7 @@ async fn the_websocket_passes_the_core_cases_of_autobahn() {
     let port: u16 = server.read_until("port", |line| line.parse().ok());
     let base = Url::parse(&format!("ws://127.0.0.1:{port}/")).unwrap();
     let frame_bytes_max = usize::try_from(Config::default().limits.frame_bytes.get()).unwrap();
-    let dialer = Dialer::new(None, None, frame_bytes_max).unwrap();
+    let dialer = Dialer::new(None, None, frame_bytes_max, Telemetry::new(0).tls_errors()).unwrap();
     let open = async |path: &str| dialer.websocket(&base.join(path).unwrap()).await.unwrap();
 
     let mut counting = open("getCaseCount").await;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{PATIENCE, Process, exporter, pipe, wait_for};
+use crate::support::{Demo, PATIENCE, Process, exporter, pipe, wait_for};
 
 /// The program, with nothing in its environment that could change what it does.
 fn program(arguments: &[&str]) -> Command {
@@ -185,6 +185,22 @@ fn the_simulator_prints_a_configuration_that_run_takes_and_no_secret_is_logged()
     }
     let written = std::fs::read_to_string(&lines).unwrap();
     assert!(!written.contains("agent_first_name"), "personal data is dropped by default");
+}
+
+#[test]
+fn a_feed_that_is_lost_says_how_the_server_closed_it() {
+    let mut demo = Demo::start(&["--agents", "5", "--queues", "2"]);
+    let close =
+        r#"{"fault":"close","producer":"Queue_itd_1.0.0","code":4001,"reason":"gone\u001b[31m\naway"}"#;
+    assert_eq!(demo.admin("faults", close)["hit"], 1);
+    let line = wait_for("line about it", PATIENCE, || {
+        let log = demo.process.stderr();
+        log.lines().find(|line| line.contains("feed lost")).map(str::to_owned).ok_or(log)
+    });
+    for said in ["Queue_itd_1.0.0", "code=4001", r#"words="gone [31m away""#] {
+        assert!(line.contains(said), "{said} in {line}");
+    }
+    assert!(demo.process.stop().success());
 }
 
 #[test]

@@ -12,6 +12,7 @@
 mod autobahn;
 mod commands;
 mod feed;
+mod front;
 mod legal;
 mod link;
 mod peers;
@@ -20,3 +21,5 @@ mod rig;
 mod scrape;
 mod session;
 mod support;
+mod token;
+mod websocket;

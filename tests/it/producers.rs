@@ -6,14 +6,14 @@ use std::process::Command;
 use crate::support::{Process, exporter, pipe, request};
 
 /// A simulator, the configuration that it prints, and a folder with that.
-struct Account {
+pub(crate) struct Account {
     _simulator: Process,
-    config: String,
-    folder: tempfile::TempDir,
+    pub(crate) config: String,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Account {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let simulator = Process::start(program(&["simulate", "--listen", "127.0.0.1:0", "--agents", "3"]));
         let config = simulator.read_through("app_key");
         Self { _simulator: simulator, config, folder: tempfile::tempdir().unwrap() }
@@ -24,20 +24,23 @@ impl Account {
         output(self.folder.path(), command, config)
     }
 
-    fn value(&self, key: &str) -> &str {
+    pub(crate) fn value(&self, key: &str) -> &str {
         let line = self.config.lines().find_map(|line| line.strip_prefix(key)).unwrap();
         line.trim_matches([' ', '=', '"'])
     }
 
     /// Makes the simulator answer an operation with this status, once.
     fn answer(&self, operation: &str, status: u16) {
-        let url = format!("{}/admin/faults", self.value("api_url"));
-        let fault = format!(r#"{{"fault":"answer","operation":"{operation}","status":{status}}}"#);
-        request("POST", &url, &[], &fault).ok();
+        self.fault(&format!(r#"{{"fault":"answer","operation":"{operation}","status":{status}}}"#));
+    }
+
+    /// Injects a fault, given as the admin endpoint takes it.
+    pub(crate) fn fault(&self, fault: &str) {
+        request("POST", &format!("{}/admin/faults", self.value("api_url")), &[], fault).ok();
     }
 }
 
-fn program(arguments: &[&str]) -> Command {
+pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = exporter(arguments);
     command.env_clear();
     command

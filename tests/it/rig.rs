@@ -14,13 +14,14 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// How long anything may take that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A task, and what ends it when dropped.
 type Running = (oneshot::Sender<()>, JoinHandle<()>);
 
 pub(crate) struct Rig {
     pub(crate) simulator: SimulatorHandle,
+    pub(crate) account_id: String,
     configuration: String,
     address: String,
     running_simulator: Option<Running>,
@@ -61,6 +62,7 @@ impl Rig {
         let running = tokio::spawn(simulator.run(async move { drop(stopped.await) }));
         let mut rig = Self {
             simulator: handle,
+            account_id: credentials.account_id,
             configuration,
             address: String::new(),
             running_simulator: Some((stop, running)),

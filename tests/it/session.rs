@@ -8,14 +8,14 @@ use axp_exporter::simulator::Operation;
 
 use crate::rig::{Rig, wait_for};
 
-const AGENTS: &str = "[[producer]]\nid = \"Agent_itd_1.0.0\"\n";
+pub(crate) const AGENTS: &str = "[[producer]]\nid = \"Agent_itd_1.0.0\"\n";
 
 /// Faults as the simulator takes them.
-fn answer(operation: &str, status: u16, rest: &str) -> String {
+pub(crate) fn answer(operation: &str, status: u16, rest: &str) -> String {
     format!(r#"{{"fault":"answer","operation":"{operation}","status":{status}{rest}}}"#)
 }
 
-fn rewrite(operation: &str, pointer: &str, value: &str) -> String {
+pub(crate) fn rewrite(operation: &str, pointer: &str, value: &str) -> String {
     format!(
         r#"{{"fault":"rewrite","operation":"{operation}","pointer":"{pointer}","value":{value},"times":1}}"#
     )
@@ -26,11 +26,11 @@ async fn start(faults: &[&str]) -> Rig {
 }
 
 impl Rig {
-    fn requests(&self, operation: Operation) -> u64 {
+    pub(crate) fn requests(&self, operation: Operation) -> u64 {
         self.simulator.requests()[&operation]
     }
 
-    async fn reconnects(&self, reason: &str) -> f64 {
+    pub(crate) async fn reconnects(&self, reason: &str) -> f64 {
         self.of_agents("reconnects_total", &format!("reason=\"{reason}\"")).await
     }
 
@@ -185,6 +185,18 @@ async fn a_lost_subscription_is_replaced_without_a_gap() {
 }
 
 #[tokio::test]
+async fn stopping_waits_for_a_subscription_that_is_being_ended() {
+    let faults =
+        [r#"{"fault":"endpoint"}"#, r#"{"fault":"delay","operation":"delete","seconds":1,"times":1}"#];
+    let mut rig = start(&faults).await;
+    wait_for("an endpoint that is none", || async { rig.reconnects("endpoint").await == 1.0 }).await;
+    assert_eq!(rig.simulator.subscriptions().len(), 1);
+    rig.stop_app().await;
+    assert!(rig.simulator.subscriptions().is_empty());
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn after_a_crash_its_own_subscription_is_taken_up_again_and_nobody_elses() {
     let folder = tempfile::tempdir().unwrap();
     let state = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -250,17 +262,18 @@ async fn each_refusal_of_authentication_has_its_own_way_out() {
 
 #[tokio::test]
 async fn every_close_is_followed_by_a_new_session_on_the_same_subscription() {
-    let mut rig = start(&[]).await;
-    rig.ready().await;
-    for (index, code) in [1000, 1001, 1008, 1011, 4000].into_iter().enumerate() {
-        wait_for("the feed", || rig.is_up()).await;
-        wait_for("the snapshot", || async { rig.of_agents("feed_snapshot_complete", "").await == 1.0 }).await;
+    let after = |code: u16| async move {
+        let mut rig = start(&[]).await;
+        rig.ready().await;
         assert_eq!(rig.fault(&format!(r#"{{"fault":"close","code":{code},"reason":"x\u001b[31m"}}"#)), 1);
-        wait_for("the loss", || async { rig.reconnects("closed").await == (index + 1) as f64 }).await;
-    }
-    wait_for("the feed", || rig.is_up()).await;
-    assert_eq!(rig.requests(Operation::Create), 1);
-    rig.stop().await;
+        wait_for("the loss", || async { rig.reconnects("closed").await == 1.0 }).await;
+        wait_for("the feed", || rig.is_up()).await;
+        let tokens = if code == 1008 { 2 } else { 1 };
+        assert_eq!(rig.requests(Operation::Token), tokens, "only 1008 may be about the token: {code}");
+        assert_eq!(rig.requests(Operation::Create), 1, "{code}");
+        rig.stop().await;
+    };
+    futures_util::future::join_all([1000, 1001, 1008, 1011, 1012, 4000].map(after)).await;
 }
 
 #[tokio::test]
@@ -286,15 +299,12 @@ async fn frames_that_break_the_protocol_or_the_limit_end_the_session_and_no_more
     let mut rig = Rig::start_with(&limit, &[], &[]).await;
     rig.ready().await;
     let long = format!(r#"{{"fault":"frame","text":"{}"}}"#, "x".repeat(70_000));
-    for (index, fault) in
-        [long.as_str(), r#"{"fault":"frame","hex":"ff","binary":false}"#].into_iter().enumerate()
+    for (fault, reason) in
+        [(long.as_str(), "oversized"), (r#"{"fault":"frame","hex":"ff","binary":false}"#, "protocol")]
     {
         wait_for("the feed", || rig.is_up()).await;
         assert_eq!(rig.fault(fault), 1);
-        wait_for("the end of the session", || async {
-            rig.reconnects("protocol").await == (index + 1) as f64
-        })
-        .await;
+        wait_for("the end of the session", || async { rig.reconnects(reason).await == 1.0 }).await;
     }
     wait_for("the feed", || rig.is_up()).await;
     rig.stop().await;

@@ -1,5 +1,6 @@
 //! A call to AXP: what kinds there are, how they end, and why one gave nothing.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
@@ -14,6 +15,8 @@ use crate::label::labels::clean_value;
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(10);
 /// Most bytes of the server's own words in an error.
 const DETAIL_BYTES_MAX: usize = 200;
+/// What stands for a secret in them.
+const REDACTED: &str = "[redacted]";
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +90,13 @@ pub struct Refusal {
 pub enum Error {
     /// A secret cannot be read.
     Secret(&'static str, SecretError),
+    /// No token, as the last request for one ended; it has been logged.
+    NoToken {
+        /// How it ended.
+        cause: Arc<Error>,
+        /// How long asking again is pointless.
+        wait: Duration,
+    },
     /// No answer.
     Unreachable(Operation, reqwest::Error),
     /// An answer that says no.
@@ -99,6 +109,7 @@ impl std::fmt::Display for Error {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Secret(key, _) => write!(formatter, "read {key}"),
+            Self::NoToken { .. } => formatter.write_str("get a token"),
             Self::Unreachable(operation, _) => {
                 write!(formatter, "reach AXP ({})", operation.label())
             }
@@ -116,6 +127,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Secret(_, err) => Some(err),
+            Self::NoToken { cause, .. } => Some(&**cause),
             Self::Unreachable(_, err) => Some(err),
             Self::Refused(..) | Self::Unreadable(..) => None,
         }
@@ -123,21 +135,34 @@ impl std::error::Error for Error {
 }
 
 impl Error {
-    /// The status of an answer that said no.
+    /// The status of an answer that said no, to this call and not to one for a token.
     pub const fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Refused(_, refusal) => Some(refusal.status),
             _ => None,
         }
     }
-}
 
-impl Error {
+    /// What may help where AXP says no, to follow the error; else nothing.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoToken { cause, .. } => cause.hint(),
+            Self::Refused(_, Refusal { status: StatusCode::UNAUTHORIZED, .. }) => {
+                "; look at axp.client_id, axp.client_secret_file and axp.app_key_file"
+            }
+            Self::Refused(_, Refusal { status: StatusCode::FORBIDDEN, .. }) => {
+                "; the client and the application key both need the permission to use Analytics"
+            }
+            _ => "",
+        }
+    }
+
     /// What it means for a session.
     pub fn trouble(&self) -> Trouble {
         use StatusCode as Is;
         match self {
             Self::Secret(..) => Trouble::NoToken,
+            Self::NoToken { wait, .. } => Trouble::NoTokenNow(Some(*wait)),
             Self::Refused(Operation::Token, refusal) => match refusal.status {
                 Is::REQUEST_TIMEOUT | Is::TOO_MANY_REQUESTS => Trouble::NoTokenNow(refusal.retry_after),
                 status if status.is_client_error() => Trouble::NoToken,
@@ -163,7 +188,7 @@ impl Error {
 
 /// How long `Retry-After` asks to wait: seconds, or a date
 /// ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#field.retry-after)).
-pub(super) fn retry_after(value: &str, now: SystemTime) -> Duration {
+pub(in crate::ingest) fn retry_after(value: &str, now: SystemTime) -> Duration {
     if let Ok(seconds) = value.trim().parse() {
         return Duration::from_secs(seconds);
     }
@@ -189,7 +214,10 @@ pub(super) fn detail(body: &[u8], secrets: &[&SecretString]) -> String {
     let words: Vec<String> = words.into_iter().flatten().collect();
     let words = secrets.iter().fold(words.join(": "), |words, secret| match secret.expose_secret() {
         "" => words,
-        secret => words.replace(secret, "[redacted]"),
+        secret => {
+            let in_a_form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+            words.replace(secret, REDACTED).replace(&in_a_form, REDACTED)
+        }
     });
     clean_value(&words, DETAIL_BYTES_MAX).into_owned()
 }
@@ -223,9 +251,20 @@ mod tests {
 
     #[test]
     fn a_secret_that_the_server_repeats_is_not_shown() {
-        let secret = SecretString::from("hush".to_owned());
-        let body = r#"{"error":"invalid_client","error_description":"bad client_secret=hush"}"#;
-        assert_eq!(detail(body.as_bytes(), &[&secret]), "invalid_client: bad client_secret=[redacted]");
+        let (secret, token) = (SecretString::from("hu/sh="), SecretString::from("eyJ.x"));
+        for (body, words) in [
+            (
+                r#"{"error":"bad","error_description":"client_secret=hu/sh="}"#,
+                "bad: client_secret=[redacted]",
+            ),
+            (r#"{"detail":"client_secret=hu%2Fsh%3D&scope"}"#, "client_secret=[redacted]&scope"),
+            (r#"{"title":"hu/sh=","detail":"Bearer eyJ.x"}"#, "[redacted]: Bearer [redacted]"),
+        ] {
+            assert_eq!(detail(body.as_bytes(), &[&secret, &token]), words);
+        }
+        // A secret that the cut would halve is gone before.
+        let body = format!(r#"{{"title":"{}hu/sh="}}"#, "x".repeat(DETAIL_BYTES_MAX - 3));
+        assert!(!detail(body.as_bytes(), &[&secret]).contains("hu"));
     }
 
     #[test]

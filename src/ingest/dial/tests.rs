@@ -1,6 +1,7 @@
 //! The way out against real servers on loopback: proxies here, TLS and its certificates below.
 
 mod authority;
+mod names;
 mod tls;
 
 use std::net::SocketAddr;
@@ -10,9 +11,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::telemetry::Telemetry;
 
 fn dialer(proxies: Matcher) -> Dialer {
-    Dialer { proxies: Arc::new(proxies), ..Dialer::new(None, None, 1 << 20).unwrap() }
+    Dialer {
+        proxies: Arc::new(proxies),
+        ..Dialer::new(None, None, 1 << 20, Telemetry::new(0).tls_errors()).unwrap()
+    }
 }
 
 /// Serves one websocket and says a word on it.

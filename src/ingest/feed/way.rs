@@ -7,15 +7,22 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use secrecy::SecretString;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
 use url::Url;
 
-use crate::failure::describe;
 use crate::ingest::api::{self, Api, Subscription};
 use crate::ingest::dial::{self, Dialer, Socket};
 use crate::ingest::ledger::Ledger;
-use crate::ingest::link::{Call, Trouble};
+use crate::ingest::link::Call;
+use crate::label::labels::clean_value;
 use crate::parse::measure::Dictionary;
+
+/// Most bytes of how a socket ended; a close frame has no more
+/// ([RFC 6455](https://www.rfc-editor.org/rfc/rfc6455#section-5.5)).
+const ENDING_BYTES_MAX: usize = 123;
 
 /// What a call brought.
 pub(super) enum Outcome {
@@ -23,10 +30,41 @@ pub(super) enum Outcome {
     Subscription(Option<Box<Subscription>>),
     /// A token.
     Token(SecretString),
-    /// Nothing: what that means, and why in words.
-    Trouble(Trouble, String),
+    /// Nothing, and why.
+    Trouble(api::Error),
     /// A websocket, or why there is none.
     Connected(Result<Box<Socket>, dial::Error>),
+}
+
+/// How a socket ends: the code that it is closed with, by the server or by us, and why.
+pub(super) struct Ending {
+    pub(super) code: CloseCode,
+    /// The server's words or what broke, fit for a log.
+    pub(super) words: String,
+}
+
+impl Ending {
+    /// The server closes.
+    pub(super) fn by_server(frame: Option<&CloseFrame>) -> Self {
+        let words = frame.map_or("", |frame| frame.reason.as_str());
+        Self {
+            code: frame.map_or(CloseCode::Status, |frame| frame.code),
+            words: clean_value(words, ENDING_BYTES_MAX).into_owned(),
+        }
+    }
+
+    /// Nothing more can be read. Who closes for that is left to us: tungstenite sends nothing.
+    pub(super) fn of(err: &tungstenite::Error) -> Self {
+        let code = match err {
+            tungstenite::Error::Capacity(_) => CloseCode::Size,
+            tungstenite::Error::Utf8(_) => CloseCode::Invalid,
+            // The connection ended without a word, which it calls a breach of the protocol.
+            tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => CloseCode::Abnormal,
+            tungstenite::Error::Protocol(_) => CloseCode::Protocol,
+            _ => CloseCode::Abnormal,
+        };
+        Self { code, words: clean_value(&err.to_string(), ENDING_BYTES_MAX).into_owned() }
+    }
 }
 
 /// What came of a way.
@@ -43,6 +81,8 @@ pub(super) struct Caller {
     pub(super) api: Arc<Api>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) producer_id: String,
+    /// What the other link holds, which is not to be found.
+    pub(super) others: Option<String>,
 }
 
 type Running = Pin<Box<dyn Future<Output = (Outcome, Option<Result<Dictionary, api::Error>>)> + Send>>;
@@ -60,6 +100,8 @@ pub(super) struct Way {
     pub(super) endpoint: Option<Url>,
     pub(super) token: Option<SecretString>,
     pub(super) pinged_at: Option<Instant>,
+    /// How the socket ended, once that is known.
+    pub(super) ending: Option<Ending>,
 }
 
 impl Way {
@@ -90,15 +132,14 @@ impl Way {
         }
     }
 
-    /// True while a call is under way.
-    pub(super) const fn is_calling(&self) -> bool {
-        self.call.is_some()
-    }
-
-    /// Waits for the call under way, for so long.
-    pub(super) async fn finish_call(&mut self, timeout: Duration) -> Option<Outcome> {
-        let running = self.call.take()?;
-        tokio::time::timeout(timeout, running).await.ok().map(|(outcome, _)| outcome)
+    /// Waits for a subscription that is being made, for so long: it has to be known to be ended.
+    pub(super) async fn finish_creation(&mut self, timeout: Duration) {
+        if self.subscription.is_none()
+            && let Some(running) = self.call.take()
+            && let Ok((Outcome::Subscription(Some(made)), _)) = tokio::time::timeout(timeout, running).await
+        {
+            self.subscription = Some(made.subscription_id);
+        }
     }
 
     /// Begins a call; `anew` with a token asked for now. With a `locale` AXP is asked about
@@ -107,7 +148,7 @@ impl Way {
         let subscription = self.subscription.clone();
         let refused_at = self.ended_at.filter(|_| anew);
         self.call = Some(Box::pin(async move {
-            let Caller { api, ledger, producer_id } = caller;
+            let Caller { api, ledger, producer_id, others } = caller;
             if let Some(ended_at) = refused_at {
                 api.forget_token(ended_at).await;
             }
@@ -121,14 +162,14 @@ impl Way {
             let outcome = match call {
                 Call::Create => api.create(&producer_id, &ledger.instance()).await.map(found),
                 Call::Find => api
-                    .find(&producer_id, &ledger.instance())
+                    .find(&producer_id, &ledger.instance(), others.as_deref())
                     .await
                     .map(|subscription| Outcome::Subscription(subscription.map(Box::new))),
                 Call::Get => api.get(&id).await.map(found),
                 Call::Renew => api.renew(&id).await.map(found),
                 Call::Token => api.token().await.map(Outcome::Token),
             };
-            (outcome.unwrap_or_else(|err| Outcome::Trouble(err.trouble(), describe(&err))), dictionary)
+            (outcome.unwrap_or_else(Outcome::Trouble), dictionary)
         }));
     }
 
@@ -146,6 +187,7 @@ impl Way {
         self.call = None;
         self.pinged_at = None;
         self.token = None;
+        self.ending = None;
         self.socket.take()
     }
 }

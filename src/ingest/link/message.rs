@@ -94,6 +94,8 @@ pub enum Input {
     Trouble(Trouble),
     /// The websocket is open.
     Opened,
+    /// A server answered the request for a websocket otherwise: what that means.
+    TurnedAway(Trouble),
     /// The answer to authentication came.
     Authentication(Verdict),
     /// An event of the producer came.
@@ -104,6 +106,9 @@ pub enum Input {
     Pong,
     /// The websocket is gone, or could not be opened, for this reason.
     Broken(Reason),
+    /// The server closed the websocket over its policy (1008), as some do where a token is not
+    /// taken.
+    Expelled,
     /// A snapshot of this session closed.
     SnapshotClosed,
     /// The machine slept: nothing that was up can be trusted.

@@ -1,5 +1,9 @@
 //! A link under test: told what happened, step by step, with a clock that jumps.
 
+use super::admission::REFUSALS_MAX;
+use super::held::UNRENEWED_MAX;
+use super::subscribing::{CREATIONS_MAX, CREATIONS_WINDOW, DOUBT_MAX, DOUBT_MIN, UNUSABLE_MAX};
+use super::up::{FIRST_EVENT_TIMEOUT, LAST_PING_TIMEOUT};
 use super::*;
 
 mod renewal;
@@ -116,6 +120,16 @@ impl Bench {
             }
             self.tell(Input::Pong, Action::None);
         }
+    }
+
+    /// Lets time pass while nothing but pings is due, which are answered.
+    fn live_on(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.link.deadline().is_some_and(|deadline| deadline <= until) {
+            assert_eq!(self.wait().1, Action::Ping);
+            self.tell(Input::Pong, Action::None);
+        }
+        self.now = until;
     }
 
     #[track_caller]

@@ -4,8 +4,10 @@
 use super::*;
 
 mod carrier;
+mod connection;
 mod fault;
 mod schedules;
+mod subscription;
 mod takeover;
 mod verdict;
 mod world;

@@ -77,11 +77,18 @@ proptest! {
 
     #[test]
     fn whatever_comes_both_outputs_stay_legal_and_the_books_balance(
-        frames in prop::collection::vec((frame(), 0u64..15), 1..20),
+        frames in prop::collection::vec((frame(), 0u64..15, 0u8..12), 1..20),
     ) {
         let mut bench = Bench::new();
-        for (frame, pause) in &frames {
-            let _ = bench.apply(frame);
+        for (frame, pause, what) in &frames {
+            match what {
+                0 => bench.pipeline.session_opened(bench.now),
+                1 => bench.pipeline.session_handed_back(),
+                2 => bench.pipeline.outgoing_ended(),
+                3 => bench.reconnect(),
+                _ => {}
+            }
+            let _ = if *what < 8 { bench.apply(frame) } else { bench.apply_outgoing(frame) };
             bench.pass(std::time::Duration::from_secs(*pause));
         }
         prop_assert_eq!(read_everywhere(&bench).len(), bench.series());

@@ -82,6 +82,11 @@ impl Bench {
         self.pipeline.apply(frame, now)
     }
 
+    pub(super) fn apply_outgoing(&mut self, frame: &str) -> Result<(), EventReject> {
+        let now = Moment { instant: self.now, unix_ns: START_NS };
+        self.pipeline.apply_outgoing(frame, now)
+    }
+
     pub(super) fn pass(&mut self, time: Duration) {
         self.now += time;
         self.pipeline.tick(self.now);

@@ -18,8 +18,9 @@ use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 use url::Url;
 
-use super::super::Dialer;
+use super::super::{Dialer, TlsError};
 use crate::config::{Account, Config, Loaded};
+use crate::telemetry::Telemetry;
 
 /// Versions that a server may be limited to.
 pub(super) const VERSIONS: [&SupportedProtocolVersion; 2] =
@@ -121,7 +122,7 @@ impl Files {
         let path = self.0.path().join("config.toml");
         let Loaded { ca_file, client_certificate, .. } =
             Config::from_text(Account::Optional, &path, &text, std::iter::empty()).unwrap();
-        Dialer::new(ca_file.as_deref(), client_certificate, 1 << 20).unwrap()
+        Dialer::new(ca_file.as_deref(), client_certificate, 1 << 20, Telemetry::new(0).tls_errors()).unwrap()
     }
 }
 
@@ -165,18 +166,26 @@ pub(super) enum Call {
 impl Call {
     pub(super) const ALL: [Self; 2] = [Self::Rest, Self::Websocket];
 
-    /// Goes out as the exporter does and takes the server's answer; an error as text with its causes.
-    pub(super) async fn make(self, dialer: &Dialer, host: &str, port: u16) -> Result<(), String> {
+    /// Goes out as the exporter does and takes the server's answer; an error as text with its causes, and what
+    /// it counts as.
+    pub(super) async fn make(
+        self,
+        dialer: &Dialer,
+        host: &str,
+        port: u16,
+    ) -> Result<(), (String, Option<TlsError>)> {
         match self {
             Self::Rest => {
                 let url = Url::parse(&format!("https://{host}:{port}/rest")).unwrap();
                 let client = dialer.http(&url).unwrap();
-                let answer = client.get(url).send().await.map_err(|err| format!("{err:?}"))?;
+                let answer =
+                    client.get(url).send().await.map_err(|err| (format!("{err:?}"), TlsError::of(&err)))?;
                 assert_eq!(answer.status(), 204);
             }
             Self::Websocket => {
                 let url = Url::parse(&format!("wss://{host}:{port}/ws")).unwrap();
-                let mut socket = dialer.websocket(&url).await.map_err(|err| format!("{err:?}"))?;
+                let mut socket =
+                    dialer.websocket(&url).await.map_err(|err| (format!("{err:?}"), TlsError::of(&err)))?;
                 assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
             }
         }

@@ -33,21 +33,32 @@ async fn bad_certificates_are_refused_before_anything_is_sent() {
     early.not_before = date_time_ymd(3000, 1, 1);
     let mut for_clients = good();
     for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    for (what, shown, err) in [
-        ("of an unknown authority", stranger.sign(&good()), "UnknownIssuer"),
-        ("of one that has but its name", Authority::new("ours").sign(&good()), "BadSignature"),
-        ("expired", authority.sign(&expired), "Expired"),
-        ("not yet valid", authority.sign(&early), "NotValidYet"),
-        ("for another host", authority.sign(&params("other.example")), "NotValidForName"),
-        ("for a name above it", authority.sign(&params("*.localhost")), "NotValidForName"),
-        ("self-signed", Shown::self_signed(&good()), "UnknownIssuer"),
-        ("signed by no authority", authority.sign_through(good(), &good()), "EndEntityUsedAsCa"),
-        ("for clients", authority.sign(&for_clients), "InvalidPurpose"),
+    for (what, shown, err, reason) in [
+        ("of an unknown authority", stranger.sign(&good()), "UnknownIssuer", TlsError::UnknownIssuer),
+        (
+            "of one that has but its name",
+            Authority::new("ours").sign(&good()),
+            "BadSignature",
+            TlsError::UnknownIssuer,
+        ),
+        ("expired", authority.sign(&expired), "Expired", TlsError::Expired),
+        ("not yet valid", authority.sign(&early), "NotValidYet", TlsError::NotYetValid),
+        ("for another host", authority.sign(&params("other.example")), "NotValidForName", TlsError::Name),
+        ("for a name above it", authority.sign(&params("*.localhost")), "NotValidForName", TlsError::Name),
+        ("self-signed", Shown::self_signed(&good()), "UnknownIssuer", TlsError::UnknownIssuer),
+        (
+            "signed by no authority",
+            authority.sign_through(good(), &good()),
+            "EndEntityUsedAsCa",
+            TlsError::Other,
+        ),
+        ("for clients", authority.sign(&for_clients), "InvalidPurpose", TlsError::Other),
     ] {
         for (version, call) in every_way() {
             let server = Server::start(config(&shown, &[version], None), call).await;
-            let refused = call.make(&files.dialer(), "localhost", server.port).await.unwrap_err();
+            let (refused, counted) = call.make(&files.dialer(), "localhost", server.port).await.unwrap_err();
             assert!(refused.contains(err), "{what}, {call:?}, {version:?}: {refused}");
+            assert_eq!(counted, Some(reason), "{what}, {call:?}, {version:?}");
             let seen = server.seen().await;
             // The handshake never ended, so there was no key to read a word with.
             let is_told = matches!(&seen, Seen::Refused(alert) if alert.contains("received fatal alert"));
@@ -81,8 +92,9 @@ async fn a_server_that_speaks_at_most_tls_1_1_is_refused() {
                 }
                 heard
             });
-            let refused = call.make(&files.dialer(), "localhost", port).await.unwrap_err();
+            let (refused, counted) = call.make(&files.dialer(), "localhost", port).await.unwrap_err();
             assert!(refused.contains(err), "{call:?}: {refused}");
+            assert_eq!(counted, Some(TlsError::Protocol), "{call:?}: {refused}");
             let heard = heard.await.unwrap();
             assert_eq!(heard[0], HANDSHAKE);
             assert!(heard[1..].iter().all(|kind| *kind == ALERT), "{call:?}: {heard:?}");
@@ -97,7 +109,8 @@ async fn a_server_that_demands_a_client_certificate_accepts_ours_and_refuses_non
     for (version, call) in every_way() {
         let files = Files::new(&authority);
         let server = Server::start(config(&shown, &[version], Some(&authority)), call).await;
-        call.make(&files.dialer(), "localhost", server.port).await.unwrap_err();
+        let (refused, counted) = call.make(&files.dialer(), "localhost", server.port).await.unwrap_err();
+        assert_eq!(counted, Some(TlsError::ClientCertificate), "{call:?}, {version:?}: {refused}");
         let seen = server.seen().await;
         assert!(matches!(&seen, Seen::Refused(why) if why.contains("no certificates")), "{seen:?}");
 

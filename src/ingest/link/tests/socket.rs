@@ -25,11 +25,17 @@ fn a_token_refused_by_the_websocket_is_replaced_at_once_but_once() {
     }
     assert!(paused > MINUTE, "{paused:?}");
 
-    // A snapshot forgives it.
+    // A session that lasts forgives it.
     bench.come_back();
+    bench.tell(Input::Event, Action::None);
     bench.tell(Input::SnapshotClosed, Action::None);
+    bench.live_on(MINUTE);
+    bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
+    bench.wait();
+    bench.tell(stands(Status::Active), Action::Call(Call::Token));
+    bench.go_authenticate();
     bench.tell(invalid, Action::Close(Reason::Authentication));
-    assert_eq!(bench.wait().1, Action::CallAnew(Call::Get));
+    bench.wait_exactly(Duration::ZERO, Action::CallAnew(Call::Get));
 }
 
 #[test]
@@ -74,11 +80,15 @@ fn a_socket_that_breaks_is_opened_anew_on_the_same_subscription() {
 }
 
 #[test]
-fn only_a_closed_snapshot_ends_the_backing_off_of_a_server_that_accepts_and_closes() {
+fn only_a_session_that_lasts_ends_the_backing_off_of_a_server_that_accepts_and_closes() {
     let mut bench = Bench::authenticating();
-    let accept_and_close = |bench: &mut Bench| {
+    let accept_and_close = |bench: &mut Bench, snapshot: Option<Duration>| {
         bench.begin();
         bench.tell(Input::Event, Action::None);
+        if let Some(life) = snapshot {
+            bench.tell(Input::SnapshotClosed, Action::None);
+            bench.live_on(life);
+        }
         bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
         let (waited, action) = bench.wait();
         assert_eq!(action, Action::Call(Call::Get));
@@ -86,12 +96,12 @@ fn only_a_closed_snapshot_ends_the_backing_off_of_a_server_that_accepts_and_clos
         bench.go_authenticate();
         waited
     };
-    let waits: Vec<Duration> = (0..20).map(|_| accept_and_close(&mut bench)).collect();
-    assert!(waits.iter().sum::<Duration>() > 5 * MINUTE, "{waits:?}");
-    bench.begin();
-    bench.tell(Input::SnapshotClosed, Action::None);
-    bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
-    bench.wait_between(seconds(1), FIRST_PAUSE, Action::Call(Call::Get));
+    for snapshot in [None, Some(Duration::ZERO), Some(seconds(59))] {
+        let waits: Vec<Duration> = (0..20).map(|_| accept_and_close(&mut bench, snapshot)).collect();
+        assert!(waits.iter().sum::<Duration>() > 5 * MINUTE, "{snapshot:?}: {waits:?}");
+    }
+    let waited = accept_and_close(&mut bench, Some(MINUTE));
+    assert!(waited <= FIRST_PAUSE, "{waited:?}");
 }
 
 /// The wait before the first ping with these intervals.
@@ -208,4 +218,169 @@ fn frames_that_are_no_events_do_not_stand_for_a_snapshot() {
     bench.begin();
     bench.tell(Input::Frame, Action::None);
     assert_eq!(bench.wait_answering(), (FIRST_EVENT_TIMEOUT, Action::Close(Reason::Silent)));
+}
+
+/// A link whose websocket is being opened.
+fn connecting() -> Bench {
+    let mut bench = Bench::subscribed();
+    bench.tell(Input::Token, Action::Connect);
+    bench
+}
+
+/// From a look at the subscription to an open socket.
+fn connect_again(bench: &mut Bench) {
+    bench.tell(stands(Status::Active), Action::Call(Call::Token));
+    bench.tell(Input::Token, Action::Connect);
+}
+
+fn turned_away(trouble: Trouble) -> Input {
+    Input::TurnedAway(trouble)
+}
+
+#[test]
+fn a_server_that_turns_us_away_for_the_token_gets_another_at_once_but_once() {
+    for (unwanted, reason) in
+        [(turned_away(Trouble::Unauthorized), Reason::Connect), (Input::Expelled, Reason::Closed)]
+    {
+        let mut bench = connecting();
+        let tell = |bench: &mut Bench| {
+            if matches!(unwanted, Input::Expelled) {
+                bench.tell(Input::Opened, Action::Authenticate);
+            }
+            bench.tell(unwanted, Action::Close(reason));
+        };
+        tell(&mut bench);
+        bench.wait_exactly(Duration::ZERO, Action::CallAnew(Call::Get));
+        let mut paused = Duration::ZERO;
+        for _ in 0..8 {
+            connect_again(&mut bench);
+            tell(&mut bench);
+            let (waited, action) = bench.wait();
+            assert_eq!(action, Action::CallAnew(Call::Get));
+            assert!(waited >= seconds(1));
+            paused += waited;
+        }
+        assert!(paused > MINUTE, "{paused:?}");
+    }
+}
+
+#[test]
+fn a_server_that_expels_us_while_events_come_gets_another_token_after_a_pause() {
+    let mut bench = Bench::up();
+    bench.tell(Input::SnapshotClosed, Action::None);
+    bench.tell(Input::Expelled, Action::Close(Reason::Closed));
+    bench.wait_between(seconds(1), FIRST_PAUSE, Action::CallAnew(Call::Get));
+}
+
+#[test]
+fn a_server_that_forbids_the_websocket_is_left_alone_for_minutes() {
+    let mut bench = connecting();
+    for _ in 0..2 * REFUSALS_MAX {
+        bench.tell(turned_away(Trouble::Refused), Action::Close(Reason::Connect));
+        bench.wait_exactly(REFUSED_PAUSE, Action::Call(Call::Get));
+        connect_again(&mut bench);
+    }
+}
+
+#[test]
+fn a_server_that_names_a_time_for_the_websocket_gets_it() {
+    let cases = [
+        (Some(seconds(90)), seconds(90), seconds(90)),
+        (Some(seconds(86_400)), RETRY_AFTER_MAX, RETRY_AFTER_MAX),
+        (Some(Duration::ZERO), seconds(1), FIRST_PAUSE),
+        (None, seconds(1), FIRST_PAUSE),
+    ];
+    for (asked, min, max) in cases {
+        let mut bench = connecting();
+        bench.tell(turned_away(Trouble::Later(asked)), Action::Close(Reason::Connect));
+        bench.wait_between(min, max, Action::Call(Call::Get));
+    }
+    // However often: it does not say that the subscription is at fault.
+    let mut bench = connecting();
+    for _ in 0..2 * REFUSALS_MAX {
+        bench.tell(turned_away(Trouble::Later(None)), Action::Close(Reason::Connect));
+        bench.wait_between(seconds(1), MINUTE, Action::Call(Call::Get));
+        connect_again(&mut bench);
+    }
+}
+
+#[test]
+fn a_subscription_that_a_server_does_not_let_in_five_times_is_replaced() {
+    let closed = Input::Broken(Reason::Closed);
+    for (opened, input, reason) in [
+        (false, turned_away(Trouble::Gone), Reason::Connect),
+        (false, turned_away(Trouble::Unknown), Reason::Connect),
+        (true, closed, Reason::Closed),
+        (true, Input::Tick, Reason::Authentication),
+    ] {
+        let mut bench = connecting();
+        for refusal in 1..=REFUSALS_MAX {
+            if opened {
+                bench.tell(Input::Opened, Action::Authenticate);
+            }
+            if matches!(input, Input::Tick) {
+                bench.now += AUTHENTICATION_TIMEOUT;
+            }
+            if refusal == REFUSALS_MAX {
+                bench.tell(input, Action::Abandon(reason));
+                bench.wait_between(seconds(1), MINUTE, Action::Call(Call::Create));
+                break;
+            }
+            bench.tell(input, Action::Close(reason));
+            bench.wait_between(seconds(1), MINUTE, Action::Call(Call::Get));
+            connect_again(&mut bench);
+        }
+    }
+}
+
+#[test]
+fn a_network_that_is_away_costs_no_subscription() {
+    let mut bench = connecting();
+    for _ in 0..10 * REFUSALS_MAX {
+        bench.tell(Input::Broken(Reason::Connect), Action::Close(Reason::Connect));
+        bench.wait_between(seconds(1), MINUTE, Action::Call(Call::Get));
+        connect_again(&mut bench);
+    }
+}
+
+#[test]
+fn only_refusals_in_a_row_cost_a_subscription() {
+    let mut bench = connecting();
+    for _ in 0..3 {
+        for _ in 1..REFUSALS_MAX {
+            bench.tell(turned_away(Trouble::Gone), Action::Close(Reason::Connect));
+            bench.wait();
+            connect_again(&mut bench);
+        }
+        bench.tell(Input::Opened, Action::Authenticate);
+        bench.begin();
+        bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
+        bench.wait();
+        connect_again(&mut bench);
+    }
+}
+
+#[test]
+fn a_message_over_the_limit_holds_off_for_minutes_where_it_comes_again_before_a_session_lasts() {
+    let oversized = Input::Broken(Reason::Oversized);
+    let mut bench = Bench::up();
+    bench.tell(oversized, Action::Close(Reason::Oversized));
+    bench.wait_between(seconds(1), FIRST_PAUSE, Action::Call(Call::Get));
+    for _ in 0..3 {
+        bench.come_back();
+        bench.tell(Input::Event, Action::None);
+        bench.tell(oversized, Action::Close(Reason::Oversized));
+        bench.wait_exactly(REFUSED_PAUSE, Action::Call(Call::Get));
+    }
+    bench.come_back();
+    bench.tell(Input::Event, Action::None);
+    bench.tell(Input::SnapshotClosed, Action::None);
+    bench.live_on(MINUTE);
+    bench.tell(oversized, Action::Close(Reason::Oversized));
+    bench.wait_between(seconds(1), FIRST_PAUSE, Action::Call(Call::Get));
+    // It counts on its own, whatever it comes instead of.
+    connect_again(&mut bench);
+    bench.tell(Input::Opened, Action::Authenticate);
+    bench.tell(oversized, Action::Close(Reason::Oversized));
+    bench.wait_exactly(REFUSED_PAUSE, Action::Call(Call::Get));
 }

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
-use super::fault::up_to;
-use super::world::{Answer, Arrival, World};
+use super::connection::Arrival;
+use super::fault::{Chances, up_to};
+use super::subscription::Answer;
+use super::world::World;
 use super::*;
 use crate::config::{Personal, Producer};
 use crate::ingest::link::{Call, Trouble};
@@ -17,6 +19,7 @@ use crate::pipeline::{Moment, Pipeline, PipelineParts, SharedTable, read_table};
 use crate::table::rows::{Limits, Table};
 use crate::telemetry::Telemetry;
 use rand::RngExt;
+use rand::rngs::StdRng;
 use std::time::Duration;
 
 const PING: Duration = Duration::from_secs(30);
@@ -48,6 +51,10 @@ pub(super) struct Carrier {
     pipeline: Pipeline,
     table: SharedTable,
     follows: Slot,
+    /// Whether the session before the one followed was complete, and is still there.
+    other_complete: bool,
+    /// Something may have changed rows since the last look at them.
+    changed: bool,
     snapshot_noted: bool,
     inputs: Vec<(Slot, Input)>,
     /// When the contact centre works, and when the world is disturbed; none for never more.
@@ -64,6 +71,9 @@ pub(super) struct Seen {
     pub(super) takeovers: u32,
     pub(super) handed_back: u32,
     pub(super) empty: u32,
+    /// Looks at the rows in between, and how many of them while one session took over.
+    pub(super) looks: u32,
+    pub(super) looks_taking_over: u32,
 }
 
 pub(super) fn pipeline(telemetry: &Telemetry) -> (Pipeline, SharedTable) {
@@ -87,11 +97,11 @@ pub(super) fn pipeline(telemetry: &Telemetry) -> (Pipeline, SharedTable) {
 }
 
 impl Carrier {
-    pub(super) fn new(seed: u64, telemetry: &Telemetry) -> Self {
+    pub(super) fn new(seed: u64, telemetry: &Telemetry, chances_from: fn(&mut StdRng) -> Chances) -> Self {
         let start = Instant::now();
-        let mut world = World::new(seed, start);
+        let mut world = World::new(seed, start, chances_from);
         let (pipeline, table) = pipeline(telemetry);
-        let work_every = super::fault::one_of(&[10, 40, 150], &mut world.random);
+        let work_every = super::fault::one_of(&[2, 10, 40, 150], &mut world.random);
         let held = world.random.random_ratio(1, 4);
         Self {
             session: Session::new(Settings::new(PING), start, seed, held),
@@ -101,6 +111,8 @@ impl Carrier {
             pipeline,
             table,
             follows: Slot::A,
+            other_complete: false,
+            changed: false,
             snapshot_noted: false,
             inputs: Vec::new(),
             work_at: Some(start),
@@ -134,6 +146,7 @@ impl Carrier {
             assert!(steps < STEPS_MAX, "it runs in a circle: {:?}", self.session);
             self.world.now = self.world.now.max(next);
             self.step();
+            self.check_rows();
             let now = self.world.now;
             for way in &self.ways {
                 let dead_since = way.socket.and_then(|id| self.world.dead_since(id)).unwrap_or(now);
@@ -214,9 +227,7 @@ impl Carrier {
 
     /// Takes what has arrived.
     fn arrive(&mut self) {
-        let now = self.world.now;
-        while let Some(place) = self.world.arrivals.iter().position(|(at, ..)| now >= *at) {
-            let (_, id, arrival) = self.world.arrivals.remove(place);
+        while let Some((id, arrival)) = self.world.arrival() {
             let is_open = |slot: &Slot| self.ways[*slot as usize].socket == Some(id);
             let Some(slot) = Slot::ALL.into_iter().find(is_open) else { continue };
             let input = match arrival {
@@ -240,12 +251,14 @@ impl Carrier {
         } else {
             self.pipeline.apply_outgoing(text, moment)
         };
+        self.changed = true;
         self.note_snapshot();
     }
 
     fn note_snapshot(&mut self) {
         if !self.snapshot_noted && self.pipeline.is_snapshot_complete() {
             self.snapshot_noted = true;
+            self.changed = true;
             self.inputs.push((self.follows, Input::SnapshotClosed));
         }
     }
@@ -267,6 +280,8 @@ impl Carrier {
             }
             Action::Begin => {
                 self.seen.sessions += 1;
+                let other_up = self.session.link(slot.other()).is_up();
+                self.other_complete = other_up && self.pipeline.is_snapshot_complete();
                 self.follows = slot;
                 self.snapshot_noted = false;
                 self.pipeline.session_opened(self.world.now);
@@ -275,6 +290,7 @@ impl Carrier {
                 let id = self.way(slot).socket.unwrap();
                 self.world.ping(id);
             }
+            Action::AcceptEmpty if slot != self.follows => {}
             Action::AcceptEmpty => {
                 self.seen.empty += 1;
                 self.pipeline.accept_empty();
@@ -300,6 +316,7 @@ impl Carrier {
     }
 
     fn close(&mut self, slot: Slot, abandon: bool) {
+        self.changed = true;
         if slot == self.follows {
             if self.session.is_up() {
                 self.seen.handed_back += 1;
@@ -308,6 +325,8 @@ impl Carrier {
             } else {
                 self.pipeline.session_lost(self.world.now);
             }
+        } else {
+            self.pipeline.outgoing_ended();
         }
         let way = self.way(slot);
         way.call = None;
@@ -319,6 +338,26 @@ impl Carrier {
         if let Some(id) = given_up {
             self.world.delete(id);
         }
+    }
+
+    /// Once every session has told all it knows, what is shown is the world: after a snapshot
+    /// is complete, and all the time while another session is to take over.
+    fn check_rows(&mut self) {
+        let up = Slot::ALL.into_iter().filter(|slot| self.session.link(*slot).is_up());
+        let sockets: Vec<usize> = up.filter_map(|slot| self.ways[slot as usize].socket).collect();
+        let taking_over = sockets.len() == 2;
+        let complete = self.pipeline.is_snapshot_complete() || taking_over && self.other_complete;
+        let ready = complete && !sockets.is_empty();
+        if !ready
+            || !sockets.iter().all(|id| self.world.has_delivered(*id))
+            || !std::mem::take(&mut self.changed)
+        {
+            return;
+        }
+        self.seen.looks += 1;
+        self.seen.looks_taking_over += u32::from(taking_over);
+        let rows = self.rows();
+        assert!(rows == self.world.rows, "rows that are not the world's, {}", self.describe());
     }
 
     /// What is wrong, if something is.

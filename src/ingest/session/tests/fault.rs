@@ -50,6 +50,8 @@ pub(super) enum Fault {
     ClosedSoon,
     /// The websocket falls silent some time.
     FallsSilent,
+    /// The websocket holds up what is sent for a while.
+    Stalls,
     /// No event comes, though pongs do.
     NoEvents,
     /// The snapshot takes its time.
@@ -65,7 +67,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 27] = [
+    pub(super) const ALL: [Self; 28] = [
         Self::NoToken,
         Self::NoTokenNow,
         Self::Refused,
@@ -87,6 +89,7 @@ impl Fault {
         Self::NoVerdict,
         Self::ClosedSoon,
         Self::FallsSilent,
+        Self::Stalls,
         Self::NoEvents,
         Self::SlowSnapshot,
         Self::CloseAll,
@@ -109,6 +112,17 @@ impl Chances {
                 if random.random_ratio(variety, 20) { one_of(&[3, 15, 40, 100], random) } else { 0 }
             }),
         )
+    }
+
+    /// Those that have one session take over from another again and again, each at its own
+    /// pace, and some of the new ones break.
+    pub(super) fn of_takeovers(random: &mut StdRng) -> Self {
+        let mut chances = Self::none();
+        chances.0[Fault::Vanish as usize] = 100;
+        for fault in [Fault::ClosedSoon, Fault::FallsSilent, Fault::SlowSnapshot, Fault::Stalls] {
+            chances.0[fault as usize] = one_of(&[0, 15, 40, 100], random);
+        }
+        chances
     }
 
     pub(super) const fn none() -> Self {
