@@ -195,7 +195,9 @@ impl Table {
             self.shape += 1;
             self.widen();
         }
-        self.columns.push(Column::new(spec, slot));
+        let mut column = Column::new(spec, slot);
+        column.is_label = self.rows.iter().flatten().any(|row| row.labels.contains(&column.spec.field));
+        self.columns.push(column);
         u32::try_from(self.columns.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -281,16 +283,19 @@ impl Table {
     /// # Errors
     /// [`ReadingReject::SeriesLimit`] where it is new and there is no place for it,
     /// [`ReadingReject::LabelCollision`] where the row has a label of this name with
-    /// another value.
+    /// another value, or where another row has such a label.
     pub fn set_text(&mut self, id: RowId, column: ColumnId, text: &str) -> Result<bool, ReadingReject> {
-        let Some(Column { spec, slot: Slot::Text(slot), .. }) = self.columns.get(column as usize) else {
+        let Some(Column { spec, slot: Slot::Text(slot), is_label, .. }) = self.columns.get(column as usize)
+        else {
             return Ok(false);
         };
         let Some(Some(row)) = self.rows.get_mut(id) else { return Ok(false) };
         if row.text_at(*slot) == Some(text) || !(spec.promoted || row.standing.holds_values()) {
             return Ok(false);
         }
-        if !spec.promoted && row.labels.contains(&spec.field) && row.labels.get(&spec.field) != text {
+        // Where there is no such label, its value is empty.
+        let is_taken = *is_label || row.labels.contains(&spec.field);
+        if !spec.promoted && is_taken && row.labels.get(&spec.field) != text {
             return Err(ReadingReject::LabelCollision);
         }
         if row.texts.len() <= *slot {
