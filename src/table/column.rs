@@ -33,6 +33,8 @@ pub struct Column {
     pub slot: usize,
     /// The states known, in the order in which they came.
     pub states: Vec<State>,
+    /// True for a text whose name is, or was, a label of some row: no row has it as a text.
+    pub is_label: bool,
     /// Rows that hold a value, shown or waiting.
     pub held: usize,
     /// Rows shown that hold a value.
@@ -51,7 +53,7 @@ pub struct State {
 impl Column {
     /// A column without a value in any row.
     pub fn new(spec: ColumnSpec, slot: usize) -> Self {
-        let mut column = Self { states: Vec::new(), spec, slot, held: 0, shown: 0 };
+        let mut column = Self { states: Vec::new(), spec, slot, is_label: false, held: 0, shown: 0 };
         for state in column.spec.states.clone() {
             column.push_state(&state);
         }

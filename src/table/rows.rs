@@ -206,7 +206,9 @@ impl Table {
         if slot == self.stride {
             self.widen();
         }
-        self.columns.push(Column::new(spec, slot));
+        let mut column = Column::new(spec, slot);
+        column.is_label = self.rows.iter().flatten().any(|row| row.face.labels.contains(&column.spec.field));
+        self.columns.push(column);
         u32::try_from(self.columns.len() - 1).unwrap_or(u32::MAX)
     }
 

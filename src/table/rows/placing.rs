@@ -39,6 +39,7 @@ impl Table {
                 return Err(reject);
             }
         };
+        self.claim_names(&labels);
         if labels.contains(STATE_LABEL) {
             self.clear_where(id, |column| column.spec.kind == Kind::State);
         }
@@ -52,6 +53,25 @@ impl Table {
         }
         self.show(text, id);
         Ok(())
+    }
+
+    /// Takes the names of labels from the texts of all rows, for good. Where one row had a
+    /// name as a label and another as a text, both could come to the same info series.
+    fn claim_names(&mut self, labels: &Labels) {
+        for index in 0..self.columns.len() {
+            let Some(column) = self.columns.get_mut(index) else { continue };
+            let is_text = column.is_text() && !column.spec.promoted;
+            if !is_text || column.is_label || !labels.contains(&column.spec.field) {
+                continue;
+            }
+            column.is_label = true;
+            let Ok(column) = ColumnId::try_from(index) else { continue };
+            for id in 0..self.rows.len() {
+                if self.clear(id, column) {
+                    self.rebuild_info(id);
+                }
+            }
+        }
     }
 
     /// Shows a row under its labels, which nobody else has.

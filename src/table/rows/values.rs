@@ -78,7 +78,7 @@ impl Table {
     /// # Errors
     /// [`ReadingReject::SeriesLimit`] where it is new and there is no place for it,
     /// [`ReadingReject::LabelCollision`] where the row has a label of this name with
-    /// another value.
+    /// another value, or where another row has such a label.
     pub fn set_text(&mut self, id: RowId, column: ColumnId, text: &str) -> Result<bool, ReadingReject> {
         let (Some(Some(row)), Some(column)) = (self.rows.get_mut(id), self.columns.get_mut(column as usize))
         else {
@@ -89,12 +89,14 @@ impl Table {
         if old.is_some_and(|old| self.texts.get(old) == text) {
             return Ok(false);
         }
-        let Column { spec, .. } = &*column;
+        let Column { spec, is_label, .. } = &*column;
         if !(spec.promoted || row.standing.holds_values()) {
             return Ok(false);
         }
         let labels = &row.face.labels;
-        if !spec.promoted && labels.contains(&spec.field) && labels.get(&spec.field) != text {
+        // Where there is no such label, its value is empty.
+        let is_taken = *is_label || labels.contains(&spec.field);
+        if !spec.promoted && is_taken && labels.get(&spec.field) != text {
             return Err(ReadingReject::LabelCollision);
         }
         if let Some(old) = old {
