@@ -202,14 +202,14 @@ fn one_process_at_a_time_uses_a_folder() {
 
 #[test]
 fn a_full_disk_leaves_what_was_there() {
-    // Not a disk, but a limit on the size of files has the same effect half-way through a write.
+    // The file takes nothing, then no new one can be made.
     let folder = tempfile::tempdir().unwrap();
     let mut spool = open(&folder);
     spool.append(line(1).as_bytes(), 1).unwrap();
-    // A file in the place of the folder: nothing new can be made.
+    spool.writer = Some(File::open(folder.path().join("0000000000000001.spool")).unwrap());
+    spool.append(line(2).as_bytes(), 1).unwrap_err();
     let (real, moved) = (folder.path().to_owned(), folder.path().with_extension("moved"));
     std::fs::rename(&real, &moved).unwrap();
-    spool.writer = None;
     spool.append(line(2).as_bytes(), 1).unwrap_err();
     std::fs::rename(&moved, &real).unwrap();
     spool.append(line(3).as_bytes(), 1).unwrap();
