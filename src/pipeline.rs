@@ -19,7 +19,7 @@ use crate::label::relabel::Rules;
 use crate::parse::measure::{Dictionary, Reading, Value};
 use crate::parse::measures::Measures;
 use crate::reject::{EventReject, ReadingReject, RetireCause};
-use crate::sink::line::{self, Field};
+use crate::sink::line;
 use crate::sink::queue::LineSender;
 use crate::table::row::{Row, Standing};
 use crate::table::rows::{RowId, Table};
@@ -317,11 +317,9 @@ impl Pipeline {
         if let Some(row) = table.row(id).filter(|row| row.standing == Standing::Shown) {
             line.clear();
             let timestamp = now.unix_ns.max(row.line_ns.saturating_add(1));
-            let fields = std::iter::once(("retired", Field::Boolean(true)));
-            if line::write(line, table.stem(), &row.face.labels, fields, timestamp) {
-                for output in parts.outputs.iter().filter(|output| output.on_delete == OnDelete::Marker) {
-                    output.sender.send(line);
-                }
+            line::write_retired(line, table.stem(), &row.face.labels, timestamp);
+            for output in parts.outputs.iter().filter(|output| output.on_delete == OnDelete::Marker) {
+                output.sender.send(line);
             }
         }
         table.retire(id);

@@ -13,6 +13,7 @@ mod autobahn;
 mod commands;
 mod feed;
 mod front;
+mod influx;
 mod legal;
 mod link;
 mod peers;
