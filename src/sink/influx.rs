@@ -133,8 +133,10 @@ pub struct Sink {
     resume_at: Instant,
     /// When the backlog's turn is.
     drain_at: Instant,
-    /// When the target's failure was spoken of last; none while all is well.
+    /// When a failure was spoken of last.
     warned_at: Option<Instant>,
+    /// Whether its end has not been spoken of yet.
+    is_warned: bool,
     metrics: telemetry::Sink,
 }
 
@@ -176,6 +178,7 @@ impl Sink {
             resume_at: Instant::now(),
             drain_at: Instant::now(),
             warned_at: None,
+            is_warned: false,
             metrics,
         })
     }
@@ -242,7 +245,7 @@ impl Sink {
         let Err(trouble) = delivered else {
             self.pauses.reset();
             self.metrics.up.set(1);
-            if self.warned_at.take().is_some() {
+            if std::mem::take(&mut self.is_warned) {
                 info!(sink = self.name, "lines are delivered again");
             }
             return true;
@@ -294,10 +297,11 @@ impl Sink {
         }
     }
 
-    /// Speaks of trouble once, and again after a while.
+    /// Speaks of trouble, though not again within a while: it may come and go each second.
     fn warn(&mut self, trouble: &Trouble, what: &str) {
         if self.warned_at.is_none_or(|at| at.elapsed() >= REMIND_INTERVAL) {
             self.warned_at = Some(Instant::now());
+            self.is_warned = true;
             warn!(sink = self.name, err = describe(trouble), "{what}");
         }
     }
