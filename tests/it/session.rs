@@ -6,9 +6,7 @@ use std::path::Path;
 
 use axp_exporter::simulator::Operation;
 
-use crate::rig::{Rig, wait_for};
-
-pub(crate) const AGENTS: &str = "[[producer]]\nid = \"Agent_itd_1.0.0\"\n";
+use crate::rig::{AGENTS, Rig, wait_for};
 
 /// Faults as the simulator takes them.
 pub(crate) fn answer(operation: &str, status: u16, rest: &str) -> String {
@@ -23,20 +21,6 @@ pub(crate) fn rewrite(operation: &str, pointer: &str, value: &str) -> String {
 
 async fn start(faults: &[&str]) -> Rig {
     Rig::start_with(AGENTS, faults, &[]).await
-}
-
-impl Rig {
-    pub(crate) fn requests(&self, operation: Operation) -> u64 {
-        self.simulator.requests()[&operation]
-    }
-
-    pub(crate) async fn reconnects(&self, reason: &str) -> f64 {
-        self.of_agents("reconnects_total", &format!("reason=\"{reason}\"")).await
-    }
-
-    async fn is_up(&self) -> bool {
-        self.of_agents("feed_up", "").await == 1.0
-    }
 }
 
 #[tokio::test]
@@ -134,6 +118,20 @@ async fn a_pending_subscription_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_subscription_whose_status_is_not_known_is_waited_for_and_shown() {
+    let status = |status: &str| format!("status=\"{status}\"");
+    let mut rig = start(&[&rewrite("create", "/status", r#""DREAMING""#)]).await;
+    wait_for("the status", || async { rig.of_agents("subscription_status", &status("other")).await == 1.0 })
+        .await;
+    rig.ready().await;
+    assert_eq!((rig.requests(Operation::Get), rig.requests(Operation::Create)), (1, 1));
+    for (name, value) in [("active", 1.0), ("pending", 0.0), ("inactive", 0.0), ("other", 0.0)] {
+        assert_eq!(rig.of_agents("subscription_status", &status(name)).await, value, "{name}");
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn an_inactive_subscription_is_revived() {
     let mut rig = start(&[]).await;
     rig.ready().await;
@@ -166,6 +164,20 @@ async fn a_subscription_is_renewed_in_time() {
 }
 
 #[tokio::test]
+async fn a_token_refused_at_a_renewal_keeps_no_socket_that_closes_from_being_opened_again() {
+    let mut rig = start(&[&rewrite("create", "/expiresIn", "4")]).await;
+    rig.ready().await;
+    rig.fault(&answer("token", 401, r#","body":"{\"error\":\"invalid_client\"}","times":null"#));
+    wait_for("the refusal", || async { rig.requests(Operation::Token) == 2 }).await;
+    assert!(rig.is_up().await);
+    rig.fault(r#"{"fault":"close"}"#);
+    wait_for("the loss", || async { rig.reconnects("closed").await == 1.0 }).await;
+    wait_for("the feed", || rig.is_up()).await;
+    assert_eq!((rig.requests(Operation::Token), rig.requests(Operation::Create)), (2, 1));
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn a_lost_subscription_is_replaced_without_a_gap() {
     let faults = [rewrite("create", "/expiresIn", "4"), answer("renew", 404, r#","times":1"#)];
     let mut rig = start(&[&faults[0], &faults[1]]).await;
@@ -193,6 +205,35 @@ async fn stopping_waits_for_a_subscription_that_is_being_ended() {
     assert_eq!(rig.simulator.subscriptions().len(), 1);
     rig.stop_app().await;
     assert!(rig.simulator.subscriptions().is_empty());
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn stopping_waits_no_longer_than_moments_for_a_subscription_that_cannot_be_ended() {
+    let mut rig = start(&[r#"{"fault":"delay","operation":"delete","seconds":60}"#]).await;
+    rig.ready().await;
+    let began = std::time::Instant::now();
+    rig.stop_app().await;
+    let took = began.elapsed().as_secs_f64();
+    assert!((2.0..4.0).contains(&took), "it has its two seconds, and the feed ends by itself: {took}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_crash_left_in_the_making_is_found_by_the_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let environment = [("AXP_EXPORTER_AXP__STATE_FILE", path.to_str().unwrap())];
+    let lost = r#"{"fault":"drop_answer","operation":"create","perform":true,"times":1}"#;
+    let mut rig = Rig::start_with(AGENTS, &[lost], &environment).await;
+    assert_eq!(rig.requests(Operation::List), 0, "a name that is new has left nothing");
+    wait_for("the creation", || async { rig.simulator.subscriptions().len() == 1 }).await;
+    rig.crash().await;
+    rig.restart(&environment).await;
+    rig.ready().await;
+    assert_eq!((rig.requests(Operation::Create), rig.requests(Operation::List)), (1, 1));
+    rig.stop_app().await;
+    assert!(rig.simulator.subscriptions().is_empty(), "it was ours to end");
     rig.stop().await;
 }
 
@@ -241,23 +282,56 @@ async fn a_websocket_that_is_refused_is_tried_again() {
 
 #[tokio::test]
 async fn each_refusal_of_authentication_has_its_own_way_out() {
-    for (status, gets, creates) in [
-        ("CONNECTION_FAILED_INVALID_TOKEN", 1, 1),
-        ("CONNECTION_FAILED_UNKNOWN_SUBSCRIPTION", 1, 1),
-        ("CONNECTION_FAILED_INTERNAL_SERVER_ERROR", 1, 1),
-        ("SOMETHING_ELSE", 1, 1),
+    for (status, shown, tokens) in [
+        ("CONNECTION_FAILED_INVALID_TOKEN", "invalid_token", 2),
+        ("CONNECTION_FAILED_UNKNOWN_SUBSCRIPTION", "unknown_subscription", 1),
+        ("CONNECTION_FAILED_INTERNAL_SERVER_ERROR", "internal_server_error", 1),
+        ("SOMETHING_ELSE", "other", 1),
     ] {
         let fault = format!(r#"{{"fault":"refuse_authentication","status":"{status}","times":1}}"#);
         let mut rig = start(&[&fault]).await;
         rig.ready().await;
         assert_eq!(rig.reconnects("authentication").await, 1.0, "{status}");
-        assert_eq!(
-            (rig.requests(Operation::Get), rig.requests(Operation::Create)),
-            (gets, creates),
-            "{status}"
-        );
+        let asked = [Operation::Token, Operation::Get, Operation::Create].map(|asked| rig.requests(asked));
+        assert_eq!(asked, [tokens, 1, 1], "{status}");
+        for shown in [shown, "confirmed"] {
+            let label = format!("status=\"{shown}\"");
+            assert_eq!(rig.of_agents("authentications_total", &label).await, 1.0, "{status}: {shown}");
+        }
         rig.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_constraint_violation_is_not_tried_again_for_a_while() {
+    let fault =
+        r#"{"fault":"refuse_authentication","status":"CONNECTION_FAILED_CONSTRAINT_VIOLATION","times":1}"#;
+    let mut rig = start(&[fault]).await;
+    wait_for("the refusal", || async { rig.reconnects("authentication").await == 1.0 }).await;
+    // A pause is of two seconds at most.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!((rig.requests(Operation::Get), rig.requests(Operation::Create)), (0, 1));
+    let label = r#"status="constraint_violation""#;
+    assert_eq!(rig.of_agents("authentications_total", label).await, 1.0);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_dictionary_is_asked_for_again_unless_axp_says_no() {
+    let after = |operation: &'static str, status: u16, asks: u64| async move {
+        let mut rig = start(&[&answer(operation, status, r#","times":1"#)]).await;
+        rig.ready().await;
+        rig.fault(r#"{"fault":"close"}"#);
+        wait_for("the loss", || async { rig.reconnects("closed").await == 1.0 }).await;
+        wait_for("the feed", || rig.is_up()).await;
+        assert_eq!(rig.requests(Operation::Producer), asks, "{operation} {status}");
+        rig.stop().await;
+    };
+    let statuses = [(429, 2), (401, 2), (500, 2), (403, 1), (404, 1)];
+    let cases =
+        ["producer", "dictionary"].map(|operation| statuses.map(|(status, asks)| (operation, status, asks)));
+    let all = cases.into_iter().flatten().map(|(operation, status, asks)| after(operation, status, asks));
+    futures_util::future::join_all(all).await;
 }
 
 #[tokio::test]
