@@ -21,6 +21,7 @@ mod producers;
 mod rig;
 mod scrape;
 mod session;
+mod subscription;
 mod support;
 mod token;
 mod websocket;
