@@ -147,6 +147,11 @@ impl QueueGauge {
     pub fn bytes(&self) -> usize {
         self.shared.lock().bytes.len()
     }
+
+    /// Lines that wait.
+    pub fn lines(&self) -> u64 {
+        self.shared.lock().lines
+    }
 }
 
 #[cfg(test)]

@@ -368,6 +368,11 @@ impl Table {
         self.shown.values().filter_map(|id| Some((*id, self.row(*id)?)))
     }
 
+    /// One past the last place that a row may be at.
+    pub const fn places_end(&self) -> RowId {
+        self.rows.len()
+    }
+
     /// Rows held, shown or not.
     pub fn rows_held(&self) -> usize {
         self.by_identity.len()

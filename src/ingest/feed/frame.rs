@@ -23,7 +23,7 @@ impl Feed {
         let input = match frame {
             Some(Ok(Message::Text(text))) => self.read(slot, text.as_str()),
             Some(Ok(Message::Binary(_))) => {
-                self.parts.pipeline.refuse(EventReject::Binary);
+                self.parts.pipeline.refuse(EventReject::Binary, Moment::now());
                 Input::Frame
             }
             Some(Ok(Message::Pong(payload))) => {
@@ -66,7 +66,7 @@ impl Feed {
         let link = self.session.link(slot);
         if link.is_authenticating() {
             let Some(verdict) = read_verdict(text) else {
-                self.parts.pipeline.refuse(EventReject::Early);
+                self.parts.pipeline.refuse(EventReject::Early, Moment::now());
                 return Input::Frame;
             };
             if verdict != Verdict::Confirmed {
