@@ -16,11 +16,13 @@ pub mod document;
 mod page;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
+use crate::ingest::api::unix_seconds;
 use crate::ingest::feeds::Feeds;
 use crate::sink::queue::QueueGauge;
 use crate::table::rows::Limits;
@@ -63,7 +65,7 @@ impl Status {
             queues,
             limits,
             started: Instant::now(),
-            started_at: crate::ingest::api::unix_seconds(),
+            started_at: unix_seconds(),
             census: std::sync::Mutex::default(),
             last: Mutex::const_new(None),
         }

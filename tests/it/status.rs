@@ -55,7 +55,9 @@ fn keys(value: &Value, way: &str, found: &mut BTreeSet<String>) {
             }
         }
         Value::Array(elements) => {
-            elements.iter().for_each(|element| keys(element, &format!("{way}[]"), found));
+            for element in elements {
+                keys(element, &format!("{way}[]"), found);
+            }
         }
         _ => {}
     }
@@ -68,7 +70,7 @@ async fn the_keys_of_the_documents_are_stable() {
         format!("[[influx]]\nname = \"main\"\ntarget = \"file\"\npath = {:?}\n", folder.path().join("lines"));
     let mut rig = Rig::start_with(&format!("{AGENTS}{sink}"), &[&answer("create", 500, "")], &[]).await;
     rig.ready().await;
-    rig.send(&json!({"completed": "many"}));
+    rig.send(&json!({"agentLogonDuration": "long"}));
     wait_for("a refusal", || async { rig.status().await["refusals"][0] != Value::Null }).await;
     let (mut status, mut measures) = (BTreeSet::new(), BTreeSet::new());
     keys(&rig.status().await, "", &mut status);
@@ -96,7 +98,9 @@ async fn the_keys_of_the_documents_are_stable() {
 #[tokio::test]
 async fn the_status_follows_a_feed_through_its_life() {
     let mut rig = Rig::start_with(AGENTS, &[&answer("create", 503, r#","times":null"#)], &[]).await;
-    wait_for("a feed that waits", || async { rig.status().await["feeds"][0]["state"] == "waiting" }).await;
+    // Before it has tried anything it waits as well.
+    let has_failed = |feed: &Value| feed["state"] == "waiting" && feed["trouble"] != Value::Null;
+    wait_for("a feed that waits", || async { has_failed(&rig.status().await["feeds"][0]) }).await;
     let status = rig.status().await;
     assert_eq!((&status["ready"], &status["waiting_for"]), (&json!(false), &json!(["Agent_itd_1.0.0"])));
     let feed = &status["feeds"][0];
@@ -151,10 +155,10 @@ async fn every_value_shown_is_one_that_metrics_shows() {
 
 #[tokio::test]
 async fn what_is_denied_is_seen_without_its_values() {
-    let producer = format!("{AGENTS}deny = [\"completed\"]\n");
+    let producer = format!("{AGENTS}deny = [\"userStatus\"]\n");
     let mut rig = Rig::start(&producer).await;
     rig.ready().await;
-    for (name, reason, personal) in [("completed", "allowlist", false), ("agentFirstName", "personal", true)]
+    for (name, reason, personal) in [("userStatus", "allowlist", false), ("agentFirstName", "personal", true)]
     {
         wait_for(name, || async { rig.measure(name).await != Value::Null }).await;
         let measure = rig.measure(name).await;
@@ -178,7 +182,9 @@ async fn a_refused_value_is_shown_cleaned_and_cut_but_never_one_that_is_personal
         rig.ready().await;
         let long = format!("\u{1b}[31m{}", "x".repeat(100));
         let name = "agentDisplayName";
-        rig.send(&json!({"completed": long, "badge": "Maria 1", "Maria 2": {}, "": 5, name: "Maria 3"}));
+        rig.send(
+            &json!({"agentLogonDuration": long, "badge": "Maria 1", "Maria 2": {}, "": 5, name: "Maria 3"}),
+        );
         wait_for("the refusals", || async {
             rig.status().await["refusals"].to_string().contains("bad_name")
         })
@@ -190,7 +196,7 @@ async fn a_refused_value_is_shown_cleaned_and_cut_but_never_one_that_is_personal
         };
         let cut = format!(" [31m{}…", "x".repeat(64 - 5 - 3));
         assert_eq!(
-            (&of("completed")["value"], &of("completed")["reason"]),
+            (&of("agentLogonDuration")["value"], &of("agentLogonDuration")["reason"]),
             (&json!(cut), &json!("not_a_number"))
         );
         let badge = of("badge");
@@ -198,7 +204,7 @@ async fn a_refused_value_is_shown_cleaned_and_cut_but_never_one_that_is_personal
         assert_eq!(badge["value"], Value::Null);
         assert_eq!((&of("Maria 2")["reason"], &of("Maria 2")["value"]), (&json!("not_scalar"), &Value::Null));
         assert_eq!((&of("")["reason"], &of("")["value"]), (&json!("bad_name"), &json!("5")));
-        assert_eq!(rig.measure("completed").await["refusals"], 1);
+        assert_eq!(rig.measure("agentLogonDuration").await["refusals"], 1);
         for path in ["/", "/api/v1/status", "/api/v1/measures"] {
             let (_, body) = rig.get(path).await;
             assert!(!body.contains("Maria 1") && !body.contains("Maria 3"), "{path}: {body}");
@@ -208,7 +214,7 @@ async fn a_refused_value_is_shown_cleaned_and_cut_but_never_one_that_is_personal
 }
 
 /// What screen readers and keyboards need of a page, as a list of what is missing.
-const STRUCTURE: &str = r##"(() => {
+const STRUCTURE: &str = r#"(() => {
   const all = (selector) => [...document.querySelectorAll(selector)];
   const missing = [];
   const must = (holds, what) => { if (!holds) missing.push(what); };
@@ -229,14 +235,14 @@ const STRUCTURE: &str = r##"(() => {
   must(all("[aria-live=polite]").length >= 1, "a live region");
   for (const element of all("*")) for (const attribute of element.attributes) must(!attribute.name.startsWith("on"), attribute.name);
   return missing.join("; ");
-})()"##;
+})()"#;
 
 #[tokio::test]
 async fn the_page_shows_feeds_and_measures_and_hostile_names_stay_text() {
     let demo = Demo::start(&["--seed", "6"]);
     demo.admin("pause", "");
     let url = demo.metrics_url.replace("/metrics", "/");
-    let measures = json!({"completed": HOSTILE, HOSTILE: "5", "userStatus": HOSTILE});
+    let measures = json!({"agentLogonDuration": HOSTILE, HOSTILE: "5", "userStatus": HOSTILE});
     let account = between(&demo.metrics(), "account_id=\"", "\"");
     let event = agent_event(&account, &measures);
     demo.admin(
