@@ -39,6 +39,7 @@ use crate::table::rows::{Limits, Table};
 use crate::telemetry::{self, Telemetry};
 use crate::web::routes::Site;
 use crate::web::server;
+use crate::web::status::Status;
 
 /// How long feeds may take to end, their subscriptions included.
 const FEEDS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -123,8 +124,9 @@ impl App {
         let address = listener.local_addr().map_err(failed)?;
         let feeds = Arc::new(Feeds::default());
         let path = config.web.metrics_path.clone();
-        let site = Arc::new(Site::new(path, Arc::clone(&feeds), Arc::clone(&telemetry), gauges));
         let limits = Limits::new(config.limits.series);
+        let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), gauges.clone(), limits.clone());
+        let site = Arc::new(Site::new(path, Arc::clone(&feeds), Arc::clone(&telemetry), gauges, status));
         let api = Arc::new(api);
         let ledger = Ledger::open(ledger_path(&config), &config.axp.account_id).map_err(Error::Ledger)?;
         let names = Arc::default();
@@ -254,7 +256,8 @@ impl Workshop {
         let measures =
             Measures::new(producer, self.privacy.clone(), Arc::clone(&self.names), limits.label_value_bytes);
         let table = Arc::new(RwLock::new(Table::new(&id, measures.stem(), self.limits.clone())));
-        let state = Arc::new(FeedState::new(id.clone(), Arc::clone(&table)));
+        let (state, questions) = FeedState::new(id.clone(), Arc::clone(&table));
+        let state = Arc::new(state);
         self.feeds.add(Arc::clone(&state));
         let pipeline = Pipeline::new(PipelineParts {
             measures,
@@ -273,6 +276,7 @@ impl Workshop {
             dialer: self.dialer.clone(),
             allowed: self.allowed.clone(),
             state,
+            questions,
             pipeline,
             metrics: self.telemetry.feed(&id, Reason::ALL.iter().map(|reason| reason.label())),
             settings: self.settings(),

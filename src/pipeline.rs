@@ -7,6 +7,8 @@
 //! What arrives that cannot be used is counted ([`crate::reject`]) and costs nothing else.
 
 mod labels;
+pub mod refusals;
+pub mod report;
 mod sessions;
 mod values;
 
@@ -26,6 +28,7 @@ use crate::table::rows::{RowId, Table};
 use crate::telemetry;
 
 use labels::{row_labels, write_identity};
+use refusals::Refusals;
 use sessions::{Origin, Sessions, Voice};
 use values::{field_of, set_values};
 
@@ -104,6 +107,9 @@ pub struct Pipeline {
     readings: Vec<Reading<'static>>,
     identity: String,
     line: Vec<u8>,
+    refusals: Refusals,
+    /// The row of the last event that was shown.
+    last_row: Option<RowId>,
 }
 
 impl Pipeline {
@@ -117,6 +123,8 @@ impl Pipeline {
             readings: Vec::new(),
             identity: String::new(),
             line: Vec::new(),
+            refusals: Refusals::default(),
+            last_row: None,
         }
     }
 
@@ -151,17 +159,22 @@ impl Pipeline {
             }
         };
         self.event_buffer = buffer;
+        self.refusals.sample_readings(frame, &self.parts.measures, now);
         match applied {
             Ok(()) => self.parts.metrics.event_applied(),
-            Err(reject) => self.parts.metrics.event_rejected(reject),
+            Err(reject) => {
+                self.parts.metrics.event_rejected(reject);
+                self.refusals.sample_event(reject, now);
+            }
         }
         applied
     }
 
     /// Counts a frame that is not even looked into.
-    pub fn refuse(&self, reject: EventReject) {
+    pub fn refuse(&mut self, reject: EventReject, now: Moment) {
         self.parts.metrics.event_unreadable();
         self.parts.metrics.event_rejected(reject);
+        self.refusals.sample_event(reject, now);
     }
 
     fn apply_event(&mut self, event: &mut Event<'_>, origin: Origin, now: Moment) -> Result<(), EventReject> {
@@ -213,8 +226,11 @@ impl Pipeline {
         let applied = self.write_row(event, payload_type, voice, &mut readings, now);
         if let Ok((id, standing)) = applied {
             self.count_readings(&readings, standing, denied);
-            if standing == Standing::Shown && !self.parts.outputs.is_empty() {
-                self.write_line(id, &readings);
+            if standing == Standing::Shown {
+                self.last_row = Some(id);
+                if !self.parts.outputs.is_empty() {
+                    self.write_line(id, &readings);
+                }
             }
         }
         let verdict = match applied {
@@ -275,17 +291,21 @@ impl Pipeline {
         Ok((id, standing))
     }
 
-    fn count_readings(&self, readings: &[Reading<'_>], standing: Standing, mut denied: u64) {
-        let metrics = &self.parts.metrics;
+    fn count_readings(&mut self, readings: &[Reading<'_>], standing: Standing, mut denied: u64) {
+        let Self { parts: PipelineParts { metrics, .. }, refusals, .. } = self;
         let (mut applied, mut absent) = (0, 0);
         for reading in readings {
             match (&reading.value, standing) {
-                (Value::Refused(reject), _) => metrics.readings_rejected(*reject, 1),
+                (Value::Refused(reject), _) => {
+                    metrics.readings_rejected(*reject, 1);
+                    refusals.count(reading.measure, *reject);
+                }
                 (Value::Absent, _) => absent += 1,
                 (_, Standing::Shown) => applied += 1,
                 (_, Standing::Dropped) => denied += 1,
                 (_, Standing::Waiting | Standing::Refused) => {
                     metrics.readings_rejected(ReadingReject::RowRefused, 1);
+                    refusals.count(reading.measure, ReadingReject::RowRefused);
                 }
             }
         }

@@ -414,6 +414,7 @@ impl Telemetry {
         };
         let by_sink = BySink { sink: sink.to_owned() };
         Sink {
+            name: sink.to_owned(),
             written: outcome("written"),
             rejected: outcome("rejected"),
             dropped: outcome("dropped"),

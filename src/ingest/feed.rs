@@ -7,9 +7,10 @@
 //! its sockets and, for a bounded time, tries to end its subscriptions.
 //!
 //! In reading order: what a link has open (`feed/way.rs`), what comes of it (`feed/outcome.rs` and
-//! `feed/frame.rs`), how it ends (`feed/farewell.rs`), and how a sleep of the machine is seen
-//! (`feed/clocks.rs`).
+//! `feed/frame.rs`), how it ends (`feed/farewell.rs`), how a sleep of the machine is seen
+//! (`feed/clocks.rs`), and what is told to who asks (`feed/answer.rs`).
 
+mod answer;
 mod clocks;
 mod farewell;
 mod frame;
@@ -30,9 +31,10 @@ use tracing::{debug, info, warn};
 use crate::ingest::api::Api;
 use crate::ingest::dial::Dialer;
 use crate::ingest::endpoint::Allowed;
-use crate::ingest::feeds::FeedState;
+use crate::ingest::feeds::{FeedState, Questions};
 use crate::ingest::ledger::Ledger;
 use crate::ingest::link::{Action, Call, Input, Settings};
+use crate::ingest::report::Setback;
 use crate::ingest::session::{Reason, Session, Slot};
 use crate::pipeline::Pipeline;
 use crate::telemetry;
@@ -55,6 +57,8 @@ pub struct FeedParts {
     pub allowed: Allowed,
     /// How the feed stands, for the others.
     pub state: Arc<FeedState>,
+    /// Where it is asked how it stands.
+    pub questions: Questions,
     /// What is made of its frames.
     pub pipeline: Pipeline,
     /// What it shows.
@@ -80,6 +84,8 @@ pub struct Feed {
     pending_noted: bool,
     /// The last trouble in words: said once, not at each attempt.
     last_trouble: String,
+    /// The last trouble for who asks, also once the feed is up again.
+    setback: Option<Setback>,
     /// Sockets that are being closed and subscriptions that are being ended.
     leaving: JoinSet<()>,
     clocks: Clocks,
@@ -108,6 +114,7 @@ impl Feed {
             dictionary_asked: false,
             pending_noted: false,
             last_trouble: String::new(),
+            setback: None,
             leaving: JoinSet::new(),
             clocks: Clocks::now(),
         }
@@ -152,6 +159,11 @@ impl Feed {
                 // Time goes first, so that a flood of frames delays neither ping nor stale rows.
                 () = sleep => {
                     self.tick();
+                    continue;
+                }
+                // Bounded by who asks, so that neither can keep the other from being heard.
+                Some(answer) = self.parts.questions.recv() => {
+                    let _ = answer.send(self.report());
                     continue;
                 }
                 happened = either(&mut self.a, &mut self.b) => happened,
@@ -264,6 +276,7 @@ impl Feed {
 
     /// Says what went wrong: once, until it changes.
     fn say(&mut self, words: String) {
+        self.note_setback(&words);
         if words == self.last_trouble {
             debug!(producer = self.producer_id(), err = words, "no feed, still");
         } else {

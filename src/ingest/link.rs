@@ -76,6 +76,23 @@ pub enum Before {
     Held,
 }
 
+/// How far a link is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It does nothing any more.
+    Off,
+    /// It tries again then.
+    Waiting(Instant),
+    /// It calls AXP, for a subscription or a token.
+    Subscribing,
+    /// It opens the websocket.
+    Connecting,
+    /// It waits for the answer to authentication.
+    Authenticating,
+    /// Events may come.
+    Up,
+}
+
 #[derive(Debug)]
 enum State {
     /// Nothing is to be done any more.
@@ -205,6 +222,18 @@ impl Link {
             State::Paused { until } | State::Authenticating { until } => Some(*until),
             State::Off | State::Calling { .. } | State::Connecting => None,
             State::Up(up) => Some(up.deadline()),
+        }
+    }
+
+    /// How far it is.
+    pub const fn phase(&self) -> Phase {
+        match self.state {
+            State::Off => Phase::Off,
+            State::Paused { until } => Phase::Waiting(until),
+            State::Calling { .. } => Phase::Subscribing,
+            State::Connecting => Phase::Connecting,
+            State::Authenticating { .. } => Phase::Authenticating,
+            State::Up(_) => Phase::Up,
         }
     }
 

@@ -179,6 +179,16 @@ impl Session {
         }
     }
 
+    /// The link that the feed stands on.
+    pub const fn current(&self) -> &Link {
+        self.link(self.current)
+    }
+
+    /// True while another link is to take over from the current one.
+    pub const fn is_taking_over(&self) -> bool {
+        self.taking_over
+    }
+
     /// True while events may come from either link.
     pub const fn is_up(&self) -> bool {
         self.a.is_up() || self.b.is_up()

@@ -244,6 +244,11 @@ impl Table {
         self.order.get_or_init(|| Arc::new(self.new_order()))
     }
 
+    /// One past the last place that a row may be at.
+    pub const fn places_end(&self) -> RowId {
+        self.rows.len()
+    }
+
     /// Rows held, shown or not.
     pub fn rows_held(&self) -> usize {
         self.by_identity.len()

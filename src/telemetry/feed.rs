@@ -21,6 +21,11 @@ pub struct Feed {
 }
 
 impl Feed {
+    /// How many sessions ended, in the order of the reasons.
+    pub fn reconnects(&self) -> impl Iterator<Item = u64> {
+        self.reconnects.iter().map(Counter::get)
+    }
+
     /// A session ended for the reason of this index.
     pub fn reconnect(&self, reason: usize) {
         add(&self.reconnects, reason, 1);

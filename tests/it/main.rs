@@ -10,6 +10,7 @@
 )]
 
 mod autobahn;
+mod browser;
 mod commands;
 mod feed;
 mod front;
@@ -21,6 +22,7 @@ mod producers;
 mod rig;
 mod scrape;
 mod session;
+mod status;
 mod subscription;
 mod support;
 mod token;

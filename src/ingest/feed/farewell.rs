@@ -28,6 +28,8 @@ impl Feed {
         let words = ending.as_ref().map(|ending| ending.words.as_str());
         if was_up && !is_up {
             warn!(producer = self.producer_id(), reason = reason.label(), code, words, "feed lost");
+            let said = ending.as_ref().map(|Ending { code, words }| format!(" {} {words}", u16::from(*code)));
+            self.note_setback(&format!("feed lost: {}{}", reason.label(), said.unwrap_or_default()));
         }
         // What else ends a way has been said where it happened.
         if !was_up && let Some(Ending { code, words }) = &ending {

@@ -27,7 +27,7 @@ impl Feed {
         let input = match frame {
             Some(Ok(Message::Text(text))) => self.read(slot, text.as_str()),
             Some(Ok(Message::Binary(_))) => {
-                self.parts.pipeline.refuse(EventReject::Binary);
+                self.parts.pipeline.refuse(EventReject::Binary, Moment::now());
                 Input::Frame
             }
             Some(Ok(Message::Pong(payload))) => {
@@ -70,7 +70,7 @@ impl Feed {
         let link = self.session.link(slot);
         if link.is_authenticating() {
             return self.read_verdict(slot, text).unwrap_or_else(|| {
-                self.parts.pipeline.refuse(EventReject::Early);
+                self.parts.pipeline.refuse(EventReject::Early, Moment::now());
                 Input::Frame
             });
         }

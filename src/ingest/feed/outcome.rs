@@ -33,6 +33,7 @@ impl Feed {
                 }
                 // What keeps the token from all feeds is said where it is asked for.
                 if matches!(err, api::Error::NoToken { .. }) {
+                    self.note_setback(&describe(&err));
                     debug!(producer = self.producer_id(), err = describe(&err), "no token for the feed");
                 } else {
                     self.say(format!("{}{}", describe(&err), err.hint()));
