@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{self, Scene};
 use super::key::Key;
+use super::listen::is_host_and_port;
 use super::problem::shown;
 use super::report::Report;
 use super::secret::{SecretSource, SecretText};
 use super::units::{Bytes, Duration};
 use super::unsupported;
-use super::web::is_host_and_port;
 use super::word::{Api, OnDelete, Target};
 
 /// One destination of line protocol. Which keys count depends on `target`.

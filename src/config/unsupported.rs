@@ -20,9 +20,6 @@ pub(super) fn check(config: &Config, report: &mut Report) {
         report.value(key, format!("{found}, which is not available in this version"), instead);
     };
     let web = Key::of("web");
-    if !config.web.config_file.as_os_str().is_empty() {
-        refuse(&web.at("config_file"), shown(&config.web.config_file.to_string_lossy()), "\"\"");
-    }
     if config.web.lifecycle {
         refuse(&web.at("lifecycle"), "true".to_owned(), "false");
     }

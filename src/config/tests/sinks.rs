@@ -69,10 +69,6 @@ fn what_this_version_lacks_is_refused() {
             "config.toml: influx \"a\" spool_dir: found \"/s\", which is not available in this version, expected \"\"",
         ),
         (
-            "[web]\nconfig_file = \"w.yml\"",
-            "config.toml: web.config_file: found \"w.yml\", which is not available in this version, expected \"\"",
-        ),
-        (
             "[web]\nlifecycle = true",
             "config.toml: web.lifecycle: found true, which is not available in this version, expected false",
         ),
