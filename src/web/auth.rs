@@ -157,3 +157,6 @@ impl Credentials {
         Some(Self { name: name.to_owned(), password: password.get(1..)?.to_owned().into() })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,3 +155,6 @@ impl Fault {
         Error { file: path.to_owned(), within: format!("{}: {}", self.place, self.why) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@
 
 mod autobahn;
 mod commands;
+mod door;
 mod feed;
 mod front;
 mod legal;
