@@ -99,19 +99,13 @@ async fn carry(
         }
         return Ok(());
     };
-    let stopped = stop.wait_for(|stop| *stop);
     match stream {
         Stream::Tcp(stream) => {
-            let handshake = async {
-                let stream = tls::expect_tls(stream, limits.head).await?;
-                tls::accept(stream, config, limits.head).await
-            };
-            let stream = tokio::select! { _ = stopped => return Ok(()), stream = handshake => stream? };
+            let stream = tls::within(limits.head, &mut stop, tls::accept_tcp(stream, config)).await?;
             connection::serve(stream, door, limits, watcher).await?;
         }
         Stream::Unix(stream) => {
-            let handshake = tls::accept(stream, config, limits.head);
-            let stream = tokio::select! { _ = stopped => return Ok(()), stream = handshake => stream? };
+            let stream = tls::within(limits.head, &mut stop, tls::accept(stream, config)).await?;
             connection::serve(stream, door, limits, watcher).await?;
         }
     }

@@ -226,6 +226,12 @@ struct Seen {
 
 impl Client {
     fn get(&self, port: u16, headers: &str) -> Result<Seen, String> {
+        let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.get_over(socket, headers)
+    }
+
+    fn get_over(&self, socket: impl Read + Write, headers: &str) -> Result<Seen, String> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.authority.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -242,8 +248,6 @@ impl Client {
         };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let connection = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
-        let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut stream = StreamOwned::new(connection, socket);
         let answer = Answer::ask(&mut stream, "/-/healthy", headers).map_err(|err| err.to_string())?;
         Ok(Seen {
@@ -493,6 +497,22 @@ fn it_listens_at_several_addresses_and_in_the_file_system() {
 }
 
 #[test]
+fn the_door_is_the_same_in_the_file_system() {
+    let house = House::new();
+    let socket = house.path("scrape.sock");
+    let web = format!("{TLS}basic_auth_users: {{alice: {}}}", hash("a"));
+    let mut command = exporter(["run", "-c"]);
+    command.arg(house.configure(&format!("[\"unix:{}\", \"127.0.0.1:0\"]", socket.display()), &web));
+    let running = Running::start(command, 2);
+    assert_eq!(running.urls[0], format!("https://unix:{}:/metrics", socket.display()));
+    for (headers, status) in [(password("alice", "a"), 200), (String::new(), 401)] {
+        let seen = house.client().get_over(UnixStream::connect(&socket).unwrap(), &headers).unwrap();
+        assert_eq!(seen.answer.status, status);
+    }
+    assert!(Answer::ask(UnixStream::connect(&socket).unwrap(), "/metrics", &password("alice", "a")).is_err());
+}
+
+#[test]
 fn a_socket_is_replaced_only_where_nobody_answers() {
     let house = House::new();
     let socket = house.path("scrape.sock");
@@ -525,13 +545,16 @@ fn a_socket_is_replaced_only_where_nobody_answers() {
     assert_eq!((code, std::fs::read_to_string(&socket).unwrap().as_str()), (Some(78), "precious"), "{said}");
 }
 
-/// Runs an exporter as systemd does: with these sockets from descriptor 3 on.
-fn activated(config: &Path, sockets: &str, pid: &str) -> Command {
-    let script = format!(
-        "import os, socket, sys\nsockets = [{sockets}]\nfor i, s in enumerate(sockets):\n    s.listen()\n    \
-         os.dup2(s.fileno(), 10 + i)\nfor i in range(len(sockets)):\n    os.dup2(10 + i, 3 + i, inheritable=True)\n\
-         os.environ.update(LISTEN_FDS=str(len(sockets)), LISTEN_PID={pid})\nos.execv(sys.argv[1], sys.argv[1:])\n"
-    );
+/// Runs an exporter as systemd does: with sockets from descriptor 3 on, which the Python in `make`
+/// puts into `sockets`.
+fn activated(config: &Path, make: &str, pid: &str) -> Command {
+    const PASS: &str =
+        "for i, s in enumerate(sockets): s.listen(); os.dup2(s.fileno(), 10 + i, inheritable=False)
+for i in range(len(sockets)): os.dup2(10 + i, 3 + i, inheritable=True)
+for name in [name for name in os.environ if name.startswith('AXP_EXPORTER_')]: del os.environ[name]
+os.environ['LISTEN_FDS'] = str(len(sockets))
+os.execv(sys.argv[1], sys.argv[1:])";
+    let script = format!("import os, socket, sys\n{make}\nos.environ['LISTEN_PID'] = {pid}\n{PASS}");
     let mut command = tool("python3");
     command.args(["-I", "-c", &script]).arg(exporter([""; 0]).get_program()).args(["run", "-c"]).arg(config);
     command
@@ -542,20 +565,33 @@ fn sockets_that_systemd_passes_are_served() {
     let house = House::new();
     let socket = house.path("passed.sock");
     let config = house.configure("[\"systemd\", \"127.0.0.1:0\"]", "");
-    let sockets = format!("socket.create_server(('127.0.0.1', 0)), socket.socket(socket.AF_UNIX)");
-    let sockets = format!("{sockets}]\nsockets[1].bind({:?})\nsockets = sockets[:", socket.to_str().unwrap());
-    let mut running = Running::start(activated(&config, &sockets, "str(os.getpid())"), 3);
+    let make = format!(
+        "sockets = [socket.create_server(('127.0.0.1', 0)), socket.socket(socket.AF_UNIX)]\nsockets[1].bind({:?})",
+        socket.to_str().unwrap()
+    );
+    let mut running = Running::start(activated(&config, &make, "str(os.getpid())"), 3);
     assert_eq!(running.get("/-/healthy", "").status, 200);
     assert_eq!(running.urls[1], format!("http://unix:{}:/metrics", socket.display()));
     assert_eq!(Answer::ask(UnixStream::connect(&socket).unwrap(), "/-/healthy", "").unwrap().status, 200);
     assert!(running.process.stop().success());
     assert!(socket.exists(), "systemd's, not ours");
 
-    // Meant for another process, or none at all.
-    let mut command = activated(&config, "socket.create_server(('127.0.0.1', 0))", "'1'");
-    let output = command.output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(78), "{said}");
-    assert!(said.contains("systemd has passed no socket"), "{said}");
-    assert!(house.refused("run").1.contains("listen on systemd"));
+    for (make, pid, said) in [
+        (
+            "sockets = [socket.create_server(('127.0.0.1', 0))]",
+            "'1'",
+            "systemd has passed no socket to this process",
+        ),
+        ("sockets = []", "str(os.getpid())", "systemd has passed no socket to this process"),
+        (
+            "sockets = [socket.create_server(('127.0.0.1', 0))] * 17",
+            "str(os.getpid())",
+            "more than 16 sockets",
+        ),
+    ] {
+        let output = activated(&config, make, pid).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{stderr}");
+        assert!(stderr.contains("listen on systemd") && stderr.contains(said), "{stderr}");
+    }
 }

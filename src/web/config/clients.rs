@@ -13,7 +13,7 @@ use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
 };
-use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::Fault;
 use super::file::TlsSection;
@@ -214,12 +214,8 @@ impl ClientCertVerifier for Named {
 /// addresses, URIs. None of what cannot be read.
 fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
-    let extensions = certificate.extensions().iter().map(|extension| extension.parsed_extension());
-    let names = extensions.filter_map(|extension| match extension {
-        ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
-        _ => None,
-    });
-    names.flatten().filter_map(text).collect()
+    let names = certificate.subject_alternative_name().ok().flatten();
+    names.map(|names| names.value.general_names.iter().filter_map(text).collect()).unwrap_or_default()
 }
 
 fn text(name: &GeneralName<'_>) -> Option<String> {

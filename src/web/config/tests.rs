@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
-use rustls::NamedGroup;
+use rustls::{NamedGroup, SupportedCipherSuite};
 use tempfile::TempDir;
 
 use super::*;
@@ -62,7 +62,7 @@ impl Folder {
 }
 
 fn indented(pem: &str) -> String {
-    pem.lines().map(|line| format!("    {line}\n")).collect()
+    format!("    {}\n", pem.trim_end().replace('\n', "\n    "))
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn versions_suites_and_curves_are_those_that_are_named() {
     let folder = Folder::new();
     let suites_of_tls12 = |config: &ServerConfig| {
         let mut suites: Vec<_> =
-            config.crypto_provider().cipher_suites.iter().map(|suite| suite.suite()).collect();
+            config.crypto_provider().cipher_suites.iter().map(SupportedCipherSuite::suite).collect();
         suites.retain(|suite| !format!("{suite:?}").starts_with("TLS13"));
         suites
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::NoServerSessionStorage;
 use secrecy::ExposeSecret;
 use secrecy::zeroize::Zeroizing;
 
@@ -97,5 +98,10 @@ pub(super) fn server_config(
         .map_err(|err| refused("cert", format!("cannot be used with the key: {err}")))?;
     config.ignore_client_order = section.prefer_server_cipher_suites.unwrap_or(true);
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    if clients != Clients::Unasked {
+        // A resumed session would keep a certificate that has expired since.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok((Arc::new(config), clients == Clients::Verified))
 }
