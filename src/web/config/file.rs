@@ -79,6 +79,9 @@ fn fault(err: &Error) -> Fault {
             format!("expected {expected}")
         }
         Error::DuplicateMappingKey { key: Some(key), .. } => format!("{key:?} is there twice"),
+        Error::MultipleDocuments { .. } => {
+            "a second document begins here, and there may be one only".to_owned()
+        }
         Error::Message { .. } | Error::ExternalMessage { .. } => "not YAML of this format".to_owned(),
         other => {
             let said = other.to_string();

@@ -188,7 +188,7 @@ fn a_file_that_is_no_such_configuration_is_refused_with_the_place() {
             "line 2, column 1: \"tls_server_config\" is there twice",
         ),
         ("a: &a [*a, *a]\n", "line 1, column "),
-        ("--- {}\n--- {}\n", "line 2, column "),
+        ("--- {}\n--- {}\n", "line 2, column 5: a second document begins here"),
     ]);
     let folder = Folder::new();
     let err = folder.judge("basic_auth_users: alice-secret").unwrap_err();
