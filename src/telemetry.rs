@@ -94,6 +94,7 @@ pub struct Telemetry {
     scrape_duration: Histogram,
     influx_lines: Family<BySinkOutcome, Counter>,
     influx_queue_bytes: Family<BySink, Gauge>,
+    influx_spool_bytes: Family<BySink, Gauge>,
     influx_up: Family<BySink, Gauge>,
 }
 
@@ -128,6 +129,7 @@ impl Telemetry {
             ]),
             influx_lines: Family::default(),
             influx_queue_bytes: Family::default(),
+            influx_spool_bytes: Family::default(),
             influx_up: Family::default(),
             registry: Registry::default(),
         };
@@ -241,6 +243,11 @@ impl Telemetry {
             "axp_exporter_influx_queue_bytes",
             "Bytes of lines waiting in memory",
             self.influx_queue_bytes.clone(),
+        );
+        registry.register(
+            "axp_exporter_influx_spool_bytes",
+            "Bytes of files of lines waiting on disk",
+            self.influx_spool_bytes.clone(),
         );
         registry.register(
             "axp_exporter_influx_up",
@@ -390,6 +397,7 @@ impl Telemetry {
             rejected: outcome("rejected"),
             dropped: outcome("dropped"),
             queue_bytes: self.influx_queue_bytes.get_or_create_owned(&by_sink),
+            spool_bytes: self.influx_spool_bytes.get_or_create_owned(&by_sink),
             up: self.influx_up.get_or_create_owned(&by_sink),
         }
     }
@@ -432,6 +440,7 @@ mod tests {
             r#"axp_exporter_rows_refused_total{reason="label_collision"} 0"#,
             r#"axp_exporter_scrapes_total{format="openmetrics"} 0"#,
             r#"axp_exporter_influx_lines_total{sink="main",outcome="written"} 0"#,
+            r#"axp_exporter_influx_spool_bytes{sink="main"} 0"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} not in\n{text}");
         }

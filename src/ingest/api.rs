@@ -42,7 +42,7 @@ const PAGES_MAX: usize = 40;
 
 use answer::{MeasureEntry, Page};
 pub use answer::{MeasureProducer, Subscription, Transport, Words};
-pub(super) use error::retry_after;
+pub(crate) use error::retry_after;
 pub use error::{Error, Operation, Refusal};
 use error::{OUTCOMES, detail};
 use token::{Secrets, SharedToken};

@@ -197,6 +197,18 @@ impl Dialer {
     /// # Errors
     /// [`Error::Http`].
     pub fn http(&self, base: &Url) -> Result<reqwest::Client, Error> {
+        self.http_with(base, |builder| builder)
+    }
+
+    /// The same, with settings that suit calls of another kind.
+    ///
+    /// # Errors
+    /// [`Error::Http`].
+    pub fn http_with(
+        &self,
+        base: &Url,
+        settings: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<reqwest::Client, Error> {
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(rustls::ClientConfig::clone(&self.tls))
             .redirect(reqwest::redirect::Policy::none())
@@ -205,7 +217,7 @@ impl Dialer {
             .pool_idle_timeout(REST_IDLE_MAX)
             .user_agent(concat!("axp-exporter/", env!("CARGO_PKG_VERSION")));
         let builder = if is_loopback(base) { builder.no_proxy() } else { builder };
-        builder.build().map_err(Error::Http)
+        settings(builder).build().map_err(Error::Http)
     }
 
     /// Opens a websocket; the URL has been checked before.

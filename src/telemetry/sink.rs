@@ -8,12 +8,14 @@ use prometheus_client::metrics::gauge::Gauge;
 pub struct Sink {
     /// Lines that arrived.
     pub written: Counter,
-    /// Lines that the target refused.
+    /// Lines that the target refused for good.
     pub rejected: Counter,
     /// Lines given up.
     pub dropped: Counter,
-    /// Bytes waiting.
+    /// Bytes waiting in memory.
     pub queue_bytes: Gauge,
+    /// Bytes waiting on disk.
+    pub spool_bytes: Gauge,
     /// 1 while the last write went through.
     pub up: Gauge,
 }

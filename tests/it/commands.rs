@@ -23,13 +23,13 @@ fn output(arguments: &[&str]) -> (i32, String, String) {
 }
 
 /// A simulator, and the configuration that it prints.
-fn simulator() -> (Process, String) {
+pub(crate) fn simulator() -> (Process, String) {
     let process = Process::start(program(&["simulate", "--listen", "127.0.0.1:0", "--agents", "3"]));
     let config = process.read_through("app_key");
     (process, config)
 }
 
-fn write_config(folder: &Path, text: &str) -> String {
+pub(crate) fn write_config(folder: &Path, text: &str) -> String {
     let path = folder.join("config.toml");
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()

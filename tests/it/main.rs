@@ -14,6 +14,7 @@ mod commands;
 mod door;
 mod feed;
 mod front;
+mod influx;
 mod legal;
 mod link;
 mod peers;

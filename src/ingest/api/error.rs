@@ -188,7 +188,7 @@ impl Error {
 
 /// How long `Retry-After` asks to wait: seconds, or a date
 /// ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#field.retry-after)).
-pub(in crate::ingest) fn retry_after(value: &str, now: SystemTime) -> Duration {
+pub(crate) fn retry_after(value: &str, now: SystemTime) -> Duration {
     if let Ok(seconds) = value.trim().parse() {
         return Duration::from_secs(seconds);
     }

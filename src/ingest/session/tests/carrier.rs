@@ -400,7 +400,7 @@ impl Carrier {
         };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small counts")]
         let value = |id| table.cell(id, 0) as u64;
-        table.shown().map(|(id, row)| (queue(&row.text), value(id))).collect()
+        table.shown().map(|(id, row)| (queue(&row.face.text), value(id))).collect()
     }
 
     pub(super) fn describe(&self) -> String {
