@@ -12,6 +12,7 @@
 mod autobahn;
 mod browser;
 mod commands;
+mod door;
 mod feed;
 mod front;
 mod influx;

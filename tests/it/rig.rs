@@ -87,7 +87,7 @@ impl Rig {
         let loaded =
             Config::from_text(Account::Required, Path::new("test"), &self.configuration, environment);
         let app = App::build(loaded.unwrap_or_else(|problems| panic!("{problems}"))).await.unwrap();
-        let url = app.metrics_url();
+        let url = app.metrics_urls().remove(0);
         self.address = between(&url, "http://", "/");
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(app.run(async move { drop(stopped.await) }));
