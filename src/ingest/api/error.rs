@@ -245,6 +245,21 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn what_reached_nobody_was_not_done_and_all_else_may_have_been() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let tls_errors = crate::telemetry::Telemetry::new(0).tls_errors();
+        let dialer = crate::ingest::dial::Dialer::new(None, None, 1 << 20, tls_errors).unwrap();
+        let client = dialer.http(&url.parse().unwrap()).unwrap();
+        let ask =
+            || async { Error::Unreachable(Operation::Create, client.post(&url).send().await.unwrap_err()) };
+        let (cut_off, _) = tokio::join!(ask(), async { drop(listener.accept().await) });
+        assert_eq!(cut_off.trouble(), Trouble::Unknown);
+        drop(listener);
+        assert_eq!(ask().await.trouble(), Trouble::NotSent);
+    }
+
     #[test]
     fn operations_count_under_their_own_label() {
         for (index, operation) in Operation::ALL.iter().enumerate() {
