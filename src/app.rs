@@ -7,18 +7,16 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use url::Url;
 
-use crate::config::{Config, Loaded, Producer, SecretError, SecretSource};
+use crate::config::{Address, Config, Loaded, Producer, SecretError, SecretSource};
 use crate::ingest::api::Api;
 use crate::ingest::dial::{self, Dialer};
 use crate::ingest::discovery;
@@ -37,8 +35,11 @@ use crate::sink::influx::{self, Pace, Sink};
 use crate::sink::queue::{self, LineReceiver, QueueGauge};
 use crate::table::rows::{Limits, Table};
 use crate::telemetry::{self, Telemetry};
+use crate::web::door::Door;
+use crate::web::listener::{self, Listener};
 use crate::web::routes::Site;
-use crate::web::server;
+use crate::web::status::Status;
+use crate::web::{config as web_config, server};
 
 /// How long feeds may take to end, their subscriptions included.
 const FEEDS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,8 +61,10 @@ pub enum Error {
     Sink(influx::Error),
     /// Another instance holds the ledger.
     Ledger(Taken),
+    /// The web configuration cannot be used.
+    Web(web_config::Error),
     /// The address is no address, or taken.
-    Listen(String, io::Error),
+    Listen(Address, io::Error),
 }
 
 impl std::fmt::Display for Error {
@@ -76,6 +79,7 @@ impl std::fmt::Display for Error {
             Self::Dial(err) => write!(formatter, "{err}"),
             Self::Sink(err) => write!(formatter, "{err}"),
             Self::Ledger(err) => write!(formatter, "{err}"),
+            Self::Web(err) => write!(formatter, "use web.config_file: {err}"),
             Self::Listen(address, _) => write!(formatter, "listen on {address} (web.listen)"),
         }
     }
@@ -86,7 +90,7 @@ impl std::error::Error for Error {
         match self {
             Self::Url(_, err) => Some(err),
             Self::Secret(_, err) => Some(err),
-            Self::Relabel(_) | Self::Ledger(_) => None,
+            Self::Relabel(_) | Self::Ledger(_) | Self::Web(_) => None,
             Self::Dial(err) => err.source(),
             Self::Sink(err) => err.source(),
             Self::Listen(_, err) => Some(err),
@@ -97,8 +101,8 @@ impl std::error::Error for Error {
 /// The exporter, ready to run.
 #[derive(Debug)]
 pub struct App {
-    listener: TcpListener,
-    address: SocketAddr,
+    listeners: Vec<Listener>,
+    door: Arc<Door>,
     site: Arc<Site>,
     sinks: Vec<(Sink, LineReceiver)>,
     reopen: watch::Sender<()>,
@@ -114,17 +118,17 @@ impl App {
         let telemetry = Arc::new(Telemetry::new(loaded.config.limits.series));
         let (api, dialer) = way_out(&loaded, &telemetry)?;
         let Sinks { outputs, tasks, gauges } = open_sinks(&loaded, &telemetry).await?;
-        let Loaded { config, secrets, .. } = loaded;
+        let Loaded { config, secrets, web_config_file, .. } = loaded;
         let allowed = Allowed::new(&url(&config.axp.api_url)?, &config.axp.endpoint_hosts);
         let privacy = privacy(&config, &secrets.hash_key)?;
         let rules = rules(&config)?;
-        let failed = |err| Error::Listen(config.web.listen.clone(), err);
-        let listener = TcpListener::bind(&config.web.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let listeners = listeners(&config).await?;
         let feeds = Arc::new(Feeds::default());
         let path = config.web.metrics_path.clone();
-        let site = Arc::new(Site::new(path, Arc::clone(&feeds), Arc::clone(&telemetry), gauges));
         let limits = Limits::new(config.limits.series);
+        let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), gauges.clone(), limits.clone());
+        let site = Arc::new(Site::new(path, Arc::clone(&feeds), Arc::clone(&telemetry), gauges, status));
+        let door = Door::new(Arc::clone(&site), web_config_file).map_err(Error::Web)?;
         let api = Arc::new(api);
         let ledger = Ledger::open(ledger_path(&config), &config.axp.account_id).map_err(Error::Ledger)?;
         let names = Arc::default();
@@ -142,12 +146,15 @@ impl App {
             limits,
             outputs,
         };
-        Ok(Self { listener, address, site, sinks: tasks, reopen: watch::Sender::new(()), workshop })
+        let door = Arc::new(door);
+        Ok(Self { listeners, door, site, sinks: tasks, reopen: watch::Sender::new(()), workshop })
     }
 
-    /// The URL of the metrics.
-    pub fn metrics_url(&self) -> String {
-        format!("http://{}{}", self.address, self.workshop.config.web.metrics_path)
+    /// The URLs of the metrics, one a listener, in the order of `web.listen`.
+    pub fn metrics_urls(&self) -> Vec<String> {
+        let scheme = if self.door.has_tls() { "https" } else { "http" };
+        let path = &self.workshop.config.web.metrics_path;
+        self.listeners.iter().map(|listener| format!("{scheme}://{listener}{path}")).collect()
     }
 
     /// How the feeds stand.
@@ -169,11 +176,13 @@ impl App {
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let (stop_feeds, feeds_stopped) = watch::channel(false);
         let (stop_server, server_stopped) = watch::channel(false);
-        info!(url = self.metrics_url(), "serving metrics");
-        if !self.address.ip().is_loopback() {
-            warn!(address = %self.address, "metrics are served without TLS or passwords to whoever can reach this address");
+        for url in self.metrics_urls() {
+            info!(url, "serving metrics");
         }
-        let server = tokio::spawn(server::serve(self.listener, self.site, server_stopped));
+        for listener in self.listeners.iter().filter(|listener| listener.is_public()) {
+            warn_if_open(listener, &self.door);
+        }
+        let server = tokio::spawn(server::serve(self.listeners, self.door, server_stopped));
         let mut sinks = JoinSet::new();
         for (sink, receiver) in self.sinks {
             sinks.spawn(sink.run(receiver, self.reopen.subscribe()));
@@ -189,6 +198,21 @@ impl App {
         let _ = server.await;
         info!("stopped");
     }
+}
+
+/// Says what keeps nobody from the metrics at an address that other machines can reach.
+fn warn_if_open(listener: &Listener, door: &Door) {
+    let missing = match (door.has_tls(), door.is_guarded()) {
+        (false, false) => "metrics are served without TLS or passwords to whoever can reach this address",
+        (true, false) => {
+            "metrics are served without passwords or verified client certificates to whoever can reach this address"
+        }
+        (false, true) => {
+            "passwords come and metrics go without TLS at this address: who listens on the way has both"
+        }
+        (true, true) => return,
+    };
+    warn!(address = %listener, "{missing}");
 }
 
 /// Waits for tasks to end, for so long; then ends them.
@@ -254,7 +278,8 @@ impl Workshop {
         let measures =
             Measures::new(producer, self.privacy.clone(), Arc::clone(&self.names), limits.label_value_bytes);
         let table = Arc::new(RwLock::new(Table::new(&id, measures.stem(), self.limits.clone())));
-        let state = Arc::new(FeedState::new(id.clone(), Arc::clone(&table)));
+        let (state, questions) = FeedState::new(id.clone(), Arc::clone(&table));
+        let state = Arc::new(state);
         self.feeds.add(Arc::clone(&state));
         let pipeline = Pipeline::new(PipelineParts {
             measures,
@@ -273,6 +298,7 @@ impl Workshop {
             dialer: self.dialer.clone(),
             allowed: self.allowed.clone(),
             state,
+            questions,
             pipeline,
             metrics: self.telemetry.feed(&id, Reason::ALL.iter().map(|reason| reason.label())),
             settings: self.settings(),
@@ -328,7 +354,7 @@ fn ledger_path(config: &Config) -> Option<PathBuf> {
 /// # Errors
 /// What cannot be set up; nobody is called.
 pub(crate) fn way_out(loaded: &Loaded, telemetry: &Telemetry) -> Result<(Api, Dialer), Error> {
-    let Loaded { config, secrets, ca_file, client_certificate } = loaded;
+    let Loaded { config, secrets, ca_file, client_certificate, .. } = loaded;
     let frame_bytes_max = usize::try_from(config.limits.frame_bytes.get()).unwrap_or(usize::MAX);
     let (certificate, tls_errors) = (client_certificate.clone(), telemetry.tls_errors());
     let dialer = Dialer::new(ca_file.as_deref(), certificate, frame_bytes_max, tls_errors);
@@ -348,6 +374,16 @@ pub(crate) fn privacy(config: &Config, hash_key: &SecretSource) -> Result<Privac
     let failed = |err| Error::Secret("privacy.hash_key_file", err);
     let key = if hash_key.is_set() { Some(hash_key.read().map_err(failed)?) } else { None };
     Ok(Privacy::new(config.privacy.personal, &config.privacy.measures, key.as_ref()))
+}
+
+/// Binds the addresses that are configured.
+async fn listeners(config: &Config) -> Result<Vec<Listener>, Error> {
+    let mut listeners = Vec::new();
+    for address in config.web.listen.addresses() {
+        let bound = listener::bind(&address).await;
+        listeners.extend(bound.map_err(|err| Error::Listen(address, err))?);
+    }
+    Ok(listeners)
 }
 
 fn rules(config: &Config) -> Result<Arc<Rules>, Error> {

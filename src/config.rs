@@ -17,6 +17,7 @@ use crate::label::relabel::{RelabelRule, Rules};
 mod axp;
 mod influx;
 mod limits;
+mod listen;
 mod log;
 mod privacy;
 mod producer;
@@ -39,9 +40,12 @@ mod shape;
 mod unsupported;
 
 pub use axp::Axp;
+pub(crate) use certificate::read_file as read_certificate_file;
 pub use certificate::{ClientCertificate, Error as CertificateError};
 pub use influx::Influx;
 pub use limits::Limits;
+pub(crate) use listen::ADDRESSES_MAX;
+pub use listen::{Address, Listen};
 pub use load::{Account, InfluxSecrets, Loaded, Secrets};
 pub use log::Log;
 pub use privacy::Privacy;
@@ -144,7 +148,7 @@ impl Config {
         }
         self.privacy.check(scene, report);
         self.limits.check(report);
-        self.web.check(report);
+        self.web.check(scene, report);
         influx::check(&self.influx, scene, report);
         unsupported::check(self, report);
     }

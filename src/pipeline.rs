@@ -7,6 +7,8 @@
 //! What arrives that cannot be used is counted ([`crate::reject`]) and costs nothing else.
 
 mod labels;
+pub mod refusals;
+pub mod report;
 mod sessions;
 mod values;
 
@@ -26,6 +28,7 @@ use crate::table::rows::{RowId, Table};
 use crate::telemetry;
 
 use labels::{row_labels, write_identity};
+use refusals::Refusals;
 use sessions::{Origin, Sessions, Voice};
 use values::{field_of, set_values};
 
@@ -104,6 +107,9 @@ pub struct Pipeline {
     readings: Vec<Reading<'static>>,
     identity: String,
     line: Vec<u8>,
+    refusals: Refusals,
+    /// The row of the last event that was shown.
+    last_row: Option<RowId>,
 }
 
 impl Pipeline {
@@ -117,6 +123,8 @@ impl Pipeline {
             readings: Vec::new(),
             identity: String::new(),
             line: Vec::new(),
+            refusals: Refusals::default(),
+            last_row: None,
         }
     }
 
@@ -151,17 +159,22 @@ impl Pipeline {
             }
         };
         self.event_buffer = buffer;
+        self.refusals.sample_readings(frame, &self.parts.measures, now);
         match applied {
             Ok(()) => self.parts.metrics.event_applied(),
-            Err(reject) => self.parts.metrics.event_rejected(reject),
+            Err(reject) => {
+                self.parts.metrics.event_rejected(reject);
+                self.refusals.sample_event(reject, now);
+            }
         }
         applied
     }
 
     /// Counts a frame that is not even looked into.
-    pub fn refuse(&self, reject: EventReject) {
+    pub fn refuse(&mut self, reject: EventReject, now: Moment) {
         self.parts.metrics.event_unreadable();
         self.parts.metrics.event_rejected(reject);
+        self.refusals.sample_event(reject, now);
     }
 
     fn apply_event(&mut self, event: &mut Event<'_>, origin: Origin, now: Moment) -> Result<(), EventReject> {
@@ -193,7 +206,7 @@ impl Pipeline {
 
     /// True if the session that is followed has touched the event's row, or deleted it.
     fn is_superseded(&self) -> bool {
-        let table = read_table(&self.parts.table);
+        let mut table = write_table(&self.parts.table);
         match table.find(&self.identity).and_then(|id| table.row(id)) {
             Some(row) => row.generation == self.sessions.followed().generation(),
             None => self.sessions.has_deleted(&self.identity),
@@ -213,8 +226,11 @@ impl Pipeline {
         let applied = self.write_row(event, payload_type, voice, &mut readings, now);
         if let Ok((id, standing)) = applied {
             self.count_readings(&readings, standing, denied);
-            if standing == Standing::Shown && !self.parts.outputs.is_empty() {
-                self.write_line(id, &readings);
+            if standing == Standing::Shown {
+                self.last_row = Some(id);
+                if !self.parts.outputs.is_empty() {
+                    self.write_line(id, &readings);
+                }
             }
         }
         let verdict = match applied {
@@ -255,7 +271,8 @@ impl Pipeline {
             row.line_ns = now.unix_ns.max(row.line_ns.saturating_add(1));
         }
         let mut texts_changed = false;
-        let relabel = set_values(&mut table, &mut parts.measures, id, readings, true, &mut texts_changed);
+        let relabel = parts.measures.has_promoted()
+            && set_values(&mut table, &mut parts.measures, id, readings, true, &mut texts_changed);
         if known.is_none() || relabel {
             let mut collided = Vec::new();
             let labels = row_labels(event, parts, &table, id, &mut collided);
@@ -274,17 +291,21 @@ impl Pipeline {
         Ok((id, standing))
     }
 
-    fn count_readings(&self, readings: &[Reading<'_>], standing: Standing, mut denied: u64) {
-        let metrics = &self.parts.metrics;
+    fn count_readings(&mut self, readings: &[Reading<'_>], standing: Standing, mut denied: u64) {
+        let Self { parts: PipelineParts { metrics, .. }, refusals, .. } = self;
         let (mut applied, mut absent) = (0, 0);
         for reading in readings {
             match (&reading.value, standing) {
-                (Value::Refused(reject), _) => metrics.readings_rejected(*reject, 1),
+                (Value::Refused(reject), _) => {
+                    metrics.readings_rejected(*reject, 1);
+                    refusals.count(reading.measure, *reject);
+                }
                 (Value::Absent, _) => absent += 1,
                 (_, Standing::Shown) => applied += 1,
                 (_, Standing::Dropped) => denied += 1,
                 (_, Standing::Waiting | Standing::Refused) => {
                     metrics.readings_rejected(ReadingReject::RowRefused, 1);
+                    refusals.count(reading.measure, ReadingReject::RowRefused);
                 }
             }
         }
@@ -302,7 +323,7 @@ impl Pipeline {
             Some((&*measure.field, field_of(measure, &reading.value)?))
         });
         line.clear();
-        let written = line::write(line, table.stem(), &row.labels, fields, row.line_ns);
+        let written = line::write(line, table.stem(), &row.face.labels, fields, row.line_ns);
         drop(table);
         if written {
             parts.outputs.iter().for_each(|output| output.sender.send(line));
@@ -316,7 +337,7 @@ impl Pipeline {
         if let Some(row) = table.row(id).filter(|row| row.standing == Standing::Shown) {
             line.clear();
             let timestamp = now.unix_ns.max(row.line_ns.saturating_add(1));
-            line::write_retired(line, table.stem(), &row.labels, timestamp);
+            line::write_retired(line, table.stem(), &row.face.labels, timestamp);
             for output in parts.outputs.iter().filter(|output| output.on_delete == OnDelete::Marker) {
                 output.sender.send(line);
             }

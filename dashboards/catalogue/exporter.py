@@ -50,6 +50,7 @@ def feeds():
         f"sum by ({BY_FEED}) ({own('rows')})",
         f"sum by ({BY_FEED}) ({own('series')})",
         f"sum by ({BY_FEED}) ({own('reconnects_total')})",
+        f"max by ({BY_FEED}, status) ({own('subscription_status')} == 1)",
     ]
     columns = {
         "instance": ("Instance", "string"),
@@ -58,6 +59,7 @@ def feeds():
         "Value #B": ("Snapshot", "none", {"mappings": whole, "custom.displayMode": "color-text"}),
         "Value #C": ("Last event", "dtdurations"),
         "Value #D": ("Ping", "s"),
+        "status": ("Subscription", "string"),
         "Value #E": ("Subscription left", "dtdurations"),
         "Value #F": ("Rows", "short"),
         "Value #G": ("Series", "short"),
@@ -66,7 +68,7 @@ def feeds():
     return [
         table("Feeds", "One feed a producer: its connection, how old its last event is, what it holds, and how "
               "often it was lost since the exporter started.",
-              [promql(query) for query in queries], columns, hidden=("Time",), sort="Last event", height=7),
+              [promql(query) for query in queries], columns, hidden=("Time", "Value #I"), sort="Last event", height=7),
         lines("Events", "Events a second, by producer.",
               [promql(rate("events_total", " by (measure_producer_id)"), "{{measure_producer_id}}")], "cps", width=8),
         lines("Age of the last event", "How long each feed has been quiet.",
@@ -75,8 +77,10 @@ def feeds():
         lines("Lost feeds, by reason", "Sessions that ended, a minute, by what ended them. Empty is well.",
               [promql(f"{rate('reconnects_total', ' by (measure_producer_id, reason)')} * 60 > 0",
                       "{{measure_producer_id}}: {{reason}}")], "cpm", width=8, no_data="none was lost"),
-        lines("Ping", "How long the last answered ping took.",
-              [promql(own("feed_ping_seconds"), "{{measure_producer_id}}")], "s", width=8),
+        lines("Refused authentication", "Websockets a minute whose server refused the token or the subscription, by what "
+              "it said. Empty is well.",
+              [promql(f"""{rate('authentications_total', ' by (status)', 'status!="confirmed"')} * 60 > 0""",
+                      "{{status}}")], "cpm", width=8, no_data="none was refused"),
         lines("Calls to AXP", "Requests to AXP's REST interfaces a minute, by outcome.",
               [promql(f"{rate('api_requests_total', ' by (outcome)')} * 60", "{{outcome}}")], "cpm", width=8),
         lines("Subscription left", "Time until each subscription ends unless it is renewed: a line that falls to 0 was "

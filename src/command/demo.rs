@@ -57,7 +57,8 @@ async fn demo(args: DemoArgs, stop: Stop) -> Result<(), String> {
     let simulator_url = simulator.url();
     let seed = simulator.seed();
     let app = build(&simulator, &args.listen).await?;
-    let (metrics_url, feeds, site) = (app.metrics_url(), app.feeds(), app.site());
+    let metrics_url = app.metrics_urls().into_iter().next().unwrap_or_default();
+    let (feeds, site) = (app.feeds(), app.site());
     say(format_args!("A simulated contact centre (seed {seed}) is being exported at\n\n    {metrics_url}\n"));
     let show = async move {
         while feeds.waiting_for().is_none_or(|waiting| !waiting.is_empty()) {

@@ -156,7 +156,8 @@ fn pair(chain: Vec<CertificateDer<'static>>, key: Arc<dyn SigningKey>) -> Result
     Ok(pair)
 }
 
-fn read_file(file: &Path) -> Result<Vec<u8>, &'static str> {
+/// The bytes of a regular file of at most 4 MiB, or what keeps them from being read.
+pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, &'static str> {
     // Asked before opening: opening a pipe would wait for its other end.
     let size = fs::metadata(file).map_err(|err| check::io_words(&err))?;
     if !size.is_file() {

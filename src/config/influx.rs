@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{self, Scene};
 use super::key::Key;
+use super::listen::is_host_and_port;
 use super::problem::shown;
 use super::report::Report;
 use super::secret::{SecretSource, SecretText};
 use super::units::{Bytes, Duration};
-use super::web::is_host_and_port;
 use super::word::{Api, OnDelete, Target};
 
 /// A smaller file would be full with a handful of lines.

@@ -37,6 +37,8 @@ pub struct Loaded {
     pub ca_file: Option<PathBuf>,
     /// `axp.client_cert_file` and its key, found; `None` if not set.
     pub client_certificate: Option<ClientCertificate>,
+    /// `web.config_file`, found; `None` if not set.
+    pub web_config_file: Option<PathBuf>,
 }
 
 /// Where each secret comes from; [`SecretSource::Unset`] where none is needed.
@@ -121,6 +123,7 @@ pub(super) fn load(
             secrets: Secrets::of(&config, &scene),
             ca_file: scene.file(&config.axp.ca_file),
             client_certificate: config.axp.client_certificate(&scene),
+            web_config_file: scene.file(&config.web.config_file),
             config,
         }
     });

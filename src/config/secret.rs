@@ -211,6 +211,11 @@ impl SecretText {
     pub fn is_empty(&self) -> bool {
         self.0.expose_secret().is_empty()
     }
+
+    /// The secret itself.
+    pub(crate) fn into_secret(self) -> SecretString {
+        self.0
+    }
 }
 
 impl From<&str> for SecretText {

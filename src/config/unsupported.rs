@@ -12,12 +12,8 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     let mut refuse = |key: &Key, found: String, instead: &str| {
         report.value(key, format!("{found}, which is not available in this version"), instead);
     };
-    let web = Key::of("web");
-    if !config.web.config_file.as_os_str().is_empty() {
-        refuse(&web.at("config_file"), shown(&config.web.config_file.to_string_lossy()), "\"\"");
-    }
     if config.web.lifecycle {
-        refuse(&web.at("lifecycle"), "true".to_owned(), "false");
+        refuse(&Key::of("web.lifecycle"), "true".to_owned(), "false");
     }
     if !config.record.path.as_os_str().is_empty() {
         refuse(&Key::of("record.path"), shown(&config.record.path.to_string_lossy()), "\"\"");

@@ -1,13 +1,14 @@
 //! `[web]`: where Prometheus scrapes.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use url::Host;
 
+use super::check::Scene;
 use super::key::Key;
+use super::listen::Listen;
 use super::report::Report;
+use crate::web::config::Draft;
 
 /// Paths that the server answers itself, beside those that [`Web::check`] names.
 const OWN_PATHS: [&str; 2] = ["/", "/api/v1"];
@@ -16,15 +17,18 @@ const OWN_PATHS: [&str; 2] = ["/", "/api/v1"];
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Web {
-    /// Host and port to listen at. Default `127.0.0.1:9955`: this machine alone; `0.0.0.0:9955`
-    /// or `[::]:9955` for all. Port 0 takes a free one. There is no password of its own: put
-    /// something in front before opening it.
-    pub listen: String,
+    /// Where to listen: an address, or a list of them. Each is `host:port`, `:port` for all
+    /// addresses of this machine, `unix:/path` for a socket in the file system (mode 0660), or
+    /// `systemd` for the sockets that systemd passes. Default `127.0.0.1:9955`: this machine
+    /// alone. Port 0 takes a free one. Think of `config_file` before opening it to others.
+    pub listen: Listen,
     /// The path that is scraped. Starts with `/`; none of `/`, `/-/…`, `/api/v1/…`, which are
     /// taken. Default `/metrics`.
     pub metrics_path: String,
-    /// A web configuration of the Prometheus exporter toolkit: TLS, basic authentication.
-    /// Not available in this version: must be empty.
+    /// A [web configuration] of the Prometheus exporter toolkit: TLS, passwords, headers, a rate
+    /// limit. Default empty: none of these. Read anew when it changes; see `web/config.rs`.
+    ///
+    /// [web configuration]: https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md
     pub config_file: PathBuf,
     /// Whether `POST /-/reload` reads the configuration anew. Not available in this version: must
     /// be false.
@@ -34,7 +38,7 @@ pub struct Web {
 impl Default for Web {
     fn default() -> Self {
         Self {
-            listen: "127.0.0.1:9955".to_owned(),
+            listen: Listen::default(),
             metrics_path: "/metrics".to_owned(),
             config_file: PathBuf::new(),
             lifecycle: false,
@@ -43,10 +47,13 @@ impl Default for Web {
 }
 
 impl Web {
-    pub(super) fn check(&self, report: &mut Report) {
+    pub(super) fn check(&self, scene: &Scene<'_>, report: &mut Report) {
         let key = Key::of("web");
-        if !is_host_and_port(&self.listen) {
-            report.text(&key.at("listen"), &self.listen, "host:port such as 127.0.0.1:9955");
+        self.listen.check(&key.at("listen"), report);
+        if let Some(file) = scene.file(&self.config_file)
+            && let Err(err) = Draft::read(&file).and_then(Draft::build)
+        {
+            report.refused(&key.at("config_file"), &self.config_file.to_string_lossy(), err.within());
         }
         let path = &self.metrics_path;
         let key = key.at("metrics_path");
@@ -60,12 +67,4 @@ impl Web {
             report.text(&key, path, "a path that the server does not use itself, such as /metrics");
         }
     }
-}
-
-/// A socket address, or a host name with a port.
-pub(super) fn is_host_and_port(text: &str) -> bool {
-    let is_named = |(host, port): (&str, &str)| {
-        matches!(Host::parse(host), Ok(Host::Domain(_))) && !host.contains('*') && port.parse::<u16>().is_ok()
-    };
-    text.parse::<SocketAddr>().is_ok() || text.rsplit_once(':').is_some_and(is_named)
 }

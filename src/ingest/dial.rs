@@ -15,8 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use hyper::header::RETRY_AFTER;
-use hyper::{StatusCode, Uri};
+use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
@@ -34,9 +33,9 @@ use url::Url;
 use self::identity::Identity;
 pub use self::tls_error::TlsError;
 use crate::config::{CertificateError, ClientCertificate};
-use crate::ingest::api::retry_after;
 use crate::ingest::endpoint::is_loopback;
 use crate::ingest::link::Trouble;
+use crate::ingest::status;
 use crate::telemetry::TlsErrors;
 
 mod identity;
@@ -118,15 +117,8 @@ impl Error {
     pub fn trouble(&self) -> Option<Trouble> {
         let Self::Upgrade(err) = self else { return None };
         let tungstenite::Error::Http(answer) = &**err else { return None };
-        let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let patience = asked.map(|value| retry_after(value, SystemTime::now()));
-        Some(match answer.status() {
-            StatusCode::UNAUTHORIZED => Trouble::Unauthorized,
-            StatusCode::FORBIDDEN => Trouble::Refused,
-            StatusCode::NOT_FOUND | StatusCode::GONE => Trouble::Gone,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Trouble::Later(patience),
-            _ => Trouble::Unknown,
-        })
+        let retry_after = status::retry_after(answer.headers(), SystemTime::now());
+        Some(status::trouble(answer.status(), retry_after))
     }
 }
 

@@ -7,9 +7,10 @@
 //! its sockets and, for a bounded time, tries to end its subscriptions.
 //!
 //! In reading order: what a link has open (`feed/way.rs`), what comes of it (`feed/outcome.rs` and
-//! `feed/frame.rs`), how it ends (`feed/farewell.rs`), and how a sleep of the machine is seen
-//! (`feed/clocks.rs`).
+//! `feed/frame.rs`), how it ends (`feed/farewell.rs`), how a sleep of the machine is seen
+//! (`feed/clocks.rs`), and what is told to who asks (`feed/answer.rs`).
 
+mod answer;
 mod clocks;
 mod farewell;
 mod frame;
@@ -30,9 +31,10 @@ use tracing::{debug, info, warn};
 use crate::ingest::api::Api;
 use crate::ingest::dial::Dialer;
 use crate::ingest::endpoint::Allowed;
-use crate::ingest::feeds::FeedState;
+use crate::ingest::feeds::{FeedState, Questions};
 use crate::ingest::ledger::Ledger;
 use crate::ingest::link::{Action, Call, Input, Settings};
+use crate::ingest::report::Setback;
 use crate::ingest::session::{Reason, Session, Slot};
 use crate::pipeline::Pipeline;
 use crate::telemetry;
@@ -55,6 +57,8 @@ pub struct FeedParts {
     pub allowed: Allowed,
     /// How the feed stands, for the others.
     pub state: Arc<FeedState>,
+    /// Where it is asked how it stands.
+    pub questions: Questions,
     /// What is made of its frames.
     pub pipeline: Pipeline,
     /// What it shows.
@@ -80,6 +84,8 @@ pub struct Feed {
     pending_noted: bool,
     /// The last trouble in words: said once, not at each attempt.
     last_trouble: String,
+    /// The last trouble for who asks, also once the feed is up again.
+    setback: Option<Setback>,
     /// Sockets that are being closed and subscriptions that are being ended.
     leaving: JoinSet<()>,
     clocks: Clocks,
@@ -95,7 +101,8 @@ impl Feed {
     /// A feed that has not begun.
     pub fn new(parts: FeedParts, seed: u64) -> Self {
         let held = parts.ledger.subscription(parts.state.producer_id());
-        let session = Session::new(parts.settings, Instant::now(), seed, held.is_some());
+        let before = parts.ledger.before(parts.state.producer_id());
+        let session = Session::new(parts.settings, Instant::now(), seed, before);
         Self {
             parts,
             session,
@@ -107,6 +114,7 @@ impl Feed {
             dictionary_asked: false,
             pending_noted: false,
             last_trouble: String::new(),
+            setback: None,
             leaving: JoinSet::new(),
             clocks: Clocks::now(),
         }
@@ -136,19 +144,26 @@ impl Feed {
     /// Runs until `stop` says so.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
-            while let Some((slot, input)) = self.inputs.pop_front() {
-                let (slot, action) = self.session.handle(slot, input, Instant::now());
-                self.perform(slot, action).await;
+            tokio::select! {
+                biased;
+                () = self.follow() => {}
+                // A frame of ours may be stuck.
+                _ = stop.wait_for(|stop| *stop) => break,
             }
             let due = self.session.deadline().map(|(deadline, _)| deadline);
-            let deadline = [due, self.parts.pipeline.deadline()].into_iter().flatten().min();
-            let sleep = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now).into());
+            let deadlines = [due, self.parts.pipeline.deadline()].into_iter().flatten();
+            let sleep = tokio::time::sleep_until(deadlines.fold(self.clocks.look_at(), Instant::min).into());
             let (slot, happened) = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 // Time goes first, so that a flood of frames delays neither ping nor stale rows.
-                () = sleep, if deadline.is_some() => {
+                () = sleep => {
                     self.tick();
+                    continue;
+                }
+                // Bounded by who asks, so that neither can keep the other from being heard.
+                Some(answer) = self.parts.questions.recv() => {
+                    let _ = answer.send(self.report());
                     continue;
                 }
                 happened = either(&mut self.a, &mut self.b) => happened,
@@ -162,6 +177,14 @@ impl Feed {
             }
         }
         self.farewell().await;
+    }
+
+    /// Tells the session what happened, and does what it asks for.
+    async fn follow(&mut self) {
+        while let Some((slot, input)) = self.inputs.pop_front() {
+            let (slot, action) = self.session.handle(slot, input, Instant::now());
+            self.perform(slot, action).await;
+        }
     }
 
     fn tick(&mut self) {
@@ -233,7 +256,7 @@ impl Feed {
 
     async fn authenticate(&mut self, slot: Slot) {
         let way = self.way(slot);
-        let (Some(id), Some(token)) = (&way.subscription, way.token.take()) else { return };
+        let (Some(id), Some(token)) = (&way.subscription, &way.token) else { return };
         let message = serde_json::json!({
             "event": "authentication",
             "subscriptionId": id,
@@ -253,6 +276,7 @@ impl Feed {
 
     /// Says what went wrong: once, until it changes.
     fn say(&mut self, words: String) {
+        self.note_setback(&words);
         if words == self.last_trouble {
             debug!(producer = self.producer_id(), err = words, "no feed, still");
         } else {

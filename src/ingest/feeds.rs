@@ -1,9 +1,22 @@
-//! All feeds, and how they stand: what a scrape renders and `/-/ready` answers from.
+//! All feeds, and how they stand: what a scrape renders, `/-/ready` answers from, and the
+//! status page asks.
+//!
+//! What only a feed's task knows it is asked for: there is nothing to lock on the way of an
+//! event, and a task that is stuck keeps nobody waiting who asks with a time-out.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ingest::report::FeedReport;
 use crate::pipeline::SharedTable;
+
+/// Questions that may wait for one feed; who comes with more waits to ask.
+const QUESTIONS_MAX: usize = 4;
+
+/// Where a feed's task finds the questions to it: each wants one report.
+pub type Questions = mpsc::Receiver<oneshot::Sender<FeedReport>>;
 
 /// How one feed stands.
 #[derive(Debug)]
@@ -11,12 +24,22 @@ pub struct FeedState {
     producer_id: String,
     table: SharedTable,
     snapshot_closed: AtomicBool,
+    questions: mpsc::Sender<oneshot::Sender<FeedReport>>,
 }
 
 impl FeedState {
-    /// A feed that has had no snapshot yet.
-    pub const fn new(producer_id: String, table: SharedTable) -> Self {
-        Self { producer_id, table, snapshot_closed: AtomicBool::new(false) }
+    /// A feed that has had no snapshot yet, and where its task finds the questions to it.
+    pub fn new(producer_id: String, table: SharedTable) -> (Self, Questions) {
+        let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
+        (Self { producer_id, table, snapshot_closed: AtomicBool::new(false), questions }, asked)
+    }
+
+    /// Asks the feed's task for a report; none where the task has ended. Waits for as long
+    /// as the task is busy.
+    pub async fn ask(&self) -> Option<FeedReport> {
+        let (answer, report) = oneshot::channel();
+        self.questions.send(answer).await.ok()?;
+        report.await.ok()
     }
 
     /// The producer's id.

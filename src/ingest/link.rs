@@ -65,6 +65,34 @@ impl Settings {
     }
 }
 
+/// What is known of a subscription that an earlier run made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// There is none.
+    None,
+    /// There may be one that was not written down: it is looked for, once.
+    Lost,
+    /// It is known: how it stands is looked at first.
+    Held,
+}
+
+/// How far a link is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It does nothing any more.
+    Off,
+    /// It tries again then.
+    Waiting(Instant),
+    /// It calls AXP, for a subscription or a token.
+    Subscribing,
+    /// It opens the websocket.
+    Connecting,
+    /// It waits for the answer to authentication.
+    Authenticating,
+    /// Events may come.
+    Up,
+}
+
 #[derive(Debug)]
 enum State {
     /// Nothing is to be done any more.
@@ -103,26 +131,28 @@ pub struct Link {
     silences: u32,
     /// A message over the limit has ended a session since the last snapshot.
     oversized: bool,
-    /// When subscriptions were made, within the window.
+    /// When subscriptions were made, or may have been, within the window.
     creations: VecDeque<Instant>,
+    /// Until when it was last waited for a place among too many subscriptions, since one was had.
+    crowded_until: Option<Instant>,
 }
 
 impl Link {
-    /// A link that begins at once. With `held` it first sees how a subscription stands
-    /// that is known from before.
-    pub fn new(settings: Settings, now: Instant, seed: u64, held: bool) -> Self {
+    /// A link that begins at once, with what is known of an earlier run's subscription.
+    pub fn new(settings: Settings, now: Instant, seed: u64, before: Before) -> Self {
         Self {
             settings,
             state: State::Paused { until: now },
             pauses: settings.pauses(seed),
-            held: held.then(Held::default),
-            doubt: None,
+            held: (before == Before::Held).then(Held::default),
+            doubt: (before == Before::Lost).then(|| Doubt::before(now)),
             patient_until: None,
             token_refused: false,
             token_renewed: false,
             silences: 0,
             oversized: false,
             creations: VecDeque::new(),
+            crowded_until: None,
         }
     }
 
@@ -130,12 +160,12 @@ impl Link {
     /// one made.
     #[must_use]
     pub fn successor(&self, now: Instant, seed: u64) -> Self {
-        Self { creations: self.creations.clone(), ..Self::new(self.settings, now, seed, false) }
+        Self { creations: self.creations.clone(), ..Self::new(self.settings, now, seed, Before::None) }
     }
 
     /// A link that does nothing.
     pub fn off(settings: Settings, now: Instant) -> Self {
-        Self { state: State::Off, ..Self::new(settings, now, 0, false) }
+        Self { state: State::Off, ..Self::new(settings, now, 0, Before::None) }
     }
 
     /// Takes what happened; says what to do.
@@ -192,6 +222,18 @@ impl Link {
             State::Paused { until } | State::Authenticating { until } => Some(*until),
             State::Off | State::Calling { .. } | State::Connecting => None,
             State::Up(up) => Some(up.deadline()),
+        }
+    }
+
+    /// How far it is.
+    pub const fn phase(&self) -> Phase {
+        match self.state {
+            State::Off => Phase::Off,
+            State::Paused { until } => Phase::Waiting(until),
+            State::Calling { .. } => Phase::Subscribing,
+            State::Connecting => Phase::Connecting,
+            State::Authenticating { .. } => Phase::Authenticating,
+            State::Up(_) => Phase::Up,
         }
     }
 

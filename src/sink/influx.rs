@@ -103,7 +103,7 @@ pub struct Pace {
     pub rare: Duration,
     /// The shortest pause between two loads of the backlog.
     pub drain: Duration,
-    /// How long a target may still take when the program ends.
+    /// How long a target may still take with a load when the program ends; two may be left.
     pub last: Duration,
 }
 
@@ -114,7 +114,7 @@ impl Default for Pace {
             retry_max: Duration::from_secs(60),
             rare: Duration::from_secs(60),
             drain: Duration::from_millis(100),
-            last: Duration::from_secs(3),
+            last: Duration::from_secs(2),
         }
     }
 }
@@ -133,8 +133,10 @@ pub struct Sink {
     resume_at: Instant,
     /// When the backlog's turn is.
     drain_at: Instant,
-    /// When the target's failure was spoken of last; none while all is well.
+    /// When a failure was spoken of last.
     warned_at: Option<Instant>,
+    /// Whether its end has not been spoken of yet.
+    is_warned: bool,
     metrics: telemetry::Sink,
 }
 
@@ -176,6 +178,7 @@ impl Sink {
             resume_at: Instant::now(),
             drain_at: Instant::now(),
             warned_at: None,
+            is_warned: false,
             metrics,
         })
     }
@@ -205,9 +208,7 @@ impl Sink {
     /// Settles a load, or puts it in the backlog.
     async fn forward(&mut self, mut load: Load, receiver: &LineReceiver) {
         loop {
-            if self.resume_at <= Instant::now() {
-                self.attempt(&mut load, receiver).await;
-            }
+            let is_cut_short = self.resume_at <= Instant::now() && !self.attempt(&mut load, receiver).await;
             if load.is_empty() {
                 return;
             }
@@ -221,16 +222,18 @@ impl Sink {
             }
             let wait = tokio::time::timeout_at(self.next_try(), receiver.ended());
             if wait.await.is_ok() {
-                self.resume_at = Instant::now();
-                self.attempt(&mut load, receiver).await;
+                if !is_cut_short {
+                    self.attempt(&mut load, receiver).await;
+                }
                 self.metrics.dropped.inc_by(load.lines());
                 return;
             }
         }
     }
 
-    /// Delivers a load as far as possible, and notes how that went.
-    async fn attempt(&mut self, load: &mut Load, receiver: &LineReceiver) {
+    /// Delivers a load as far as possible, and notes how that went; false where the end of the
+    /// queue cut it short.
+    async fn attempt(&mut self, load: &mut Load, receiver: &LineReceiver) -> bool {
         let last_call = async {
             receiver.ended().await;
             tokio::time::sleep(self.pace.last).await;
@@ -242,10 +245,10 @@ impl Sink {
         let Err(trouble) = delivered else {
             self.pauses.reset();
             self.metrics.up.set(1);
-            if self.warned_at.take().is_some() {
+            if std::mem::take(&mut self.is_warned) {
                 info!(sink = self.name, "lines are delivered again");
             }
-            return;
+            return true;
         };
         self.metrics.up.set(0);
         let pause = match trouble.again() {
@@ -258,6 +261,7 @@ impl Sink {
             self.resume_at = Instant::now() + pause;
         }
         self.warn(&trouble, "lines cannot be delivered");
+        !matches!(trouble, Trouble::Stopping)
     }
 
     /// When to try a load again that waits in memory.
@@ -293,10 +297,11 @@ impl Sink {
         }
     }
 
-    /// Speaks of trouble once, and again after a while.
+    /// Speaks of trouble, though not again within a while: it may come and go each second.
     fn warn(&mut self, trouble: &Trouble, what: &str) {
         if self.warned_at.is_none_or(|at| at.elapsed() >= REMIND_INTERVAL) {
             self.warned_at = Some(Instant::now());
+            self.is_warned = true;
             warn!(sink = self.name, err = describe(trouble), "{what}");
         }
     }

@@ -169,6 +169,11 @@ impl QueueGauge {
         let waiting = self.shared.lock();
         waiting.taken + waiting.bytes.len()
     }
+
+    /// Lines that wait.
+    pub fn lines(&self) -> u64 {
+        self.shared.lock().lines
+    }
 }
 
 #[cfg(test)]

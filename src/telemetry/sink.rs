@@ -6,6 +6,8 @@ use prometheus_client::metrics::gauge::Gauge;
 /// What one sink counts.
 #[derive(Debug, Clone)]
 pub struct Sink {
+    /// What it is called in the configuration.
+    pub name: String,
     /// Lines that arrived.
     pub written: Counter,
     /// Lines that the target refused for good.

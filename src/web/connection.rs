@@ -24,7 +24,7 @@ use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use crate::web::routes::Site;
+use crate::web::door::Door;
 
 /// Most bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 8 << 10;
@@ -58,16 +58,16 @@ impl Default for Limits {
 ///
 /// # Errors
 /// How the connection ended, if not by the client's closing it between two requests.
-pub async fn serve<S>(stream: S, site: Arc<Site>, limits: Limits, watcher: Watcher) -> hyper::Result<()>
+pub async fn serve<S>(stream: S, door: Arc<Door>, limits: Limits, watcher: Watcher) -> hyper::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let progress = Arc::new(Progress::default());
     let patient = Patient::new(stream, limits, Arc::clone(&progress));
     let service = service_fn(move |request: Request<Incoming>| {
-        let (site, answering) = (Arc::clone(&site), Answering::begin(&progress));
+        let (door, answering) = (Arc::clone(&door), Answering::begin(&progress));
         async move {
-            let response = site.answer(&request).await;
+            let response = door.answer(&request).await;
             Ok::<_, Infallible>(response.map(|body| body.holding(answering)))
         }
     });

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
 
 use crate::ingest::feeds::Feeds;
 use crate::sink::exposition::{self, Format};
@@ -12,9 +16,12 @@ use crate::telemetry::{self, Telemetry};
 use crate::web::body::Body;
 use crate::web::rendering::Source;
 use crate::web::scrape::Scrapes;
+use crate::web::status::document::Documents;
+use crate::web::status::{Page, Status};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
 
 /// What answers are made from.
 #[derive(Debug)]
@@ -23,18 +30,21 @@ pub struct Site {
     feeds: Arc<Feeds>,
     telemetry: Arc<Telemetry>,
     scrapes: Scrapes,
+    status: Arc<Status>,
 }
 
 impl Site {
-    /// A site that serves the feeds and the telemetry at `metrics_path`.
+    /// A site that serves the feeds and the telemetry at `metrics_path`, and shows the status.
     pub fn new(
         metrics_path: String,
         feeds: Arc<Feeds>,
         telemetry: Arc<Telemetry>,
         queues: Vec<(telemetry::Sink, QueueGauge)>,
+        status: Status,
     ) -> Self {
         let source = Source::new(Arc::clone(&feeds), Arc::clone(&telemetry), queues);
-        Self { metrics_path, feeds, telemetry, scrapes: Scrapes::new(Arc::new(source)) }
+        let scrapes = Scrapes::new(Arc::new(source));
+        Self { metrics_path, feeds, telemetry, scrapes, status: Arc::new(status) }
     }
 
     /// Answers one request, of which it reads no body; HEAD is answered like GET, the server
@@ -55,14 +65,16 @@ impl Site {
             path if path == self.metrics_path => self.scrapes.answer(request.uri(), request.headers()).await,
             "/-/healthy" => plain(StatusCode::OK, "healthy\n".to_owned()),
             "/-/ready" => self.ready(),
-            "/" => text(StatusCode::OK, HTML, self.landing_page()),
+            "/" => self.show(|documents| self.page(documents)).await,
+            "/api/v1/status" => self.show(|documents| json(&documents.status)).await,
+            "/api/v1/measures" => self.show(|documents| json(&documents.measures)).await,
             _ => {
                 plain(StatusCode::NOT_FOUND, format!("nothing here; metrics are at {}\n", self.metrics_path))
             }
         }
     }
 
-    /// Renders the series in the text format, for who is no scraper.
+    /// All series in one format, for who is no scraper.
     pub fn render(&self, format: Format) -> Vec<u8> {
         let tables: Vec<_> = self.feeds.list().iter().map(|feed| Arc::clone(feed.table())).collect();
         let mut body = Vec::new();
@@ -81,21 +93,39 @@ impl Site {
         }
     }
 
-    fn landing_page(&self) -> String {
-        let path = self.metrics_path.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
-        format!(
-            "<!doctype html><html lang=en><meta charset=utf-8><title>axp-exporter</title>\
-             <h1>axp-exporter {}</h1><p>Avaya Experience Platform realtime measures.</p>\
-             <ul><li><a href=\"{path}\">metrics</a><li><a href=\"/-/healthy\">health</a>\
-             <li><a href=\"/-/ready\">readiness</a></ul></html>\n",
-            telemetry::VERSION,
-        )
+    /// Shows the status in one of its forms, as of now.
+    async fn show(&self, form: impl FnOnce(&Documents) -> Response<Body>) -> Response<Body> {
+        let Some(documents) = self.status.documents().await else {
+            return plain(StatusCode::INTERNAL_SERVER_ERROR, "reading the status failed\n".to_owned());
+        };
+        let mut response = form(&documents);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    fn page(&self, documents: &Documents) -> Response<Body> {
+        let Page { html, policy } = Page::new(&documents.status, &self.metrics_path);
+        let mut response = text(StatusCode::OK, HTML, html);
+        let headers = response.headers_mut();
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        if let Ok(policy) = HeaderValue::from_str(&policy) {
+            headers.insert(CONTENT_SECURITY_POLICY, policy);
+        }
+        response
     }
 }
 
 /// An answer in words.
 pub(super) fn plain(status: StatusCode, body: String) -> Response<Body> {
     text(status, PLAIN, body)
+}
+
+fn json(document: &impl Serialize) -> Response<Body> {
+    match serde_json::to_string(document) {
+        Ok(body) => text(StatusCode::OK, JSON, body),
+        // Maps of it have text for keys, and nothing else can fail.
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "writing the status failed\n".to_owned()),
+    }
 }
 
 fn text(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {

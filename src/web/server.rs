@@ -1,22 +1,24 @@
-//! The scrape server: accepts connections on a listener that was bound before.
+//! The scrape server: accepts connections on listeners that were bound before.
 //!
 //! At most 256 connections at once, and no more than half of the file
 //! descriptors that the process may have: the feeds need theirs. More clients wait in the
 //! system's queue. When accepting fails, as it does when the process has no file descriptor
 //! left, it tries again after a moment.
 
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::server::graceful::GracefulShutdown;
+use futures_util::future::join_all;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use procfs::process::{LimitValue, Process};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tracing::{debug, info, warn};
 
 use crate::web::connection::{self, Limits};
-use crate::web::routes::Site;
+use crate::web::door::Door;
+use crate::web::listener::{Listener, Stream};
+use crate::web::tls;
 
 /// Most connections at once; a fleet of Prometheus servers keeps a few each.
 const CONNECTIONS_MAX: usize = 256;
@@ -26,48 +28,88 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Serves until `stop` says so, then lets the answers under way finish.
-pub async fn serve(listener: TcpListener, site: Arc<Site>, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(connections_max()));
-    let graceful = GracefulShutdown::new();
-    let mut is_failing = false;
-    loop {
-        let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let (stream, peer, place) = match accepted {
-            Ok(accepted) => accepted,
-            Err(err) => {
-                if !std::mem::replace(&mut is_failing, true) {
-                    warn!(err = %err, "cannot accept connections");
-                }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        if std::mem::take(&mut is_failing) {
-            info!("accepting connections again");
-        }
-        let connection = connection::serve(stream, Arc::clone(&site), Limits::default(), graceful.watcher());
-        tokio::spawn(async move {
-            if let Err(err) = connection.await {
-                debug!(peer = %peer, err = %err, "a scraper's connection ended early");
-            }
-            drop(place);
-        });
-    }
-    let _ = tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await;
+pub async fn serve(listeners: Vec<Listener>, door: Arc<Door>, stop: watch::Receiver<bool>) {
+    // Each listener holds a place while it waits for who is to take it.
+    let places = connections_max().max(listeners.len() + 1);
+    let hall =
+        Hall { door, places: Arc::new(Semaphore::new(places)), graceful: GracefulShutdown::new(), stop };
+    join_all(listeners.iter().map(|listener| hall.serve(listener))).await;
+    drop(listeners);
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, hall.graceful.shutdown()).await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    // Without it only the last packet of an answer may come later.
-    let _ = stream.set_nodelay(true);
-    Ok((stream, peer, place))
+/// What the listeners share.
+struct Hall {
+    door: Arc<Door>,
+    places: Arc<Semaphore>,
+    graceful: GracefulShutdown,
+    stop: watch::Receiver<bool>,
+}
+
+impl Hall {
+    async fn serve(&self, listener: &Listener) {
+        let mut stop = self.stop.clone();
+        let mut is_failing = false;
+        loop {
+            let accepted = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                accepted = self.accept(listener) => accepted,
+            };
+            let (stream, place) = match accepted {
+                Ok(accepted) => accepted,
+                Err(err) => {
+                    if !std::mem::replace(&mut is_failing, true) {
+                        warn!(err = %err, "cannot accept connections");
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            if std::mem::take(&mut is_failing) {
+                info!("accepting connections again");
+            }
+            let connection = carry(stream, Arc::clone(&self.door), stop.clone(), self.graceful.watcher());
+            tokio::spawn(async move {
+                if let Err(err) = connection.await {
+                    debug!(err = %err, "a scraper's connection ended early");
+                }
+                drop(place);
+            });
+        }
+    }
+
+    async fn accept(&self, listener: &Listener) -> io::Result<(Stream, OwnedSemaphorePermit)> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
+        Ok((listener.accept().await?, place))
+    }
+}
+
+/// Serves one client, over TLS where that is spoken. A stop ends a handshake at once.
+async fn carry(
+    stream: Stream,
+    door: Arc<Door>,
+    mut stop: watch::Receiver<bool>,
+    watcher: Watcher,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let limits = Limits::default();
+    let Some(config) = door.tls().await else {
+        match stream {
+            Stream::Tcp(stream) => connection::serve(stream, door, limits, watcher).await?,
+            Stream::Unix(stream) => connection::serve(stream, door, limits, watcher).await?,
+        }
+        return Ok(());
+    };
+    match stream {
+        Stream::Tcp(stream) => {
+            let stream = tls::within(limits.head, &mut stop, tls::accept_tcp(stream, config)).await?;
+            connection::serve(stream, door, limits, watcher).await?;
+        }
+        Stream::Unix(stream) => {
+            let stream = tls::within(limits.head, &mut stop, tls::accept(stream, config)).await?;
+            connection::serve(stream, door, limits, watcher).await?;
+        }
+    }
+    Ok(())
 }
 
 /// How many connections there may be, by what the system allows the process.

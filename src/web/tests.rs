@@ -2,6 +2,7 @@
 
 mod connections;
 mod scrapes;
+mod status;
 
 use std::io::Read;
 use std::sync::mpsc::{Sender, channel};
@@ -21,6 +22,7 @@ use crate::table::rows::{Limits, Table};
 use crate::telemetry::Telemetry;
 use crate::web::body::Body;
 use crate::web::routes::Site;
+use crate::web::status::Status;
 
 /// A site with one table of queues, in the hands of a test.
 struct Bench {
@@ -52,9 +54,11 @@ impl Bench {
         }
         let table: SharedTable = Arc::new(RwLock::new(table));
         let feeds = Arc::new(Feeds::default());
-        feeds.add(Arc::new(FeedState::new("Queue_itd_1.0.0".to_owned(), Arc::clone(&table))));
+        feeds.add(Arc::new(FeedState::new("Queue_itd_1.0.0".to_owned(), Arc::clone(&table)).0));
         feeds.note_complete();
-        let site = Site::new("/metrics".to_owned(), feeds, Arc::clone(&telemetry), Vec::new());
+        let limits = Limits::new(1 << 20);
+        let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), Vec::new(), limits);
+        let site = Site::new("/metrics".to_owned(), feeds, Arc::clone(&telemetry), Vec::new(), status);
         Self { site: Arc::new(site), table, telemetry }
     }
 

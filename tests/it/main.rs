@@ -11,7 +11,9 @@
 
 mod autobahn;
 mod boards;
+mod browser;
 mod commands;
+mod door;
 mod feed;
 mod front;
 mod influx;
@@ -22,6 +24,8 @@ mod producers;
 mod rig;
 mod scrape;
 mod session;
+mod status;
+mod subscription;
 mod support;
 mod token;
 mod websocket;

@@ -143,7 +143,7 @@ config.toml: axp.app_key_file: found nothing, expected a file that holds the sec
 config.toml: producer[0].id: found nothing, expected a producer's id such as Queue_itd_1.0.0
 config.toml: producer[0].allow[2]: found nothing, expected a measure's name, or a glob such as \"active*\"
 config.toml: limits.frame_bytes: found \"1GiB\", expected \"1KiB\" to \"256MiB\"
-config.toml: web.listen: found \"9955\", expected host:port such as 127.0.0.1:9955
+config.toml: web.listen: found \"9955\", expected host:port such as 127.0.0.1:9955, :port, unix:/path or systemd
 config.toml: influx \"main\" path: found nothing, expected a path, for target = \"file\"";
     assert_eq!(problems(text), expected);
 }
@@ -160,7 +160,7 @@ fn found_text_stays_on_one_line_and_is_cut() {
     let long = "x".repeat(200);
     let text = format!("{ACCOUNT}[web]\nlisten = \"a\\nb\\u001b[31m\"\nmetrics_path = \"{long}\"");
     let expected = format!(
-        "config.toml: web.listen: found \"a\\nb\\u{{1b}}[31m\", expected host:port such as 127.0.0.1:9955\n\
+        "config.toml: web.listen: found \"a\\nb\\u{{1b}}[31m\", expected host:port such as 127.0.0.1:9955, :port, unix:/path or systemd\n\
          config.toml: web.metrics_path: found \"{}…\", expected a path such as /metrics",
         "x".repeat(80)
     );

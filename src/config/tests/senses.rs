@@ -1,6 +1,7 @@
 //! What can be read but makes no sense, section by section.
 
 use super::*;
+use crate::config::Address;
 
 #[test]
 fn the_account_is_checked() {
@@ -164,17 +165,62 @@ fn relabel_rules_must_compile() {
     assert!(problems(&text).starts_with("config.toml: relabel[1].regex: \"(\" "));
 }
 
+/// What `web.listen` may be.
+const ADDRESS: &str = "host:port such as 127.0.0.1:9955, :port, unix:/path or systemd";
+
+#[test]
+fn several_addresses_fit_into_a_variable() {
+    let variables = [("AXP_EXPORTER_WEB__LISTEN", ":1, unix:/run/a.sock")];
+    let loaded = Folder::new().load(ACCOUNT, &variables).unwrap();
+    let addresses: Vec<_> = loaded.config.web.listen.addresses().collect();
+    assert_eq!(addresses, [Address::Everywhere(1), Address::Unix("/run/a.sock".into())]);
+}
+
 #[test]
 fn the_server_needs_an_address_and_a_free_path() {
-    for good in ["0.0.0.0:9955", "[::]:0", "localhost:9955", "metrics.example:1"] {
-        let text = format!("{ACCOUNT}[web]\nlisten = \"{good}\"");
+    let one = [
+        "0.0.0.0:9955",
+        "[::]:0",
+        "localhost:9955",
+        "metrics.example:1",
+        ":9955",
+        "unix:/run/a.sock",
+        "systemd",
+    ];
+    for good in one.map(|address| format!("{address:?}")).into_iter().chain([
+        "\":1, unix:/a\"".to_owned(),
+        "[\":1\"]".to_owned(),
+        "[\"[::1]:1\", \"unix:/a,b\", \"systemd\"]".to_owned(),
+    ]) {
+        let text = format!("{ACCOUNT}[web]\nlisten = {good}");
         assert!(Folder::new().load(&text, &[]).is_ok(), "{good}");
     }
-    for bad in ["9955", ":9955", "localhost", "::1:9955", "localhost:70000", "a b:1", "http://localhost:1"] {
+    let bad =
+        ["9955", ":", ":70000", "localhost", "::1:9955", "localhost:70000", "a b:1", "http://localhost:1"];
+    for bad in bad.iter().chain(&["unix:a", "unix:/", "unix:", "Systemd", "vsock://2:1"]) {
         let text = format!("{ACCOUNT}[web]\nlisten = \"{bad}\"");
-        let expected =
-            format!("config.toml: web.listen: found \"{bad}\", expected host:port such as 127.0.0.1:9955");
+        let expected = format!("config.toml: web.listen: found \"{bad}\", expected {ADDRESS}");
         assert_eq!(problems(&text), expected);
+    }
+    let many: Vec<_> = (1..=17).map(|port| format!(":{port}")).collect();
+    for (bad, expected) in [
+        ("[]".to_owned(), format!("config.toml: web.listen: found nothing, expected {ADDRESS}")),
+        ("\"\"".to_owned(), format!("config.toml: web.listen: found nothing, expected {ADDRESS}")),
+        (
+            "[\":1\", \"b\"]".to_owned(),
+            format!("config.toml: web.listen[1]: found \"b\", expected {ADDRESS}"),
+        ),
+        (
+            "[\":1\", \":1\"]".to_owned(),
+            "config.toml: web.listen[1]: found \":1\", expected each address once".to_owned(),
+        ),
+        (format!("{many:?}"), "config.toml: web.listen: found 17 addresses, expected at most 16".to_owned()),
+        (
+            "9955".to_owned(),
+            "config.toml: web.listen: found 9955, expected an address in quotes or a list of such".to_owned(),
+        ),
+    ] {
+        assert_eq!(problems(&format!("{ACCOUNT}[web]\nlisten = {bad}")), expected);
     }
     for (bad, expected) in [
         ("metrics", "a path such as /metrics"),

@@ -77,10 +77,6 @@ fn influx_destinations_do_not_get_into_each_others_way() {
 fn what_this_version_lacks_is_refused() {
     assert_problems(&[
         (
-            "[web]\nconfig_file = \"w.yml\"",
-            "config.toml: web.config_file: found \"w.yml\", which is not available in this version, expected \"\"",
-        ),
-        (
             "[web]\nlifecycle = true",
             "config.toml: web.lifecycle: found true, which is not available in this version, expected false",
         ),

@@ -170,3 +170,29 @@ fn unix_ms() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Telemetry;
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_are_on_the_disk_after_half_a_second_and_nothing_is_flushed_more_often() {
+        let folder = tempfile::tempdir().unwrap();
+        let metrics = Telemetry::new(1).sink("main");
+        let opened = Backlog::open(folder.path(), 1 << 20, Duration::from_secs(60), metrics.clone()).await;
+        let mut backlog = opened.unwrap();
+        for _ in 0..3 {
+            for _ in 0..4 {
+                let mut load = Load::new(b"a x=1 1\n".to_vec(), 100);
+                backlog.store(&mut load).await.unwrap();
+                assert!(load.is_empty());
+                assert!(!backlog.spool.run(|spool| spool.is_synced()).await.unwrap());
+                tokio::time::sleep(SYNC_INTERVAL / 5).await;
+            }
+            tokio::time::sleep(SYNC_INTERVAL / 4).await;
+            assert!(backlog.spool.run(|spool| spool.is_synced()).await.unwrap());
+        }
+        assert_eq!(metrics.spool_bytes.get(), 16 + 12 * (16 + 8));
+    }
+}

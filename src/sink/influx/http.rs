@@ -23,7 +23,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::Bytes;
 use reqwest::RequestBuilder;
-use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{debug, warn};
 use url::Url;
@@ -32,8 +32,8 @@ use super::answer::{Answer, Poison, judge};
 use super::load::{Load, count_lines};
 use super::target::Trouble;
 use crate::config::{Api, Influx, InfluxSecrets, SecretSource};
-use crate::ingest::api::retry_after;
 use crate::ingest::dial::{self, Dialer};
+use crate::ingest::status::retry_after;
 use crate::telemetry::{self, TlsErrors};
 
 /// Most bytes of an answer that are read; a hundred named lines take less.
@@ -145,8 +145,8 @@ impl Http {
             if err.is_timeout() { Trouble::TimedOut } else { Trouble::Unreachable(err.without_url()) }
         };
         let mut response = request.send().await.map_err(unreachable)?;
-        let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let asked = asked.map(|value| retry_after(value, SystemTime::now()).min(RETRY_AFTER_MAX));
+        let asked =
+            retry_after(response.headers(), SystemTime::now()).map(|asked| asked.min(RETRY_AFTER_MAX));
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             let room = ANSWER_BYTES_MAX.saturating_sub(body.len()).min(chunk.len());

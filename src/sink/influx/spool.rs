@@ -265,6 +265,12 @@ impl Spool {
         Ok(())
     }
 
+    /// Whether all of it would survive a crash of the machine.
+    #[cfg(test)]
+    pub(super) const fn is_synced(&self) -> bool {
+        self.is_synced
+    }
+
     /// Bytes on the disk.
     pub(super) fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()

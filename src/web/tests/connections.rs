@@ -1,5 +1,6 @@
 //! Connections: who is served, who is cut off, and when. Time is the test's own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
@@ -9,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Bench;
 use crate::web::connection::{Limits, serve};
+use crate::web::door::Door;
 
 const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n";
 const HEALTH: &[u8] = b"GET /-/healthy HTTP/1.1\r\nHost: test\r\n\r\n";
@@ -16,11 +18,11 @@ const HEALTH: &[u8] = b"GET /-/healthy HTTP/1.1\r\nHost: test\r\n\r\n";
 /// A client's end of a connection, and what became of the server's.
 fn connect(bench: &Bench) -> (DuplexStream, JoinHandle<hyper::Result<()>>) {
     let (client, server) = tokio::io::duplex(4096);
-    let site = std::sync::Arc::clone(&bench.site);
+    let door = Arc::new(Door::new(Arc::clone(&bench.site), None).unwrap());
     let serving = tokio::spawn(async move {
         // Where it goes, connections end.
         let graceful = GracefulShutdown::new();
-        serve(server, site, Limits::default(), graceful.watcher()).await
+        serve(server, door, Limits::default(), graceful.watcher()).await
     });
     (client, serving)
 }

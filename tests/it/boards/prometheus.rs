@@ -20,8 +20,9 @@ const RATE_INTERVAL: &str = "20s";
 const RANGE_SECONDS: f64 = 30.0;
 const STEP: &str = "5";
 /// Panels that show faults alone: empty while all is well.
-const OF_FAULTS: [(&str, &str); 3] = [
+const OF_FAULTS: [(&str, &str); 4] = [
     ("Lost feeds, by reason", "a feed has to be lost"),
+    ("Refused authentication", "AXP has to refuse a token"),
     ("Refused readings, by reason", "AXP has to send a value that is none"),
     ("Refused events, by reason", "AXP has to send what is no event"),
 ];
@@ -131,6 +132,7 @@ async fn every_panel_and_every_rule_has_data_and_none_has_any_once_the_exporter_
             if prometheus.query(query).is_empty() { Err("quiet".to_owned()) } else { Ok(()) }
         });
     }
+    an_id_stands_for_a_name(&prometheus, &boards);
 
     // What shows the present shows nothing once there is no present.
     rig.stop_app().await;
@@ -138,18 +140,32 @@ async fn every_panel_and_every_rule_has_data_and_none_has_any_once_the_exporter_
     rig.stop().await;
 }
 
-/// A value that is none, a frame that is no event, and a lost feed; more than once, as a rate wants it.
+/// A queue without a name and with a value that is none, a frame that is no event, a lost feed, and a refusal as it
+/// comes back.
 fn break_it(rig: &Rig) {
     let event = json!({
         "accountId": rig.account_id, "keys": {"queueId": "broken"}, "eventAction": "UPSERT",
         "eventSourceId": "IXCC_1.0.0", "measureProducerId": "Queue_itd_1.0.0", "payloadType": "LIVE",
-        "measures": {"Offered": "many"},
+        "measures": {"Offered": "many", "contactsQueueing": "3"},
     });
     for text in [event.to_string(), "no event".to_owned()] {
         let frame = json!({"fault": "frame", "producer": "Queue_itd_1.0.0", "text": text});
         assert_eq!(rig.fault(&frame.to_string()), 1);
     }
+    let refusal = r#"{"fault":"refuse_authentication","status":"CONNECTION_FAILED_INVALID_TOKEN","times":1}"#;
+    rig.fault(refusal);
     assert_eq!(rig.fault(r#"{"fault":"close","producer":"Agent_itd_1.0.0"}"#), 1);
+}
+
+/// The queue that has no name is shown beside those that have one.
+fn an_id_stands_for_a_name(prometheus: &Prometheus, boards: &[Board]) {
+    let mut targets = boards.iter().flat_map(Board::targets);
+    let target = targets.find(|target| target.panel == "Waiting by queue").unwrap();
+    let waiting = prometheus.query(&of_all(target.query));
+    let broken = waiting.iter().find(|(series, _)| series.contains(r#"queue="broken""#));
+    assert_eq!(broken.map(|(_, value)| *value), Some(3.0), "{waiting:?}");
+    let named = waiting.keys().filter(|series| series.contains("queue_name="));
+    assert_eq!(named.count() + 1, waiting.len(), "{waiting:?}");
 }
 
 /// Names of metrics in a query; a pattern of alternatives is as many names.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::stand_in::{StandIn, json};
 use crate::support::{PATIENCE, Process, exporter, get, wait_for};
 
 /// A simulator, and an exporter that writes its lines to a file.
@@ -151,4 +152,39 @@ fn a_second_exporter_does_not_start_on_the_same_spool() {
     assert_eq!(status.code(), Some(78));
     assert!(second.stderr().contains("as a spool: another process uses it"), "{}", second.stderr());
     first.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_token_shows_in_logs_metrics_lines_or_spool() {
+    // A server that repeats what it was sent.
+    let server = StandIn::start(|seen| {
+        json(401, format!(r#"{{"code":"unauthorized","message":"no {}"}}"#, seen.header("authorization")))
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path().join("spool");
+    let keys = format!(
+        "[[influx]]\nname = \"http\"\nurl = {:?}\norg = \"o\"\nbucket = \"b\"\ntoken = \"canary-of-influx\"\n\
+         flush_interval = \"10ms\"\nspool_dir = \"{}\"\n[log]\nlevel = \"trace\"",
+        server.url(),
+        spool.display()
+    );
+    let writer = Writer::start("", &keys);
+    wait_for("a refusal in the log", PATIENCE, || {
+        let log = writer.exporter.stderr();
+        if log.contains("401 Unauthorized") && size(&writer.path("lines")) > 0 { Ok(()) } else { Err(log) }
+    });
+    assert!(server.seen().iter().all(|seen| seen.header("authorization") == "Token canary-of-influx"));
+    let mut shown = vec![writer.exporter.stderr(), get(&writer.metrics_url).ok()];
+    assert!(
+        shown[0].contains("[redacted]")
+            && shown[1].contains("axp_exporter_influx_spool_bytes{sink=\"http\"}")
+    );
+    let lines = writer.path("lines");
+    shown.push(std::fs::read_to_string(lines).unwrap());
+    for entry in std::fs::read_dir(&spool).unwrap() {
+        shown.push(String::from_utf8_lossy(&std::fs::read(entry.unwrap().path()).unwrap()).into_owned());
+    }
+    assert!(shown.iter().all(|text| !text.contains("canary-of-influx")));
+    writer.stop();
 }

@@ -24,26 +24,26 @@ fn once(numbers: std::ops::Range<u64>) -> BTreeMap<String, u32> {
 
 #[tokio::test]
 async fn without_a_spool_lines_wait_in_memory_within_its_bound() {
-    let server = StandIn::start(|_| status(503)).await;
-    let mut bench = Bench::start(&keys(&server, "")).await;
-    bench.send_all(0..100);
-    bench.up(0).await;
-    let length = line(0).len() as u64;
-    assert_eq!(bench.books(), Books { made: 100, written: 0, rejected: 0, dropped: 0, waiting: 100 });
-    assert_eq!(bench.queue.bytes() as u64, 100 * length);
+    // Long lines, so that fewer fill the queue.
+    let long = |number| line(number).replace("a b", &"x".repeat(4000));
+    let length = long(0).len() as u64;
     let room = QUEUE_BYTES_MAX as u64 / length;
-    bench.send_all(100..room + 500);
+    let server = StandIn::start(|_| status(503)).await;
+    let mut bench = Bench::start(&keys(&server, "gzip = false")).await;
+    (0..100).for_each(|number| bench.send(&long(number)));
+    wait_for("a refusal", || !server.seen().is_empty()).await;
+    assert_eq!(bench.books(), Books { made: 100, written: 0, rejected: 0, dropped: 0, waiting: 100 });
+    assert_eq!((bench.queue.bytes() as u64, bench.metrics.up.get()), (100 * length, 0));
+    (100..room + 500).for_each(|number| bench.send(&long(number)));
     assert_eq!(
         bench.books(),
         Books { made: room + 500, written: 0, rejected: 0, dropped: 500, waiting: room }
     );
     assert!(bench.queue.bytes() <= QUEUE_BYTES_MAX);
     server.answer_by(|_| status(204));
-    assert_eq!(
-        bench.settled().await,
-        Books { made: room + 500, written: room, rejected: 0, dropped: 500, waiting: 0 }
-    );
-    assert_eq!(server.stored(), once(0..room));
+    let expected = Books { made: room + 500, written: room, rejected: 0, dropped: 500, waiting: 0 };
+    assert_eq!(bench.settled().await, expected);
+    assert_eq!(server.stored(), (0..room).map(|number| (long(number), 1)).collect());
     wait_for("an empty queue", || bench.queue.bytes() == 0).await;
 }
 

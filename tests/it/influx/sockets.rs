@@ -23,6 +23,18 @@ async fn read_lines(stream: impl AsyncRead + Unpin, count: usize) -> Vec<String>
     read
 }
 
+/// Reads whole lines until the connection ends, maybe with half a line, or so many were seen.
+async fn read_whole(stream: impl AsyncRead + Unpin, seen: &mut BTreeSet<String>, count: usize) {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    while seen.len() < count && within(stream.read_line(&mut line)).await > 0 {
+        let whole = std::mem::take(&mut line);
+        if whole.ends_with('\n') {
+            seen.insert(whole);
+        }
+    }
+}
+
 /// Waits for it, but not for ever.
 async fn within<T>(work: impl Future<Output = std::io::Result<T>>) -> T {
     tokio::time::timeout(Duration::from_secs(20), work).await.expect("it comes in time").unwrap()
@@ -115,9 +127,8 @@ async fn a_peer_that_does_not_read_is_left_after_a_while_and_holds_up_nobody_els
     assert_eq!(to_quick.settled().await, Books::all_written(100));
     let (next, _) = within(slow.accept()).await;
     // What the system took for it is there when it reads at last; the rest comes on the next connection.
-    let mut text = String::new();
-    within(BufReader::new(stuck.0).read_to_string(&mut text)).await;
-    let mut seen: BTreeSet<String> = text.rsplit_once('\n').unwrap().0.lines().map(str::to_owned).collect();
+    let mut seen = BTreeSet::new();
+    read_whole(stuck.0, &mut seen, COUNT).await;
     let accepting = tokio::spawn(async move {
         let mut next = Some(next);
         while seen.len() < COUNT {
@@ -125,21 +136,12 @@ async fn a_peer_that_does_not_read_is_left_after_a_while_and_holds_up_nobody_els
                 Some(stream) => stream,
                 None => within(slow.accept()).await.0,
             };
-            let mut lines = BufReader::new(stream).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                seen.insert(line);
-                if seen.len() == COUNT {
-                    break;
-                }
-            }
+            read_whole(stream, &mut seen, COUNT).await;
         }
         seen
     });
     assert_eq!(to_slow.settled().await, Books::all_written(COUNT as u64));
-    assert_eq!(
-        accepting.await.unwrap(),
-        (0..COUNT as u64).map(|number| line(number).trim_end().to_owned()).collect()
-    );
+    assert_eq!(accepting.await.unwrap(), (0..COUNT as u64).map(line).collect());
 }
 
 #[tokio::test]

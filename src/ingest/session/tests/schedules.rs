@@ -24,11 +24,11 @@ const WINDOW: Duration = Duration::from_secs(600);
 /// its snapshot is connected to about once in twenty seconds, not each second or two.
 const REQUESTS_MAX: [(Endpoint, usize); 6] = [
     (Endpoint::Token, 130),
-    (Endpoint::Create, 30),
+    (Endpoint::Create, 24),
     (Endpoint::Find, 45),
-    (Endpoint::Get, 60),
+    (Endpoint::Get, 45),
     (Endpoint::Renew, 125),
-    (Endpoint::Connect, 45),
+    (Endpoint::Connect, 40),
 ];
 
 /// Most requests to an endpoint in any window.

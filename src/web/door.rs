@@ -1,0 +1,166 @@
+//! What stands before the site: passwords, headers, the rate limit, and the certificate, as
+//! `web.config_file` has them.
+//!
+//! The file, and those that it names, are read at each connection and each request, as the
+//! toolkit does, and judged again where they changed. So a certificate or a password is replaced
+//! without a restart. A file that cannot be used any more leaves what was in force in force, and
+//! the log says so once. The same goes for one that would add or take away TLS, or take away the
+//! last password: while a file is being rewritten it may be empty for a moment, and that must not
+//! open the door. It takes a restart.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::{Request, Response, StatusCode};
+use rustls::ServerConfig;
+use tokio::time::Instant;
+use tracing::{error, info};
+
+use crate::web::auth::{Auth, Verdict};
+use crate::web::body::Body;
+use crate::web::bucket::Bucket;
+use crate::web::config::{Draft, Error, WebConfig};
+use crate::web::routes::{Site, plain};
+
+/// The site and what stands before it.
+#[derive(Debug)]
+pub struct Door {
+    site: Arc<Site>,
+    auth: Auth,
+    bucket: Bucket,
+    watched: Option<Arc<Watched>>,
+}
+
+/// A file, and what it said when it was last of use.
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    digest: [u8; 32],
+    config: Arc<WebConfig>,
+    /// Why the file as it is now is of no use.
+    trouble: Option<String>,
+}
+
+impl Door {
+    /// A door as `file` has it, or none at all.
+    ///
+    /// # Errors
+    /// If the file cannot be used.
+    pub fn new(site: Arc<Site>, file: Option<PathBuf>) -> Result<Self, Error> {
+        let watched = file.map(Watched::open).transpose()?.map(Arc::new);
+        Ok(Self { site, auth: Auth::default(), bucket: Bucket::default(), watched })
+    }
+
+    /// Whether TLS is spoken; does not change.
+    pub fn has_tls(&self) -> bool {
+        self.watched.as_ref().is_some_and(|watched| watched.last().tls.is_some())
+    }
+
+    /// Whether only known users or clients with a verified certificate get in; as of now.
+    pub fn is_guarded(&self) -> bool {
+        let config = self.watched.as_ref().map(|watched| watched.last());
+        config.is_some_and(|config| config.are_clients_verified || !config.users.is_empty())
+    }
+
+    /// The TLS of a new connection, if there is any.
+    pub async fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.config().await.tls.clone()
+    }
+
+    /// Answers a request, or says why not. Reads no body.
+    pub async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        let config = self.config().await;
+        let mut response = if self.bucket.take(config.rate, Instant::now()) {
+            match self.auth.judge(&config.users, request.headers()).await {
+                Verdict::Welcome => self.site.answer(request).await,
+                Verdict::Refused => {
+                    let mut response = plain(StatusCode::UNAUTHORIZED, "who are you?\n".to_owned());
+                    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+                    response
+                }
+                Verdict::Busy => {
+                    let body = "too many passwords to check\n".to_owned();
+                    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, body);
+                    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                    response
+                }
+            }
+        } else {
+            plain(StatusCode::TOO_MANY_REQUESTS, "too many requests\n".to_owned())
+        };
+        for (name, value) in &config.headers {
+            response.headers_mut().insert(name, value.clone());
+        }
+        response
+    }
+
+    async fn config(&self) -> Arc<WebConfig> {
+        let Some(watched) = &self.watched else { return Arc::default() };
+        let looking = Arc::clone(watched);
+        // Files may be slow.
+        let looked = tokio::task::spawn_blocking(move || looking.look()).await;
+        looked.unwrap_or_else(|_| watched.last())
+    }
+}
+
+impl Watched {
+    fn open(path: PathBuf) -> Result<Self, Error> {
+        let draft = Draft::read(&path)?;
+        let digest = draft.digest();
+        let state = State { digest, config: Arc::new(draft.build()?), trouble: None };
+        Ok(Self { path, state: Mutex::new(state) })
+    }
+
+    /// What was last of use.
+    fn last(&self) -> Arc<WebConfig> {
+        Arc::clone(&self.state.lock().unwrap_or_else(PoisonError::into_inner).config)
+    }
+
+    /// Looks at the file; gives what is in force.
+    fn look(&self) -> Arc<WebConfig> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.renewed(Draft::read(&self.path)) {
+            Ok(is_new) => {
+                if state.trouble.take().is_some() || is_new {
+                    info!(file = %self.path.display(), "using web.config_file as it is now");
+                }
+            }
+            Err(why) => {
+                if state.trouble.as_ref() != Some(&why) {
+                    error!(
+                        err = why,
+                        "cannot use web.config_file as it is now, and go on with what it said before"
+                    );
+                    state.trouble = Some(why);
+                }
+            }
+        }
+        Arc::clone(&state.config)
+    }
+}
+
+impl State {
+    /// Takes over what was read; tells whether that was new, or why it is of no use.
+    fn renewed(&mut self, read: Result<Draft, Error>) -> Result<bool, String> {
+        let draft = read.map_err(|err| err.to_string())?;
+        let digest = draft.digest();
+        if digest == self.digest {
+            return Ok(false);
+        }
+        let config = draft.build().map_err(|err| err.to_string())?;
+        if config.tls.is_some() != self.config.tls.is_some() {
+            return Err("tls_server_config has come or gone, which takes a restart".to_owned());
+        }
+        if config.users.is_empty() && !self.config.users.is_empty() {
+            return Err("basic_auth_users names nobody any more, which takes a restart".to_owned());
+        }
+        (self.digest, self.config) = (digest, Arc::new(config));
+        Ok(true)
+    }
+}
