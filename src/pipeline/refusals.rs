@@ -2,7 +2,7 @@
 //! the last few as samples.
 //!
 //! A refused value is not kept on the way of an event: its frame is read a second time, and for no
-//! more than [`LOOKS_MAX`] events a second, so that a flood of bad values costs little more than
+//! more than a few events a second, so that a flood of bad values costs little more than
 //! a flood of good ones. Of one measure and reason only the latest sample is kept. Events are
 //! sampled by their reason alone, and no value of a personal measure is: whether it is dropped,
 //! hashed or kept in the outputs.

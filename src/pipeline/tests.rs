@@ -4,6 +4,7 @@ mod book;
 mod harness;
 mod life;
 mod readings;
+mod refusals;
 mod rows;
 mod takeover;
 mod worked_example;

@@ -2,9 +2,9 @@
 //! `/api/v1/measures`.
 //!
 //! Nothing is kept for it on the way of an event. When somebody looks, the feeds are asked for
-//! a report, all at once and for no longer than [`ASK_TIMEOUT`]: one that does not answer is
+//! a report, all at once and for no longer than a second: one that does not answer is
 //! shown as `busy`, one whose task is gone as `ended`. Values and series are read from the
-//! tables, some hundred rows a lock. However many look, this happens once in [`FRESH`].
+//! tables, some hundred rows a lock. However many look, this happens twice a second at most.
 //!
 //! In reading order: the documents (`status/document.rs`), how they come together
 //! (`status/compose.rs`), which labels have how many values (`status/census.rs`), the page
@@ -16,11 +16,13 @@ pub mod document;
 mod page;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
+use crate::ingest::api::unix_seconds;
 use crate::ingest::feeds::Feeds;
 use crate::sink::queue::QueueGauge;
 use crate::table::rows::Limits;
@@ -63,7 +65,7 @@ impl Status {
             queues,
             limits,
             started: Instant::now(),
-            started_at: crate::ingest::api::unix_seconds(),
+            started_at: unix_seconds(),
             census: std::sync::Mutex::default(),
             last: Mutex::const_new(None),
         }

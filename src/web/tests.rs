@@ -2,6 +2,7 @@
 
 mod connections;
 mod scrapes;
+mod status;
 
 use std::io::Read;
 use std::sync::mpsc::{Sender, channel};

@@ -10,6 +10,7 @@
 )]
 
 mod autobahn;
+mod browser;
 mod commands;
 mod feed;
 mod front;
@@ -20,6 +21,7 @@ mod producers;
 mod rig;
 mod scrape;
 mod session;
+mod status;
 mod support;
 mod token;
 mod websocket;

@@ -100,6 +100,40 @@ mod tests {
         );
     }
 
+    /// The relative luminance of `#rgb` or `#rrggbb`
+    /// ([WCAG](https://www.w3.org/TR/WCAG22/#dfn-relative-luminance)).
+    fn luminance(colour: &str) -> f64 {
+        let step = if colour.len() == 4 { 1 } else { 2 };
+        let part = |index: usize| {
+            let digits = &colour[1 + index * step..1 + (index + 1) * step];
+            let part = f64::from(u8::from_str_radix(&digits.repeat(3 - step), 16).unwrap()) / 255.0;
+            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        };
+        0.0722f64.mul_add(part(2), 0.2126f64.mul_add(part(0), 0.7152 * part(1)))
+    }
+
+    #[test]
+    fn text_stands_out_in_light_and_dark() {
+        let schemes: Vec<&str> =
+            PAGE.split(":root {").skip(1).map(|rest| rest.split_once('}').unwrap().0).collect();
+        assert_eq!(schemes.len(), 2);
+        for scheme in schemes {
+            let colour = |name: &str| {
+                let (_, rest) = scheme.split_once(&format!("--{name}: ")).unwrap();
+                luminance(rest.split_once(';').unwrap().0)
+            };
+            let own = ["ok", "warn", "bad", "idle"].map(|tone| (tone.to_owned(), format!("{tone}-ground")));
+            let plain = ["text", "soft", "link"]
+                .into_iter()
+                .flat_map(|text| ["ground", "card"].map(|ground| (text.to_owned(), ground.to_owned())));
+            for (text, ground) in plain.chain(own) {
+                let (text_light, ground_light) = (colour(&text), colour(&ground));
+                let contrast = (text_light.max(ground_light) + 0.05) / (text_light.min(ground_light) + 0.05);
+                assert!(contrast >= 4.5, "{text} on {ground}: {contrast:.2}");
+            }
+        }
+    }
+
     #[test]
     fn every_place_of_the_page_is_known_and_nothing_in_it_is_foreign() {
         let places: Vec<&str> =
