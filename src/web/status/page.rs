@@ -105,7 +105,7 @@ mod tests {
     fn luminance(colour: &str) -> f64 {
         let step = if colour.len() == 4 { 1 } else { 2 };
         let part = |index: usize| {
-            let digits = &colour[1 + index * step..1 + (index + 1) * step];
+            let digits = &colour[1 + index * step..][..step];
             let part = f64::from(u8::from_str_radix(&digits.repeat(3 - step), 16).unwrap()) / 255.0;
             if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
         };
