@@ -33,7 +33,7 @@ use crate::parse::measures::Measures;
 use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
 use crate::pipeline::{LineOutput, Pipeline, PipelineParts};
-use crate::sink::influx::{self, Sink};
+use crate::sink::influx::{self, Pace, Sink};
 use crate::sink::queue::{self, LineReceiver, QueueGauge};
 use crate::table::rows::{Limits, Table};
 use crate::telemetry::{self, Telemetry};
@@ -102,6 +102,7 @@ pub struct App {
     address: SocketAddr,
     site: Arc<Site>,
     sinks: Vec<(Sink, LineReceiver)>,
+    reopen: watch::Sender<()>,
     workshop: Workshop,
 }
 
@@ -113,11 +114,11 @@ impl App {
     pub async fn build(loaded: Loaded) -> Result<Self, Error> {
         let telemetry = Arc::new(Telemetry::new(loaded.config.limits.series));
         let (api, dialer) = way_out(&loaded, &telemetry)?;
+        let Sinks { outputs, tasks, gauges } = open_sinks(&loaded, &telemetry).await?;
         let Loaded { config, secrets, .. } = loaded;
         let allowed = Allowed::new(&url(&config.axp.api_url)?, &config.axp.endpoint_hosts);
         let privacy = privacy(&config, &secrets.hash_key)?;
         let rules = rules(&config)?;
-        let Sinks { outputs, tasks, gauges } = open_sinks(&config, &telemetry).await?;
         let failed = |err| Error::Listen(config.web.listen.clone(), err);
         let listener = TcpListener::bind(&config.web.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -143,7 +144,7 @@ impl App {
             limits,
             outputs,
         };
-        Ok(Self { listener, address, site, sinks: tasks, workshop })
+        Ok(Self { listener, address, site, sinks: tasks, reopen: watch::Sender::new(()), workshop })
     }
 
     /// The URL of the metrics.
@@ -161,6 +162,11 @@ impl App {
         Arc::clone(&self.site)
     }
 
+    /// Tells the sinks, at each message, to open their files anew: somebody has moved them away.
+    pub fn reopener(&self) -> watch::Sender<()> {
+        self.reopen.clone()
+    }
+
     /// Runs until `stop` resolves, then ends everything in order.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let (stop_feeds, feeds_stopped) = watch::channel(false);
@@ -172,7 +178,7 @@ impl App {
         let server = tokio::spawn(server::serve(self.listener, self.site, server_stopped));
         let mut sinks = JoinSet::new();
         for (sink, receiver) in self.sinks {
-            sinks.spawn(sink.run(receiver));
+            sinks.spawn(sink.run(receiver, self.reopen.subscribe()));
         }
         let mut feeds = JoinSet::new();
         feeds.spawn(run_feeds(self.workshop, feeds_stopped));
@@ -288,14 +294,22 @@ struct Sinks {
     gauges: Vec<(telemetry::Sink, QueueGauge)>,
 }
 
-async fn open_sinks(config: &Config, telemetry: &Telemetry) -> Result<Sinks, Error> {
+async fn open_sinks(loaded: &Loaded, telemetry: &Telemetry) -> Result<Sinks, Error> {
     let mut opened = Sinks::default();
-    for influx in &config.influx {
+    let Loaded { config, secrets, .. } = loaded;
+    if config.influx.is_empty() {
+        return Ok(opened);
+    }
+    // The client certificate is for AXP, and shown to nobody else.
+    let dialer = Dialer::new(loaded.ca_file.as_deref(), None, 0, telemetry.tls_errors());
+    let dialer = dialer.map_err(Error::Dial)?;
+    for (influx, secrets) in config.influx.iter().zip(&secrets.influx) {
         let metrics = telemetry.sink(&influx.name);
         let batch_bytes = usize::try_from(influx.batch_bytes.get()).unwrap_or(usize::MAX);
         let (sender, receiver) = queue::lines(batch_bytes, metrics.dropped.clone());
         opened.gauges.push((metrics.clone(), receiver.gauge()));
-        opened.tasks.push((Sink::open(influx, metrics).await.map_err(Error::Sink)?, receiver));
+        let sink = Sink::open(influx, secrets, &dialer, Pace::default(), metrics).await;
+        opened.tasks.push((sink.map_err(Error::Sink)?, receiver));
         opened.outputs.push(LineOutput { sender, on_delete: influx.on_delete });
     }
     Ok(opened)

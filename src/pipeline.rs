@@ -21,7 +21,7 @@ use crate::label::relabel::Rules;
 use crate::parse::measure::{Dictionary, Reading, Value};
 use crate::parse::measures::Measures;
 use crate::reject::{EventReject, ReadingReject, RetireCause};
-use crate::sink::line::{self, Field};
+use crate::sink::line;
 use crate::sink::queue::LineSender;
 use crate::table::row::{Row, Standing};
 use crate::table::rows::{RowId, Table};
@@ -206,7 +206,7 @@ impl Pipeline {
 
     /// True if the session that is followed has touched the event's row, or deleted it.
     fn is_superseded(&self) -> bool {
-        let table = read_table(&self.parts.table);
+        let mut table = write_table(&self.parts.table);
         match table.find(&self.identity).and_then(|id| table.row(id)) {
             Some(row) => row.generation == self.sessions.followed().generation(),
             None => self.sessions.has_deleted(&self.identity),
@@ -271,7 +271,8 @@ impl Pipeline {
             row.line_ns = now.unix_ns.max(row.line_ns.saturating_add(1));
         }
         let mut texts_changed = false;
-        let relabel = set_values(&mut table, &mut parts.measures, id, readings, true, &mut texts_changed);
+        let relabel = parts.measures.has_promoted()
+            && set_values(&mut table, &mut parts.measures, id, readings, true, &mut texts_changed);
         if known.is_none() || relabel {
             let mut collided = Vec::new();
             let labels = row_labels(event, parts, &table, id, &mut collided);
@@ -322,7 +323,7 @@ impl Pipeline {
             Some((&*measure.field, field_of(measure, &reading.value)?))
         });
         line.clear();
-        let written = line::write(line, table.stem(), &row.labels, fields, row.line_ns);
+        let written = line::write(line, table.stem(), &row.face.labels, fields, row.line_ns);
         drop(table);
         if written {
             parts.outputs.iter().for_each(|output| output.sender.send(line));
@@ -336,11 +337,9 @@ impl Pipeline {
         if let Some(row) = table.row(id).filter(|row| row.standing == Standing::Shown) {
             line.clear();
             let timestamp = now.unix_ns.max(row.line_ns.saturating_add(1));
-            let fields = std::iter::once(("retired", Field::Boolean(true)));
-            if line::write(line, table.stem(), &row.labels, fields, timestamp) {
-                for output in parts.outputs.iter().filter(|output| output.on_delete == OnDelete::Marker) {
-                    output.sender.send(line);
-                }
+            line::write_retired(line, table.stem(), &row.face.labels, timestamp);
+            for output in parts.outputs.iter().filter(|output| output.on_delete == OnDelete::Marker) {
+                output.sender.send(line);
             }
         }
         table.retire(id);

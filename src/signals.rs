@@ -1,8 +1,23 @@
-//! Signals: SIGTERM and SIGINT stop the program, a second one at once.
+//! Signals: SIGTERM and SIGINT stop the program, a second one at once; SIGHUP has files opened
+//! anew, as logrotate asks for.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Calls `then` at each SIGHUP, from now on.
+///
+/// # Errors
+/// Where the system will not let us.
+pub fn on_hangup(then: impl Fn() + Send + 'static) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            then();
+        }
+    });
+    Ok(())
+}
 
 /// The signals that stop.
 #[derive(Debug)]

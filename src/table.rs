@@ -6,3 +6,5 @@ pub mod places;
 pub mod row;
 pub mod rows;
 pub mod snapshot;
+pub mod texts;
+pub mod view;

@@ -25,6 +25,7 @@ use prometheus_client::registry::Registry;
 
 use crate::ingest::dial::TlsError;
 use crate::ingest::event::{Action, PayloadType};
+use crate::ingest::link::{Status, Verdict};
 use crate::reject::{EventReject, ReadingReject, RetireCause, RowReject};
 
 pub use dial::TlsErrors;
@@ -60,6 +61,7 @@ labels! {
     ByReason { reason: &'static str }
     ByOutcome { outcome: &'static str }
     ByCause { measure_producer_id: String, cause: &'static str }
+    ByStatus { measure_producer_id: String, status: &'static str }
     ByReconnect { measure_producer_id: String, reason: &'static str }
     ByCall { operation: &'static str, outcome: &'static str }
     ByFormat { format: &'static str }
@@ -76,6 +78,8 @@ pub struct Telemetry {
     feed_snapshot_complete: Family<ByProducer, Gauge>,
     feed_ping: Family<ByProducer, Seconds>,
     subscription_expiry: Family<ByProducer, Seconds>,
+    subscription_status: Family<ByStatus, Gauge>,
+    authentications: Family<ByStatus, Counter>,
     token_expiry: Seconds,
     reconnects: Family<ByReconnect, Counter>,
     api_requests: Family<ByCall, Counter>,
@@ -94,6 +98,7 @@ pub struct Telemetry {
     scrape_duration: Histogram,
     influx_lines: Family<BySinkOutcome, Counter>,
     influx_queue_bytes: Family<BySink, Gauge>,
+    influx_spool_bytes: Family<BySink, Gauge>,
     influx_up: Family<BySink, Gauge>,
 }
 
@@ -107,6 +112,8 @@ impl Telemetry {
             feed_snapshot_complete: Family::default(),
             feed_ping: Family::default(),
             subscription_expiry: Family::default(),
+            subscription_status: Family::default(),
+            authentications: Family::default(),
             token_expiry: Seconds::default(),
             reconnects: Family::default(),
             api_requests: Family::default(),
@@ -128,6 +135,7 @@ impl Telemetry {
             ]),
             influx_lines: Family::default(),
             influx_queue_bytes: Family::default(),
+            influx_spool_bytes: Family::default(),
             influx_up: Family::default(),
             registry: Registry::default(),
         };
@@ -169,6 +177,16 @@ impl Telemetry {
             "axp_exporter_subscription_expiry_timestamp_seconds",
             "When the subscription ends unless renewed, 0 without one",
             self.subscription_expiry.clone(),
+        );
+        registry.register(
+            "axp_exporter_subscription_status",
+            "1 for how AXP said last that the subscription stands, 0 for all without one",
+            self.subscription_status.clone(),
+        );
+        registry.register(
+            "axp_exporter_authentications",
+            "Answers to authentication on the websocket",
+            self.authentications.clone(),
         );
         registry.register(
             "axp_exporter_token_expiry_timestamp_seconds",
@@ -241,6 +259,11 @@ impl Telemetry {
             "axp_exporter_influx_queue_bytes",
             "Bytes of lines waiting in memory",
             self.influx_queue_bytes.clone(),
+        );
+        registry.register(
+            "axp_exporter_influx_spool_bytes",
+            "Bytes of files of lines waiting on disk",
+            self.influx_spool_bytes.clone(),
         );
         registry.register(
             "axp_exporter_influx_up",
@@ -331,7 +354,12 @@ impl Telemetry {
                 self.reconnects.get_or_create_owned(&labels)
             })
             .collect();
+        let by_status = |status| ByStatus { measure_producer_id: producer_id.to_owned(), status };
         Feed {
+            subscription_status: Status::ALL
+                .map(|status| self.subscription_status.get_or_create_owned(&by_status(status.label()))),
+            authentications: Verdict::ALL
+                .map(|verdict| self.authentications.get_or_create_owned(&by_status(verdict.label()))),
             up: self.feed_up.get_or_create_owned(&by_producer),
             ping: self.feed_ping.get_or_create_owned(&by_producer),
             subscription_expiry: self.subscription_expiry.get_or_create_owned(&by_producer),
@@ -391,6 +419,7 @@ impl Telemetry {
             rejected: outcome("rejected"),
             dropped: outcome("dropped"),
             queue_bytes: self.influx_queue_bytes.get_or_create_owned(&by_sink),
+            spool_bytes: self.influx_spool_bytes.get_or_create_owned(&by_sink),
             up: self.influx_up.get_or_create_owned(&by_sink),
         }
     }
@@ -433,6 +462,7 @@ mod tests {
             r#"axp_exporter_rows_refused_total{reason="label_collision"} 0"#,
             r#"axp_exporter_scrapes_total{format="openmetrics"} 0"#,
             r#"axp_exporter_influx_lines_total{sink="main",outcome="written"} 0"#,
+            r#"axp_exporter_influx_spool_bytes{sink="main"} 0"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} not in\n{text}");
         }

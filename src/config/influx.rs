@@ -11,9 +11,13 @@ use super::problem::shown;
 use super::report::Report;
 use super::secret::{SecretSource, SecretText};
 use super::units::{Bytes, Duration};
-use super::unsupported;
 use super::web::is_host_and_port;
 use super::word::{Api, OnDelete, Target};
+
+/// A smaller file would be full with a handful of lines.
+const ROTATE_BYTES_MIN: Bytes = Bytes::new(1 << 10);
+/// Each rotation renames them all.
+const ROTATE_KEEP_MAX: u32 = 1000;
 
 /// One destination of line protocol. Which keys count depends on `target`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,8 +25,7 @@ use super::word::{Api, OnDelete, Target};
 pub struct Influx {
     /// What this destination is called in metrics and logs. Required, each once.
     pub name: String,
-    /// `http` (default), `file`, `stdout`, `tcp`, `udp` or `unix`. `stdout` at most once. In this
-    /// version: `file` or `stdout`.
+    /// `http` (default), `file`, `stdout`, `tcp`, `udp` or `unix`. `stdout` at most once.
     pub target: Target,
     /// For `http`: the server, without a path of the API. Default `http://127.0.0.1:8086`. Plain
     /// `http` is accepted on loopback only.
@@ -52,25 +55,24 @@ pub struct Influx {
     /// For `file` and `unix`, required: the file to append to, or the socket. Its folder must
     /// exist. Relative to the working directory. Default empty.
     pub path: PathBuf,
-    /// For `file`: a new file is begun at this size. Default 0: never. Not available in this
-    /// version: must be 0.
+    /// For `file`: a new file is begun at this size. 1KiB or more; default 0: never.
     pub rotate_bytes: Bytes,
-    /// For `file`: how many full files are kept beside the current one. Default 5.
+    /// For `file`: how many full files are kept beside the current one. At most 1000, default 5.
     pub rotate_keep: u32,
     /// For `http`: whether requests are compressed. Default true.
     pub gzip: bool,
-    /// For `http` and `tcp`: how long one write may take. 100ms to 10m, default 30s.
+    /// For `http`, `tcp` and `unix`: how long one write may take. 100ms to 10m, default 30s.
     pub timeout: Duration,
     /// Lines are written together up to this size. 1KiB to 64MiB, default 1MiB.
     pub batch_bytes: Bytes,
     /// Lines wait at most this long for a full batch. 10ms to 1h, default 1s.
     pub flush_interval: Duration,
-    /// The folder where lines wait while the destination is away. Default empty: in memory only.
-    /// Not available in this version: must be empty.
+    /// For `http`, `file`, `tcp` and `unix`: the folder where lines wait while the destination is
+    /// away, made if need be, for this destination alone. Default empty: in memory only.
     pub spool_dir: PathBuf,
-    /// The most that `spool_dir` holds; then the oldest go. Default 1GiB.
+    /// The most that `spool_dir` holds; then the oldest go. 1MiB or more, default 1GiB.
     pub spool_bytes: Bytes,
-    /// The longest that lines wait in `spool_dir`. Default 24h.
+    /// The longest that lines wait in `spool_dir`. 1s or more, default 24h.
     pub spool_age: Duration,
     /// What a retired row leaves: `none` (default), or `marker`, one last line with
     /// `retired=true`. Line protocol itself has no delete.
@@ -115,31 +117,49 @@ impl Influx {
             report.text(&key.at("name"), &self.name, "a name such as main");
         }
         let is_token_required = self.target == Target::Http && self.api == Api::V2;
-        let is_available = unsupported::is_available(self.target);
-        check::secret(
-            key,
-            "token",
-            (&self.token, &self.token_file),
-            is_token_required && is_available,
-            scene,
-            report,
-        );
+        check::secret(key, "token", (&self.token, &self.token_file), is_token_required, scene, report);
         let is_password_required = self.target == Target::Http && !self.username.is_empty();
         let password = (&self.password, self.password_file.as_path());
-        check::secret(key, "password", password, is_password_required && is_available, scene, report);
-        if is_available {
-            self.check_target(key, report);
-        }
+        check::secret(key, "password", password, is_password_required, scene, report);
+        self.check_target(key, report);
         let (least, most) = (Duration::from_millis(100), Duration::from_secs(600));
         check::span(&key.at("timeout"), self.timeout, least, most, report);
         let (least, most) = (Bytes::new(1 << 10), Bytes::new(64 << 20));
         check::span(&key.at("batch_bytes"), self.batch_bytes, least, most, report);
         let (least, most) = (Duration::from_millis(10), Duration::from_secs(3_600));
         check::span(&key.at("flush_interval"), self.flush_interval, least, most, report);
+        self.check_rotation(key, report);
+        self.check_spool(key, report);
+    }
+
+    fn check_rotation(&self, key: &Key, report: &mut Report) {
+        if self.rotate_bytes.get() > 0 && self.rotate_bytes < ROTATE_BYTES_MIN {
+            let expected = format!("\"0\", or \"{ROTATE_BYTES_MIN}\" or more");
+            report.value(&key.at("rotate_bytes"), format!("\"{}\"", self.rotate_bytes), expected);
+        }
+        if self.rotate_keep > ROTATE_KEEP_MAX {
+            report.value(
+                &key.at("rotate_keep"),
+                self.rotate_keep.to_string(),
+                format!("0 to {ROTATE_KEEP_MAX}"),
+            );
+        }
+    }
+
+    fn check_spool(&self, key: &Key, report: &mut Report) {
+        let is_used = !self.spool_dir.as_os_str().is_empty();
+        if is_used && matches!(self.target, Target::Udp | Target::Stdout) {
+            let found = shown(&self.spool_dir.to_string_lossy());
+            report.value(&key.at("spool_dir"), found, format!("nothing, for target = \"{}\"", self.target));
+        }
+        let (bytes, age) = (self.spool_bytes, self.spool_age);
+        check::span(&key.at("spool_bytes"), bytes, Bytes::new(1 << 20), Bytes::new(1 << 40), report);
+        let (least, most) = (Duration::from_secs(1), Duration::from_secs(366 * 86_400));
+        check::span(&key.at("spool_age"), age, least, most, report);
     }
 
     /// The keys that the target cannot do without.
-    pub(super) fn check_target(&self, key: &Key, report: &mut Report) {
+    fn check_target(&self, key: &Key, report: &mut Report) {
         match self.target {
             Target::Http => self.check_http(key, report),
             Target::Tcp | Target::Udp => {
@@ -194,7 +214,7 @@ impl Influx {
 
 /// All destinations: each for itself, then that they do not get into each other's way.
 pub(super) fn check(sinks: &[Influx], scene: &Scene<'_>, report: &mut Report) {
-    let (mut names, mut paths) = (HashMap::new(), HashMap::new());
+    let (mut names, mut paths, mut spools) = (HashMap::new(), HashMap::new(), HashMap::new());
     let mut has_stdout = false;
     for (index, sink) in sinks.iter().enumerate() {
         let key = Key::of("influx").index(index);
@@ -210,6 +230,11 @@ pub(super) fn check(sinks: &[Influx], scene: &Scene<'_>, report: &mut Report) {
             let found = format!("{} again", shown(&sink.path.to_string_lossy()));
             report.value(&key.at("path"), found, "a file of its own");
         }
+        let has_spool = !sink.spool_dir.as_os_str().is_empty();
+        if has_spool && spools.insert(&sink.spool_dir, index).is_some() {
+            let found = format!("{} again", shown(&sink.spool_dir.to_string_lossy()));
+            report.value(&key.at("spool_dir"), found, "a folder of its own");
+        }
     }
 }
 
@@ -221,7 +246,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said about a destination as if every target were available.
+    /// What is said about a destination's target alone.
     fn problems(sink: &Influx) -> String {
         let mut report = Report::new(Path::new("f"));
         sink.check_target(&Key::of("influx.0"), &mut report);

@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use prometheus_client::metrics::counter::Counter;
-use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -26,6 +25,7 @@ use url::Url;
 
 use crate::config::{Axp, SecretSource};
 use crate::ingest::dial::{self, Dialer};
+use crate::ingest::status;
 use crate::parse::measure::{Definition, Dictionary};
 use crate::telemetry::{Seconds, Telemetry, TlsErrors};
 
@@ -42,7 +42,6 @@ const PAGES_MAX: usize = 40;
 
 use answer::{MeasureEntry, Page};
 pub use answer::{MeasureProducer, Subscription, Transport, Words};
-pub(super) use error::retry_after;
 pub use error::{Error, Operation, Refusal};
 use error::{OUTCOMES, detail};
 use token::{Secrets, SharedToken};
@@ -287,30 +286,36 @@ impl Api {
         self.call(Operation::Dictionary, request, &token).await
     }
 
-    /// What AXP says of a producer's measures; descriptions are left out where AXP has
-    /// none in this locale.
+    /// What AXP says of a producer's measures, and what kept their descriptions in this locale
+    /// away, if they are left out.
     ///
     /// # Errors
     /// Why it cannot be had.
-    pub async fn dictionary(&self, producer_id: &str, locale: &str) -> Result<Dictionary, Error> {
+    pub async fn dictionary(
+        &self,
+        producer_id: &str,
+        locale: &str,
+    ) -> Result<(Dictionary, Option<Error>), Error> {
         let asked = async {
             let producer = self.producer(producer_id).await?;
-            Ok((producer, self.words(producer_id, locale).await.ok()))
+            Ok((producer, self.words(producer_id, locale).await))
         };
         let late = |_| Error::Unreadable(Operation::Dictionary, "it does not come");
         let (producer, words) = tokio::time::timeout(DICTIONARY_TIMEOUT, asked).await.map_err(late)??;
-        let mut descriptions: std::collections::HashMap<_, _> = words
-            .into_iter()
-            .flat_map(|words| words.measures)
-            .map(|word| (word.name, word.description))
-            .collect();
+        let (words, missing) = match words {
+            Ok(words) => (words.measures, None),
+            Err(err) => (Vec::new(), Some(err)),
+        };
+        let mut descriptions: std::collections::HashMap<_, _> =
+            words.into_iter().map(|word| (word.name, word.description)).collect();
         let measures = producer.measure_sets.into_iter().flat_map(|set| set.measures);
-        Ok(measures
+        let dictionary = measures
             .map(|MeasureEntry { name, axp_type, .. }| {
                 let description = descriptions.remove(&name).unwrap_or_default();
                 (name, Definition { axp_type, description })
             })
-            .collect())
+            .collect();
+        Ok((dictionary, missing))
     }
 
     /// A request for something of the account; the parts of the path are escaped.
@@ -354,8 +359,7 @@ impl Api {
             let unreachable = |err: reqwest::Error| Error::Unreachable(operation, err.without_url());
             let mut response = request.send().await.map_err(unreachable)?;
             let status = response.status();
-            let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let retry_after = asked.map(|value| retry_after(value, SystemTime::now()));
+            let retry_after = status::retry_after(response.headers(), SystemTime::now());
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
                 if body.len() + chunk.len() > ANSWER_BYTES_MAX {

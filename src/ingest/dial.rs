@@ -15,8 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use hyper::header::RETRY_AFTER;
-use hyper::{StatusCode, Uri};
+use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
@@ -34,9 +33,9 @@ use url::Url;
 use self::identity::Identity;
 pub use self::tls_error::TlsError;
 use crate::config::{CertificateError, ClientCertificate};
-use crate::ingest::api::retry_after;
 use crate::ingest::endpoint::is_loopback;
 use crate::ingest::link::Trouble;
+use crate::ingest::status;
 use crate::telemetry::TlsErrors;
 
 mod identity;
@@ -118,15 +117,8 @@ impl Error {
     pub fn trouble(&self) -> Option<Trouble> {
         let Self::Upgrade(err) = self else { return None };
         let tungstenite::Error::Http(answer) = &**err else { return None };
-        let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let patience = asked.map(|value| retry_after(value, SystemTime::now()));
-        Some(match answer.status() {
-            StatusCode::UNAUTHORIZED => Trouble::Unauthorized,
-            StatusCode::FORBIDDEN => Trouble::Refused,
-            StatusCode::NOT_FOUND | StatusCode::GONE => Trouble::Gone,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Trouble::Later(patience),
-            _ => Trouble::Unknown,
-        })
+        let retry_after = status::retry_after(answer.headers(), SystemTime::now());
+        Some(status::trouble(answer.status(), retry_after))
     }
 }
 
@@ -197,6 +189,18 @@ impl Dialer {
     /// # Errors
     /// [`Error::Http`].
     pub fn http(&self, base: &Url) -> Result<reqwest::Client, Error> {
+        self.http_with(base, |builder| builder)
+    }
+
+    /// The same, with settings that suit calls of another kind.
+    ///
+    /// # Errors
+    /// [`Error::Http`].
+    pub fn http_with(
+        &self,
+        base: &Url,
+        settings: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<reqwest::Client, Error> {
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(rustls::ClientConfig::clone(&self.tls))
             .redirect(reqwest::redirect::Policy::none())
@@ -205,7 +209,7 @@ impl Dialer {
             .pool_idle_timeout(REST_IDLE_MAX)
             .user_agent(concat!("axp-exporter/", env!("CARGO_PKG_VERSION")));
         let builder = if is_loopback(base) { builder.no_proxy() } else { builder };
-        builder.build().map_err(Error::Http)
+        settings(builder).build().map_err(Error::Http)
     }
 
     /// Opens a websocket; the URL has been checked before.

@@ -63,11 +63,9 @@ fn way_without(trouble: Trouble) -> &'static str {
 /// How long a failure asks to wait at least: minutes where trying again changes nothing.
 fn patience(trouble: Trouble) -> Duration {
     match trouble {
-        Trouble::NoToken | Trouble::Refused | Trouble::Unauthorized | Trouble::Gone | Trouble::Conflict => {
-            REFUSED_PAUSE
-        }
-        Trouble::Later(after) | Trouble::NoTokenNow(after) => after.unwrap_or_default().min(RETRY_AFTER_MAX),
-        Trouble::Unknown => Duration::ZERO,
+        Trouble::Refused | Trouble::Unauthorized | Trouble::Gone | Trouble::Conflict => REFUSED_PAUSE,
+        Trouble::Later(after) | Trouble::NoToken(after) => after.unwrap_or_default().min(RETRY_AFTER_MAX),
+        Trouble::NotSent | Trouble::Unknown => Duration::ZERO,
     }
 }
 
@@ -86,11 +84,11 @@ mod tests {
 
     #[test]
     fn what_trying_again_does_not_change_is_not_tried_again_soon() {
-        for trouble in [Trouble::NoToken, Trouble::Refused, Trouble::Gone] {
+        for trouble in [Trouble::NoToken(Some(REFUSED_PAUSE)), Trouble::Refused, Trouble::Gone] {
             assert_eq!(patience(trouble), REFUSED_PAUSE);
         }
         assert_eq!(patience(Trouble::Later(Some(Duration::from_secs(7)))), Duration::from_secs(7));
-        assert_eq!(patience(Trouble::NoTokenNow(Some(Duration::MAX))), RETRY_AFTER_MAX);
+        assert_eq!(patience(Trouble::NoToken(Some(Duration::MAX))), RETRY_AFTER_MAX);
         assert_eq!(patience(Trouble::Unknown), Duration::ZERO);
     }
 

@@ -10,6 +10,8 @@
 //! Nothing is copied but text with escapes in it. An event holds at most
 //! [`KEYS_MAX`] keys and [`MEASURES_MAX`] measures.
 
+mod plain;
+
 use std::borrow::Cow;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -112,7 +114,7 @@ pub type Key<'a> = (Cow<'a, str>, Cow<'a, str>);
 pub type RawReading<'a> = (Cow<'a, str>, Scalar<'a>);
 
 /// One message of the feed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Event<'a> {
     /// `accountId`, if given.
     pub account_id: Option<Cow<'a, str>>,
@@ -148,19 +150,11 @@ impl<'a> Event<'a> {
             measures: std::mem::take(&mut buffer.measures),
             ..Self::default()
         };
-        if !frame.trim_start().starts_with('{') {
-            event.recycle(buffer);
-            return Err(EventReject::NotJson);
-        }
-        let mut reader = Reader { event: &mut event, seen: 0, reject: None };
-        let mut json = serde_json::Deserializer::from_str(frame);
-        let parsed = json.deserialize_map(&mut reader).and_then(|()| json.end());
-        let verdict = match reader.reject {
-            Some(reject) => Err(reject),
-            None if parsed.is_err() => Err(EventReject::Malformed),
-            None => event.settle(),
+        let read = match plain::read(frame, &mut event) {
+            Some(()) => Ok(()),
+            None => event.read(frame),
         };
-        match verdict {
+        match read.and_then(|()| event.settle()) {
             Ok(()) => Ok(event),
             Err(reject) => {
                 event.recycle(buffer);
@@ -173,6 +167,24 @@ impl<'a> Event<'a> {
     pub fn recycle(self, buffer: &mut EventBuffer) {
         buffer.keys = recycled(self.keys);
         buffer.measures = recycled(self.measures);
+    }
+
+    /// Reads any frame, whatever was read before.
+    fn read(&mut self, frame: &'a str) -> Result<(), EventReject> {
+        let (mut keys, mut measures) = (std::mem::take(&mut self.keys), std::mem::take(&mut self.measures));
+        keys.clear();
+        measures.clear();
+        *self = Event { keys, measures, ..Self::default() };
+        if !frame.trim_start().starts_with('{') {
+            return Err(EventReject::NotJson);
+        }
+        let mut reader = Reader { event: self, seen: 0, reject: None };
+        let mut json = serde_json::Deserializer::from_str(frame);
+        let parsed = json.deserialize_map(&mut reader).and_then(|()| json.end());
+        match reader.reject {
+            Some(reject) => Err(reject),
+            None => parsed.map_err(|_| EventReject::Malformed),
+        }
     }
 
     /// Checks what only the whole event can tell, and puts the keys in order.

@@ -101,7 +101,8 @@ impl Feed {
     /// A feed that has not begun.
     pub fn new(parts: FeedParts, seed: u64) -> Self {
         let held = parts.ledger.subscription(parts.state.producer_id());
-        let session = Session::new(parts.settings, Instant::now(), seed, held.is_some());
+        let before = parts.ledger.before(parts.state.producer_id());
+        let session = Session::new(parts.settings, Instant::now(), seed, before);
         Self {
             parts,
             session,
@@ -143,18 +144,20 @@ impl Feed {
     /// Runs until `stop` says so.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
-            while let Some((slot, input)) = self.inputs.pop_front() {
-                let (slot, action) = self.session.handle(slot, input, Instant::now());
-                self.perform(slot, action).await;
+            tokio::select! {
+                biased;
+                () = self.follow() => {}
+                // A frame of ours may be stuck.
+                _ = stop.wait_for(|stop| *stop) => break,
             }
             let due = self.session.deadline().map(|(deadline, _)| deadline);
-            let deadline = [due, self.parts.pipeline.deadline()].into_iter().flatten().min();
-            let sleep = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now).into());
+            let deadlines = [due, self.parts.pipeline.deadline()].into_iter().flatten();
+            let sleep = tokio::time::sleep_until(deadlines.fold(self.clocks.look_at(), Instant::min).into());
             let (slot, happened) = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 // Time goes first, so that a flood of frames delays neither ping nor stale rows.
-                () = sleep, if deadline.is_some() => {
+                () = sleep => {
                     self.tick();
                     continue;
                 }
@@ -174,6 +177,14 @@ impl Feed {
             }
         }
         self.farewell().await;
+    }
+
+    /// Tells the session what happened, and does what it asks for.
+    async fn follow(&mut self) {
+        while let Some((slot, input)) = self.inputs.pop_front() {
+            let (slot, action) = self.session.handle(slot, input, Instant::now());
+            self.perform(slot, action).await;
+        }
     }
 
     fn tick(&mut self) {
@@ -245,7 +256,7 @@ impl Feed {
 
     async fn authenticate(&mut self, slot: Slot) {
         let way = self.way(slot);
-        let (Some(id), Some(token)) = (&way.subscription, way.token.take()) else { return };
+        let (Some(id), Some(token)) = (&way.subscription, &way.token) else { return };
         let message = serde_json::json!({
             "event": "authentication",
             "subscriptionId": id,

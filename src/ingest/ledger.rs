@@ -2,8 +2,9 @@
 //!
 //! AXP cannot tell one client of an account from another. So each instance marks what it
 //! makes with a name of its own and writes down what it holds; after a crash it finds its
-//! own subscriptions again, and never another consumer's. Without a file it forgets at
-//! its end, and what a crash leaves behind lives out its quarter of an hour.
+//! own subscriptions again, and never another consumer's: what it held, and what it was
+//! making when it ended. So the name is written down before it is used. Without a file it
+//! forgets at its end, and what a crash leaves behind lives out its quarter of an hour.
 //!
 //! A file that cannot be read is as if it were empty; one that cannot be written is said
 //! once, and tried again at the next change. It holds ids, no secrets.
@@ -24,6 +25,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tracing::warn;
+
+use crate::ingest::link::Before;
 
 /// Mode of the file.
 const FILE_MODE: u32 = 0o600;
@@ -68,6 +71,8 @@ pub struct Ledger {
     /// Locked as long as it is open.
     _lock: Option<File>,
     entries: Mutex<Entries>,
+    /// True if the file named this instance before.
+    is_known: bool,
     /// True while the file does not hold what is known, because it could not be written.
     behind: AtomicBool,
 }
@@ -86,10 +91,25 @@ impl Ledger {
         if entries.account_id != account_id {
             entries = Entries { account_id: account_id.to_owned(), ..Entries::default() };
         }
-        if entries.instance.is_empty() {
+        let is_known = !entries.instance.is_empty();
+        if !is_known {
             entries.instance = format!("{:016x}", rand::random::<u64>());
         }
-        Ok(Self { path, _lock: lock, entries: Mutex::new(entries), behind: AtomicBool::new(false) })
+        let (entries, behind) = (Mutex::new(entries), AtomicBool::new(false));
+        let ledger = Self { path, _lock: lock, entries, is_known, behind };
+        if !is_known {
+            ledger.with(|entries| ledger.keep(entries));
+        }
+        Ok(ledger)
+    }
+
+    /// What is known of a producer's subscription from before.
+    pub fn before(&self, producer_id: &str) -> Before {
+        match self.subscription(producer_id) {
+            Some(_) => Before::Held,
+            None if self.is_known => Before::Lost,
+            None => Before::None,
+        }
     }
 
     /// The name of this instance.
@@ -126,18 +146,22 @@ impl Ledger {
         self.with(|entries| {
             let before = entries.subscriptions.clone();
             change(entries);
-            let behind = self.behind.load(Ordering::Relaxed);
-            let Some(path) = self.path.as_deref().filter(|_| behind || entries.subscriptions != before) else {
-                return;
-            };
-            let written = write(path, entries);
-            self.behind.store(written.is_err(), Ordering::Relaxed);
-            if let Err(err) = written
-                && !behind
-            {
-                warn!(path = %path.display(), err = %err, "subscriptions cannot be written down; a crash would leave them behind");
+            if self.behind.load(Ordering::Relaxed) || entries.subscriptions != before {
+                self.keep(entries);
             }
         });
+    }
+
+    /// Writes down what is known, if there is a file.
+    fn keep(&self, entries: &Entries) {
+        let Some(path) = &self.path else { return };
+        let written = write(path, entries);
+        let behind = self.behind.swap(written.is_err(), Ordering::Relaxed);
+        if let Err(err) = written
+            && !behind
+        {
+            warn!(path = %path.display(), err = %err, "subscriptions cannot be written down; a crash would leave them behind");
+        }
     }
 }
 
@@ -209,6 +233,22 @@ mod tests {
         assert_eq!(open(&path).subscription("Queue_itd_1.0.0"), None);
         let other = Ledger::open(Some(path), "GHIJKL").unwrap();
         assert_eq!(other.subscription("Agent_itd_1.0.0"), None, "another account's are not ours");
+    }
+
+    #[test]
+    fn a_name_is_written_down_before_it_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.json");
+        let first = open(&path);
+        let instance = first.instance();
+        assert_eq!(first.before("Q"), Before::None, "nothing was made under a new name");
+        drop(first);
+        let second = open(&path);
+        assert_eq!((second.instance(), second.before("Q")), (instance, Before::Lost));
+        second.note("Q", "one");
+        drop(second);
+        assert_eq!(open(&path).before("Q"), Before::Held);
+        assert_eq!(Ledger::open(None, "ABCDEF").unwrap().before("Q"), Before::None);
     }
 
     #[test]

@@ -82,6 +82,17 @@ pub enum Phase {
     Up,
 }
 
+/// What is known of a subscription that an earlier run made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// There is none.
+    None,
+    /// There may be one that was not written down: it is looked for, once.
+    Lost,
+    /// It is known: how it stands is looked at first.
+    Held,
+}
+
 #[derive(Debug)]
 enum State {
     /// Nothing is to be done any more.
@@ -120,26 +131,28 @@ pub struct Link {
     silences: u32,
     /// A message over the limit has ended a session since the last snapshot.
     oversized: bool,
-    /// When subscriptions were made, within the window.
+    /// When subscriptions were made, or may have been, within the window.
     creations: VecDeque<Instant>,
+    /// Until when it was last waited for a place among too many subscriptions, since one was had.
+    crowded_until: Option<Instant>,
 }
 
 impl Link {
-    /// A link that begins at once. With `held` it first sees how a subscription stands
-    /// that is known from before.
-    pub fn new(settings: Settings, now: Instant, seed: u64, held: bool) -> Self {
+    /// A link that begins at once, with what is known of an earlier run's subscription.
+    pub fn new(settings: Settings, now: Instant, seed: u64, before: Before) -> Self {
         Self {
             settings,
             state: State::Paused { until: now },
             pauses: settings.pauses(seed),
-            held: held.then(Held::default),
-            doubt: None,
+            held: (before == Before::Held).then(Held::default),
+            doubt: (before == Before::Lost).then(|| Doubt::before(now)),
             patient_until: None,
             token_refused: false,
             token_renewed: false,
             silences: 0,
             oversized: false,
             creations: VecDeque::new(),
+            crowded_until: None,
         }
     }
 
@@ -147,12 +160,12 @@ impl Link {
     /// one made.
     #[must_use]
     pub fn successor(&self, now: Instant, seed: u64) -> Self {
-        Self { creations: self.creations.clone(), ..Self::new(self.settings, now, seed, false) }
+        Self { creations: self.creations.clone(), ..Self::new(self.settings, now, seed, Before::None) }
     }
 
     /// A link that does nothing.
     pub fn off(settings: Settings, now: Instant) -> Self {
-        Self { state: State::Off, ..Self::new(settings, now, 0, false) }
+        Self { state: State::Off, ..Self::new(settings, now, 0, Before::None) }
     }
 
     /// Takes what happened; says what to do.

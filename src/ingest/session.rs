@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use crate::ingest::link::{Action, Input, Link, Settings, Verdict};
+use crate::ingest::link::{Action, Before, Input, Link, Settings, Verdict};
 
 /// Why a session ended: `axp_exporter_reconnects_total{reason}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,12 +118,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that begins at once; `seed` makes the jitter of its pauses. With `held`
-    /// it first sees how a subscription stands that is known from before.
-    pub fn new(settings: Settings, now: Instant, seed: u64, held: bool) -> Self {
+    /// A session that begins at once, with what is known of an earlier run's subscription; `seed`
+    /// makes the jitter of its pauses.
+    pub fn new(settings: Settings, now: Instant, seed: u64, before: Before) -> Self {
         Self {
             settings,
-            a: Link::new(settings, now, seed, held),
+            a: Link::new(settings, now, seed, before),
             b: Link::off(settings, now),
             current: Slot::A,
             taking_over: false,
@@ -145,9 +145,11 @@ impl Session {
                 *self.link_mut(slot) = self.successor(slot, now);
                 (slot, Action::Abandon(Reason::Subscription))
             }
-            // The old one broke before the new one was complete: the new one goes on alone.
+            // The old one broke before the new one was complete: the new one goes on alone, and
+            // the old one's subscription ends.
             Action::Close(reason) | Action::Abandon(reason) if self.taking_over && slot == self.current => {
                 self.promote(now);
+                self.link_mut(self.current).place_freed(now);
                 (slot, Action::Abandon(reason))
             }
             Action::None
@@ -212,30 +214,33 @@ impl Session {
     }
 }
 
-/// Reads a frame as the answer to authentication; none if it is something else.
+/// Reads a frame as the answer to authentication, with all that it says; none if it is something
+/// else.
 ///
 /// AXP's document writes `authenticationResponse`, real servers have been seen to write
 /// `AUTHENTICATION_RESPONSE`: capitals and underscores do not count, here and in the status.
-pub fn read_verdict(text: &str) -> Option<Verdict> {
+pub fn read_verdict(text: &str) -> Option<(Verdict, String)> {
     #[derive(Deserialize)]
     struct Frame {
         event: String,
-        #[serde(default)]
-        status: serde_json::Value,
+        #[serde(flatten)]
+        said: serde_json::Map<String, serde_json::Value>,
     }
-    let Frame { event, status } = serde_json::from_str(text).ok()?;
+    let Frame { event, said } = serde_json::from_str(text).ok()?;
     let plain = |text: &str| text.replace('_', "").to_ascii_lowercase();
     if plain(&event) != "authenticationresponse" {
         return None;
     }
-    let status = plain(status.as_str().unwrap_or_default());
-    Some(match status.strip_prefix("connection").unwrap_or(&status) {
+    let status = plain(said.get("status").and_then(serde_json::Value::as_str).unwrap_or_default());
+    let verdict = match status.strip_prefix("connection").unwrap_or(&status) {
         "confirmed" => Verdict::Confirmed,
         "failedinvalidtoken" | "invalidtoken" => Verdict::InvalidToken,
         "failedunknownsubscription" | "unknownsubscription" => Verdict::UnknownSubscription,
+        "failedinternalservererror" | "internalservererror" => Verdict::ServerError,
         "failedconstraintviolation" | "constraintviolation" => Verdict::ConstraintViolation,
-        _ => Verdict::ServerError,
-    })
+        _ => Verdict::Other,
+    };
+    Some((verdict, serde_json::Value::Object(said).to_string()))
 }
 
 #[cfg(test)]

@@ -78,6 +78,11 @@ impl Labels {
         self.pairs.retain(|(name, _)| keep(name));
     }
 
+    /// Gives back the memory of labels that were removed: a row keeps its labels for life.
+    pub fn shrink_to_fit(&mut self) {
+        self.pairs.shrink_to_fit();
+    }
+
     /// Removes the labels whose name starts with `__`: rules may read and write them, [series
     /// never carry them][internal].
     ///

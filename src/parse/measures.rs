@@ -107,6 +107,11 @@ impl Measures {
         &self.producer_id
     }
 
+    /// True if texts may be labels of their rows.
+    pub const fn has_promoted(&self) -> bool {
+        !self.settings.labels.is_empty()
+    }
+
     /// A measure by its place; none past the end.
     pub fn get(&self, id: MeasureId) -> Option<&Measure> {
         self.list.get(id)
@@ -150,18 +155,21 @@ impl Measures {
                 denied += 1;
                 continue;
             }
-            let value = if repeated {
+            if repeated {
                 measure.repeated_event = event;
                 if !repeated_before
                     && let Some(first) = readings.iter_mut().find(|reading| reading.measure == id)
                 {
                     first.value = Value::Refused(ReadingReject::Duplicate);
                 }
-                Value::Refused(ReadingReject::Duplicate)
-            } else {
-                self.value(id, scalar)
-            };
-            readings.push(Reading { measure: id, value });
+                readings.push(Reading { measure: id, value: Value::Refused(ReadingReject::Duplicate) });
+                continue;
+            }
+            // Made and filled where it stands, as it is larger than what moves in one piece.
+            readings.extend(std::iter::once_with(|| Reading { measure: id, value: Value::Absent }));
+            if let Some(reading) = readings.last_mut() {
+                self.read_value(id, scalar, &mut reading.value);
+            }
         }
         denied
     }
@@ -223,55 +231,55 @@ impl Measures {
         self.settings.measure.iter().find(|rule| rule.name == name)
     }
 
-    /// Reads one value; settles the measure if it is the first one present.
-    fn value<'a>(&mut self, id: MeasureId, scalar: Scalar<'a>) -> Value<'a> {
+    /// Reads one value into its place, which is absent as yet; settles the measure if it is the
+    /// first one present.
+    fn read_value<'a>(&mut self, id: MeasureId, scalar: Scalar<'a>, value: &mut Value<'a>) {
         let text = match scalar {
-            Scalar::Null => return Value::Absent,
-            Scalar::Nested => return Value::Refused(ReadingReject::NotScalar),
-            Scalar::BadText => return Value::Refused(ReadingReject::BadText),
+            Scalar::Null => return,
+            Scalar::Nested => return *value = Value::Refused(ReadingReject::NotScalar),
+            Scalar::BadText => return *value = Value::Refused(ReadingReject::BadText),
             Scalar::Text(text) => text,
             Scalar::Number(text) => Cow::Borrowed(text),
             Scalar::Boolean(true) => Cow::Borrowed("true"),
             Scalar::Boolean(false) => Cow::Borrowed("false"),
         };
         if self.settings.null_values.iter().any(|null| *null == text) {
-            return Value::Absent;
+            return;
         }
         if self.list.get(id).is_some_and(|measure| measure.kind.is_none()) {
             self.settle(id, &text);
         }
-        let Some(measure) = self.list.get(id) else {
-            return Value::Absent;
-        };
+        let Some(measure) = self.list.get(id) else { return };
         if let Verdict::Refused(reject) = measure.verdict {
-            return Value::Refused(reject);
+            return *value = Value::Refused(reject);
         }
         let Reader { format, divisor, hashed } = measure.reader;
-        match measure.kind {
-            Some(Kind::Number | Kind::Duration) => match read_number(format, &text) {
-                Ok(value) => Value::Number(value / divisor),
-                Err(reject) => Value::Refused(reject),
-            },
+        let number = match measure.kind {
+            Some(Kind::Number | Kind::Duration) => read_number(format, &text).map(|value| value / divisor),
             Some(Kind::Timestamp) => match number::parse(&text) {
-                Ok(0.0) => Value::Absent,
-                Ok(value) => Value::Number(value / MILLISECONDS),
-                Err(reject) => Value::Refused(reject),
+                Ok(0.0) => return,
+                parsed => parsed.map(|value| value / MILLISECONDS),
             },
             Some(Kind::Boolean) => match &*text {
-                "true" => Value::Number(1.0),
-                "false" => Value::Number(0.0),
-                _ => Value::Refused(ReadingReject::NotABoolean),
+                "true" => Ok(1.0),
+                "false" => Ok(0.0),
+                _ => Err(ReadingReject::NotABoolean),
             },
-            Some(Kind::State) => match clean(text, self.text_bytes_max) {
-                state if state.is_empty() => Value::Absent,
-                state => Value::State(state),
-            },
-            Some(Kind::Text) if hashed => Value::Text(Cow::Owned(self.privacy.hash(&text))),
-            Some(Kind::Text) => match clean(text, self.text_bytes_max) {
-                text if text.is_empty() => Value::Absent,
-                text => Value::Text(text),
-            },
-            None => Value::Absent,
+            Some(Kind::Text) if hashed => {
+                return *value = Value::Text(Cow::Owned(self.privacy.hash(&text)));
+            }
+            Some(kind @ (Kind::State | Kind::Text)) => {
+                return match clean(text, self.text_bytes_max) {
+                    text if text.is_empty() => {}
+                    text if kind == Kind::State => *value = Value::State(text),
+                    text => *value = Value::Text(text),
+                };
+            }
+            None => return,
+        };
+        match number {
+            Ok(number) => *value = Value::Number(number),
+            Err(reject) => *value = Value::Refused(reject),
         }
     }
 

@@ -91,10 +91,12 @@ fn skip_digits(mut bytes: &[u8]) -> &[u8] {
 pub fn write(out: &mut Vec<u8>, value: f64) {
     /// Integers below this are exact and print as such.
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    #[expect(clippy::float_cmp, reason = "an integer is equal to its own truncation")]
-    if value.trunc() == value && value.abs() < EXACT {
-        #[expect(clippy::cast_possible_truncation, reason = "bounded by 2^53 just above")]
-        out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
+    // Where it fits, the integer comes back as the value; `trunc` is a call on older processors.
+    #[expect(clippy::cast_possible_truncation, reason = "what does not fit differs")]
+    let integer = value as i64;
+    #[expect(clippy::float_cmp, clippy::cast_precision_loss, reason = "an integer is equal to itself")]
+    if integer as f64 == value && value.abs() < EXACT {
+        out.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
     } else {
         out.extend_from_slice(ryu::Buffer::new().format(value).as_bytes());
     }

@@ -8,7 +8,6 @@ use crate::label::labels::{Labels, clean_value};
 use crate::parse::measure::MeasureId;
 use crate::parse::name::snake_case;
 use crate::reject::RowReject;
-use crate::table::column::Slot;
 use crate::table::rows::{RowId, Table};
 
 /// The label that rules may read for the event's source; dropped at the end.
@@ -44,10 +43,7 @@ pub(super) fn row_labels(
         labels.set(&name, value);
     }
     for (measure_id, measure) in parts.measures.iter().enumerate().filter(|(_, measure)| measure.promoted) {
-        let column = measure.column.and_then(|column| table.columns().get(column as usize));
-        if let Some(Slot::Text(slot)) = column.map(|column| column.slot)
-            && let Some(text) = table.row(id).and_then(|row| row.text_at(slot))
-        {
+        if let Some(text) = measure.column.and_then(|column| table.text(id, column)) {
             if !labels.contains(&measure.field) {
                 labels.set(&measure.field, text);
             } else if labels.get(&measure.field) != text {

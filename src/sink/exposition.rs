@@ -8,7 +8,7 @@
 //! their `Content-Type` alone ([`crate::web::accept`]): what 1.0.0 of the text format adds,
 //! quoted names, never comes up, since all names are of the letters that 0.0.4 knows.
 //!
-//! The measures have their own encoder, which walks the cells of a [`Still`] and appends text
+//! The measures have their own encoder, which walks the columns of a [`View`] and appends text
 //! prepared when a row appeared; the exporter's own metrics ([`own`]) come from
 //! prometheus-client behind them. What is appended is legal by construction: names, label
 //! text and help were cleaned and escaped before, and values are finite.
@@ -20,14 +20,15 @@ pub mod dots;
 pub mod own;
 pub mod pages;
 
+use std::borrow::Cow;
+
 use prometheus_client::registry::Registry;
 
 use crate::config::Kind;
 use crate::parse::number;
 use crate::pipeline::SharedTable;
 use crate::sink::exposition::pages::Pages;
-use crate::table::column::{Column, Slot};
-use crate::table::rows::{Still, StillRow};
+use crate::table::view::{Shown, View};
 
 /// How series are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,39 +77,42 @@ impl Pick {
 }
 
 /// Appends all series of the tables, then the registry's, to `out`.
+///
+/// Each table is locked only while its values are copied.
 pub fn render(out: &mut Vec<u8>, tables: &[SharedTable], registry: &Registry, format: Format) {
-    let stills: Vec<Still> = tables.iter().map(|table| Still::of(table)).collect();
+    let views: Vec<View> = tables.iter().map(|table| View::of(table)).collect();
+    out.reserve(views.iter().map(View::bytes).sum());
     let mut pages = Pages::whole(std::mem::take(out));
-    measures(&mut pages, &stills, format, &Pick::default());
+    measures(&mut pages, &views, format, &Pick::default());
     own::append(&mut pages, registry, format, &Pick::default());
     *out = pages.finish();
 }
 
 /// Appends the series of the tables.
-pub fn measures(pages: &mut Pages<'_>, stills: &[Still], format: Format, pick: &Pick) {
-    for family in families(stills).into_iter().filter(|family| family.is_in(pick)) {
+pub fn measures(pages: &mut Pages<'_>, views: &[View], format: Format, pick: &Pick) {
+    for family in families(views).into_iter().filter(|family| family.is_in(pick)) {
         family.render(pages, format);
     }
 }
 
 /// One metric name with its source.
-struct Family<'t> {
-    metric: String,
-    still: &'t Still,
+struct Family<'v> {
+    metric: Cow<'v, str>,
+    view: &'v View,
     /// None for the info family.
-    column: Option<&'t Column>,
+    column: Option<&'v Shown>,
 }
 
 /// Every family with a series to show, by name.
-fn families(stills: &[Still]) -> Vec<Family<'_>> {
+fn families(views: &[View]) -> Vec<Family<'_>> {
     let mut families = Vec::new();
-    for still in stills {
-        let is_shown = |column: &&Column| matches!(column.slot, Slot::Cell(slot) if still.shows(slot));
-        for column in still.columns().iter().filter(is_shown) {
-            families.push(Family { metric: column.spec.metric.clone(), still, column: Some(column) });
+    for view in views {
+        for column in &view.columns {
+            families.push(Family { metric: Cow::Borrowed(&column.metric), view, column: Some(column) });
         }
-        if still.has_infos() {
-            families.push(Family { metric: format!("axp_{}_info", still.stem()), still, column: None });
+        if view.infos().next().is_some() {
+            let metric = Cow::Owned(format!("axp_{}_info", view.stem));
+            families.push(Family { metric, view, column: None });
         }
     }
     families.sort_unstable_by(|a, b| a.metric.cmp(&b.metric));
@@ -131,78 +135,64 @@ impl Family<'_> {
     }
 
     fn render_info(&self, pages: &mut Pages<'_>, format: Format) {
-        let help = format!("Texts of {} that are no labels of all its series", self.still.producer_id());
+        let help = format!("Texts of {} that are no labels of all its series", self.view.producer_id);
         let (name, kind) = match format {
             Format::Text => (&*self.metric, "gauge"),
             // The family of an info metric is named without the suffix of its sample.
             Format::OpenMetrics => (self.metric.strip_suffix("_info").unwrap_or(&self.metric), "info"),
         };
         write_head(&mut pages.page, name, kind, &help, format);
-        for row in self.still.rows().filter(|row| !row.info.is_empty()) {
-            write_sample(&mut pages.page, &self.metric, row.info);
+        for labels in self.view.infos() {
+            write_sample(&mut pages.page, &self.metric, labels);
             pages.page.extend_from_slice(b"1\n");
             pages.turn();
         }
     }
 
-    fn render_column(&self, pages: &mut Pages<'_>, column: &Column, format: Format) {
-        let Slot::Cell(slot) = column.slot else {
-            return;
-        };
-        write_head(&mut pages.page, &self.metric, "gauge", &column.spec.help, format);
-        for row in self.still.rows() {
-            let value = row.cell(slot);
-            if value.is_nan() {
-                continue;
-            }
-            let out = &mut pages.page;
-            if column.spec.kind == Kind::State {
-                self.render_states(out, column, row, value);
-            } else {
-                write_sample(out, &self.metric, row.labels);
-                number::write(out, value);
-                out.push(b'\n');
-            }
+    fn render_column(&self, pages: &mut Pages<'_>, column: &Shown, format: Format) {
+        write_head(&mut pages.page, &self.metric, "gauge", &column.help, format);
+        if column.kind == Kind::State {
+            return self.render_states(pages, column);
+        }
+        for (labels, value) in self.view.samples(column) {
+            write_sample(&mut pages.page, &self.metric, labels);
+            number::write(&mut pages.page, value);
+            pages.page.push(b'\n');
             pages.turn();
         }
     }
 
     /// One sample for each state: 1 for the current one, 0 for the others.
-    fn render_states(&self, out: &mut Vec<u8>, column: &Column, row: StillRow<'_>, current: f64) {
-        let (before, after) = row.labels.split_at_checked(row.state_at).unwrap_or((row.labels, ""));
-        let mut states: Vec<(usize, &str)> =
-            column.states.iter().map(|state| &*state.pair).enumerate().collect();
+    fn render_states(&self, pages: &mut Pages<'_>, column: &Shown) {
+        let mut states: Vec<(usize, &str)> = column.states.iter().map(|state| &**state).enumerate().collect();
         states.sort_unstable_by_key(|(_, pair)| *pair);
-        for (index, pair) in states {
-            out.extend_from_slice(self.metric.as_bytes());
-            out.push(b'{');
-            let parts = [before.trim_end_matches(','), pair, after.trim_start_matches(',')];
-            for (position, part) in parts.into_iter().filter(|part| !part.is_empty()).enumerate() {
-                if position > 0 {
-                    out.push(b',');
+        for ([before, after], current) in self.view.state_samples(column) {
+            let out = &mut pages.page;
+            for (index, pair) in &states {
+                write_sample(out, &self.metric, "{");
+                for part in [before, pair, after].iter().filter(|part| !part.is_empty()) {
+                    if !out.ends_with(b"{") {
+                        out.push(b',');
+                    }
+                    out.extend_from_slice(part.as_bytes());
                 }
-                out.extend_from_slice(part.as_bytes());
+                #[expect(
+                    clippy::cast_precision_loss,
+                    clippy::float_cmp,
+                    reason = "a state is a small whole number"
+                )]
+                let is_current = *index as f64 == current;
+                out.extend_from_slice(if is_current { b"} 1\n" } else { b"} 0\n" });
             }
-            #[expect(
-                clippy::cast_precision_loss,
-                clippy::float_cmp,
-                reason = "a state is a small whole number"
-            )]
-            let is_current = index as f64 == current;
-            out.extend_from_slice(if is_current { b"} 1\n" } else { b"} 0\n" });
+            pages.turn();
         }
     }
 }
 
-/// `name{labels} `, or `name ` for a row whose rules left it no label.
+/// `name{labels} `, the labels with what stands around them.
 fn write_sample(out: &mut Vec<u8>, metric: &str, labels: &str) {
     out.extend_from_slice(metric.as_bytes());
-    if !labels.is_empty() {
-        out.push(b'{');
-        out.extend_from_slice(labels.as_bytes());
-        out.push(b'}');
-    }
-    out.push(b' ');
+    out.extend_from_slice(labels.as_bytes());
 }
 
 /// The metadata of a family, in the order that each format asks for.

@@ -1,22 +1,27 @@
-//! The queue of lines between an ingest task and a sink's task.
+//! The queue of lines between ingest tasks and a sink's task.
 //!
-//! It holds whole lines, at most [`QUEUE_BYTES_MAX`] bytes of them. Ingest never waits:
-//! when the queue is full a new line is dropped and counted. It ends when the last
-//! [`LineSender`] is gone and all lines are taken.
+//! It holds whole lines, at most [`QUEUE_BYTES_MAX`] bytes of them, those that the sink has
+//! taken and not settled yet among them. Ingest never waits: when the queue is full a new line
+//! is dropped and counted. It ends when the last [`LineSender`] is gone and all lines are taken.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-/// Most bytes waiting: some 100,000 lines, a few seconds of the busiest feed.
+/// Most bytes waiting: some 50,000 lines, a few seconds of the busiest feed.
 pub const QUEUE_BYTES_MAX: usize = 16 << 20;
 
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: Vec<u8>,
     lines: u64,
+    /// When the first of them came.
+    since: Option<Instant>,
+    /// Bytes that the sink has taken and may still hold.
+    taken: usize,
     senders: usize,
 }
 
@@ -60,13 +65,16 @@ impl LineSender {
     /// Puts one line in, or drops it where there is no room.
     pub fn send(&self, line: &[u8]) {
         let mut waiting = self.shared.lock();
-        if waiting.bytes.len() + line.len() > QUEUE_BYTES_MAX {
+        if waiting.taken + waiting.bytes.len() + line.len() > QUEUE_BYTES_MAX {
             self.dropped.inc();
             return;
         }
         let before = waiting.bytes.len();
         waiting.bytes.extend_from_slice(line);
         waiting.lines += 1;
+        if before == 0 {
+            waiting.since = Some(Instant::now());
+        }
         let after = waiting.bytes.len();
         drop(waiting);
         let limit = self.shared.batch_bytes;
@@ -101,8 +109,12 @@ pub struct Batch {
 
 impl LineReceiver {
     /// Swaps `batch`, which must be empty, for all that waits, once there is a batch full
-    /// or `gather` after the first line. False when no line will ever come again.
+    /// or `gather` after the first line came. False when no line will ever come again.
+    ///
+    /// To ask for more says that what was taken before is settled. Nothing is lost where
+    /// this is given up half-way, and asking again does not begin the wait anew.
     pub async fn receive(&self, batch: &mut Batch, gather: Duration) -> bool {
+        self.shared.lock().taken = 0;
         while self.waiting_for_more(1) {
             self.shared.changed.notified().await;
         }
@@ -111,11 +123,20 @@ impl LineReceiver {
                 self.shared.changed.notified().await;
             }
         };
-        let _ = tokio::time::timeout(gather, full).await;
+        let since = self.shared.lock().since.unwrap_or_else(Instant::now);
+        let _ = tokio::time::timeout_at(since + gather, full).await;
         let mut waiting = self.shared.lock();
         std::mem::swap(&mut waiting.bytes, &mut batch.bytes);
         batch.lines = std::mem::take(&mut waiting.lines);
+        waiting.taken = batch.bytes.len();
         batch.lines > 0
+    }
+
+    /// Waits until every sender is gone.
+    pub async fn ended(&self) {
+        while self.shared.lock().senders > 0 {
+            self.shared.changed.notified().await;
+        }
     }
 
     /// True while fewer than `bytes` wait and more may come.
@@ -124,7 +145,7 @@ impl LineReceiver {
         waiting.bytes.len() < bytes && waiting.senders > 0
     }
 
-    /// Bytes and lines that wait.
+    /// Bytes and lines that wait to be taken.
     pub fn waiting(&self) -> (usize, u64) {
         let waiting = self.shared.lock();
         (waiting.bytes.len(), waiting.lines)
@@ -143,9 +164,10 @@ pub struct QueueGauge {
 }
 
 impl QueueGauge {
-    /// Bytes that wait.
+    /// Bytes in memory that are not settled.
     pub fn bytes(&self) -> usize {
-        self.shared.lock().bytes.len()
+        let waiting = self.shared.lock();
+        waiting.taken + waiting.bytes.len()
     }
 
     /// Lines that wait.
@@ -175,6 +197,7 @@ mod tests {
         batch.bytes.clear();
         assert!(receiver.receive(&mut batch, LONG).await);
         assert_eq!(batch.bytes, b"c\n");
+        receiver.ended().await;
         batch.bytes.clear();
         assert!(!receiver.receive(&mut batch, LONG).await);
     }
@@ -182,7 +205,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_batch_is_taken_when_it_is_full_or_the_time_is_up() {
         let (sender, receiver) = lines(4, Counter::default());
-        let begin = tokio::time::Instant::now();
+        let begin = Instant::now();
         let mut batch = Batch::default();
         sender.send(b"a\n");
         assert!(receiver.receive(&mut batch, LONG).await);
@@ -195,10 +218,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_wait_that_is_given_up_and_taken_up_again_is_not_longer() {
+        let (sender, receiver) = lines(1 << 20, Counter::default());
+        let begin = Instant::now();
+        sender.send(b"a\n");
+        let mut batch = Batch::default();
+        while tokio::time::timeout(LONG / 10, receiver.receive(&mut batch, LONG)).await.is_err() {}
+        assert_eq!((begin.elapsed(), batch.lines), (LONG, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_batch_larger_than_the_queue_is_taken_before_lines_are_dropped() {
         let dropped = Counter::default();
         let (sender, receiver) = lines(usize::MAX, dropped.clone());
-        let begin = tokio::time::Instant::now();
+        let begin = Instant::now();
         let line = vec![b'x'; QUEUE_BYTES_MAX / 4];
         let mut batch = Batch::default();
         for _ in 0..4 {
@@ -210,15 +243,21 @@ mod tests {
         assert_eq!((dropped.get(), begin.elapsed()), (0, Duration::ZERO));
     }
 
-    #[test]
-    fn a_full_queue_drops_and_counts() {
+    #[tokio::test]
+    async fn a_full_queue_drops_and_counts_and_what_was_taken_takes_room_until_it_is_settled() {
         let dropped = Counter::default();
         let (sender, receiver) = lines(1 << 20, dropped.clone());
         let half = vec![b'x'; QUEUE_BYTES_MAX / 2];
         sender.send(&half);
+        let mut batch = Batch::default();
+        assert!(receiver.receive(&mut batch, LONG).await);
         sender.send(&half);
         sender.send(b"y\n");
-        assert_eq!(dropped.get(), 1);
-        assert_eq!(receiver.waiting(), (QUEUE_BYTES_MAX, 2));
+        assert_eq!((dropped.get(), receiver.gauge().bytes()), (1, QUEUE_BYTES_MAX));
+        assert_eq!(receiver.waiting(), (QUEUE_BYTES_MAX / 2, 1));
+        batch.bytes.clear();
+        assert!(receiver.receive(&mut batch, LONG).await);
+        sender.send(b"y\n");
+        assert_eq!((dropped.get(), receiver.gauge().bytes()), (1, QUEUE_BYTES_MAX / 2 + 2));
     }
 }

@@ -6,15 +6,6 @@ use crate::label::labels::write_escaped_value;
 /// Most states of one measure: a state set is a handful, and each costs a series a row.
 pub const STATES_MAX: usize = 32;
 
-/// Where a row keeps a column's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slot {
-    /// In the cell of this index: numbers, and states by their place in the list.
-    Cell(usize),
-    /// Among the row's texts, at this index.
-    Text(usize),
-}
-
 /// What a measure brings into the table.
 #[derive(Debug, Clone)]
 pub struct ColumnSpec {
@@ -37,10 +28,13 @@ pub struct ColumnSpec {
 pub struct Column {
     /// What the measure brought.
     pub spec: ColumnSpec,
-    /// Where rows keep its value.
-    pub slot: Slot,
+    /// Which cell of a row holds its value: a number, a state by its place in the list, a text
+    /// by its id.
+    pub slot: usize,
     /// The states known, in the order in which they came.
     pub states: Vec<State>,
+    /// True for a text whose name is, or was, a label of some row: no row has it as a text.
+    pub is_label: bool,
     /// Rows that hold a value, shown or waiting.
     pub held: usize,
     /// Rows shown that hold a value.
@@ -58,21 +52,32 @@ pub struct State {
 
 impl Column {
     /// A column without a value in any row.
-    pub fn new(spec: ColumnSpec, slot: Slot) -> Self {
-        let mut column = Self { states: Vec::new(), spec, slot, held: 0, shown: 0 };
+    pub fn new(spec: ColumnSpec, slot: usize) -> Self {
+        let mut column = Self { states: Vec::new(), spec, slot, is_label: false, held: 0, shown: 0 };
         for state in column.spec.states.clone() {
             column.push_state(&state);
         }
         column
     }
 
-    /// Series that one present value costs.
+    /// Series that one present value is.
     pub fn weight(&self) -> usize {
-        match self.slot {
-            Slot::Cell(_) if self.spec.kind == Kind::State => self.states.len(),
-            Slot::Cell(_) => 1,
-            Slot::Text(_) => 0,
+        match self.spec.kind {
+            Kind::State => self.states.len(),
+            Kind::Text => 0,
+            _ => 1,
         }
+    }
+
+    /// Places that one present value takes: a text has no series of its own, but texts are what
+    /// a row may hold most of. Those that are labels of the row are part of it.
+    pub fn places(&self) -> usize {
+        if self.is_text() { usize::from(!self.spec.promoted) } else { self.weight() }
+    }
+
+    /// True for texts.
+    pub fn is_text(&self) -> bool {
+        self.spec.kind == Kind::Text
     }
 
     /// A state's place in the list.

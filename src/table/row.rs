@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::label::labels::{Labels, write_escaped_value};
 use crate::parse::measure::MeasureId;
 use crate::parse::measures::MEASURES_MAX;
-use crate::table::column::{Column, Slot};
+
+/// The label that states use.
+pub const STATE_LABEL: &str = "state";
 
 /// Whether a row's series are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +30,33 @@ impl Standing {
     }
 }
 
-/// One row.
+/// One row: what every event on it reads or writes, and nothing else. Rows are many and lie
+/// side by side, so that an event finds all of one in two or three lines of the cache.
 #[derive(Debug)]
 pub struct Row {
     /// Account, event source and keys, encoded so that no two rows share it.
-    pub identity: Box<str>,
+    pub identity: Arc<str>,
+    /// How it is shown.
+    pub face: Box<Face>,
+    /// The timestamp of its last line, nanoseconds since the epoch.
+    pub line_ns: i64,
+    /// The measures that LIVE events of the session set, a bit each.
+    live_measures: [u64; MEASURES_MAX / 64],
+    /// That session.
+    live_session: u32,
+    /// The generation that saw it last.
+    pub generation: u32,
+    /// Texts present that are not promoted: with any, there is an info series.
+    pub info_texts: u32,
+    /// Whether its series are shown.
+    pub standing: Standing,
+    /// True if `state` is one of its own labels, which leaves none for states.
+    pub has_state_label: bool,
+}
+
+/// How a row is shown: made when it appears or its texts change, read when it is rendered.
+#[derive(Debug, Default)]
+pub struct Face {
     /// Its labels after the rules.
     pub labels: Labels,
     /// The same as text: `name="value",…`, sorted, escaped.
@@ -41,38 +65,21 @@ pub struct Row {
     pub state_at: usize,
     /// The label text of its info series; empty without one.
     pub info: String,
-    /// Whether its series are shown.
-    pub standing: Standing,
-    /// Its texts, by the text slots of the columns.
-    pub texts: Vec<Option<Box<str>>>,
-    /// Texts present that are not promoted: with any, there is an info series.
-    pub info_texts: usize,
-    /// The generation that saw it last.
-    pub generation: u32,
-    /// The session whose LIVE events set it last.
-    live_session: u32,
-    /// The measures that they set, a bit each.
-    live_measures: [u64; MEASURES_MAX / 64],
-    /// The timestamp of its last line, nanoseconds since the epoch.
-    pub line_ns: i64,
 }
 
 impl Row {
     /// A row without values, not shown yet.
-    pub fn new(identity: &str) -> Self {
+    pub fn new(identity: Arc<str>) -> Self {
         Self {
-            identity: identity.into(),
-            labels: Labels::new(),
-            text: Arc::from(""),
-            state_at: 0,
-            info: String::new(),
-            standing: Standing::Dropped,
-            texts: Vec::new(),
-            info_texts: 0,
-            generation: 0,
-            live_session: 0,
-            live_measures: [0; MEASURES_MAX / 64],
+            identity,
+            face: Box::default(),
             line_ns: i64::MIN,
+            live_measures: [0; MEASURES_MAX / 64],
+            live_session: 0,
+            generation: 0,
+            info_texts: 0,
+            standing: Standing::Dropped,
+            has_state_label: false,
         }
     }
 
@@ -94,53 +101,44 @@ impl Row {
     }
 
     /// Takes new labels and their text.
-    pub fn set_labels(&mut self, labels: Labels) {
+    pub fn set_labels(&mut self, mut labels: Labels) {
+        labels.shrink_to_fit();
         let mut text = String::new();
         labels.write_text(&mut text);
         let mut before_state = Labels::new();
-        for (name, value) in labels.iter().filter(|(name, _)| *name < "state") {
+        for (name, value) in labels.iter().filter(|(name, _)| *name < STATE_LABEL) {
             before_state.set(name, value);
         }
         let mut head = String::new();
         before_state.write_text(&mut head);
-        self.state_at = head.len();
-        self.text = Arc::from(text);
-        self.labels = labels;
+        self.has_state_label = labels.contains(STATE_LABEL);
+        self.face.state_at = head.len();
+        self.face.text = Arc::from(text);
+        self.face.labels = labels;
     }
 
-    /// A text of the row by its slot.
-    pub fn text_at(&self, slot: usize) -> Option<&str> {
-        self.texts.get(slot)?.as_deref()
-    }
-
-    /// Builds the label text of the info series anew.
+    /// Builds the label text of the info series anew, out of the row's texts by their names.
     ///
     /// A text that falls on one of the row's own labels is there already.
-    pub fn rebuild_info(&mut self, columns: &[Column]) {
-        self.info.clear();
+    pub fn rebuild_info<'t>(&mut self, texts: impl Iterator<Item = (&'t str, &'t str)>) {
+        let Face { labels, info, .. } = &mut *self.face;
+        info.clear();
         if self.info_texts == 0 {
             return;
         }
-        let mut pairs: Vec<(&str, &str)> = self.labels.iter().collect();
-        for column in columns.iter().filter(|column| !column.spec.promoted) {
-            if let Slot::Text(slot) = column.slot
-                && let Some(Some(text)) = self.texts.get(slot)
-                && !self.labels.contains(&column.spec.field)
-            {
-                pairs.push((&column.spec.field, text));
-            }
+        let mut pairs: Vec<(&str, &str)> = labels.iter().collect();
+        for pair in texts.filter(|(name, _)| !labels.contains(name)) {
+            pairs.push(pair);
         }
         pairs.sort_unstable();
-        let mut info = std::mem::take(&mut self.info);
         for (index, (name, value)) in pairs.into_iter().enumerate() {
             if index > 0 {
                 info.push(',');
             }
             info.push_str(name);
             info.push_str("=\"");
-            write_escaped_value(&mut info, value);
+            write_escaped_value(info, value);
             info.push('"');
         }
-        self.info = info;
     }
 }

@@ -9,29 +9,26 @@
 //! [`Places`]; past them the new is refused and the old goes on.
 
 mod placing;
-mod still;
+mod values;
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::config::Kind;
-use crate::reject::{ReadingReject, RowReject};
-use crate::table::column::{Column, ColumnSpec, Slot};
+use crate::reject::RowReject;
+use crate::table::column::{Column, ColumnSpec};
 use crate::table::places::Places;
-use crate::table::row::{Row, Standing};
-
-pub use still::{Still, StillRow};
+use crate::table::row::Row;
+use crate::table::texts::Texts;
+use crate::table::view::Order;
 
 /// A row's place in the table; given to another row after it is retired.
 pub type RowId = usize;
 /// A column's place in the table, for life.
 pub type ColumnId = u32;
 
-/// The label that states use.
-const STATE_LABEL: &str = "state";
 /// Cells a row grows by, so that learning columns one by one does not move every row.
 const STRIDE_STEP: usize = 4;
 
@@ -53,27 +50,39 @@ impl Limits {
     }
 }
 
+/// A row by its identity, which stands here too, so that finding one row takes the caches one
+/// step less.
+#[derive(Debug)]
+struct Known {
+    identity: Arc<str>,
+    id: RowId,
+}
+
 /// The rows of one producer.
 #[derive(Debug)]
 pub struct Table {
     producer_id: String,
     stem: String,
     columns: Vec<Column>,
-    text_slots: usize,
-    cell_slots: usize,
     stride: usize,
     cells: Vec<f64>,
+    texts: Texts,
     rows: Vec<Option<Row>>,
     free: Vec<RowId>,
-    by_identity: HashTable<RowId>,
+    by_identity: HashTable<Known>,
+    /// The row that the next event names if rows come in the order in which they were added.
+    guess: Option<RowId>,
+    /// The row found last.
+    last: RowId,
     hasher: DefaultHashBuilder,
     shown: BTreeMap<Arc<str>, RowId>,
+    /// What a scrape prepared of the rows shown, until these change.
+    order: OnceLock<Arc<Order>>,
     waiting: BTreeMap<Arc<str>, Vec<RowId>>,
     limits: Limits,
     series: usize,
     infos: usize,
     version: u64,
-    shape: u64,
 }
 
 impl Table {
@@ -83,21 +92,22 @@ impl Table {
             producer_id: producer_id.to_owned(),
             stem: stem.to_owned(),
             columns: Vec::new(),
-            text_slots: 0,
-            cell_slots: 0,
             stride: 0,
             cells: Vec::new(),
+            texts: Texts::default(),
             rows: Vec::new(),
             free: Vec::new(),
             by_identity: HashTable::new(),
+            guess: None,
+            last: 0,
             hasher: DefaultHashBuilder::default(),
             shown: BTreeMap::new(),
+            order: OnceLock::new(),
             waiting: BTreeMap::new(),
             limits,
             series: 0,
             infos: 0,
             version: 0,
-            shape: 0,
         }
     }
 
@@ -112,10 +122,18 @@ impl Table {
     }
 
     /// The row of this identity.
-    pub fn find(&self, identity: &str) -> Option<RowId> {
-        let hash = self.hasher.hash_one(identity);
-        let is_it = |id: &RowId| self.row(*id).is_some_and(|row| &*row.identity == identity);
-        self.by_identity.find(hash, is_it).copied()
+    ///
+    /// AXP names the rows of a snapshot one after the other, so where the last row found was the
+    /// one behind its predecessor, the one behind it is tried first.
+    pub fn find(&mut self, identity: &str) -> Option<RowId> {
+        let guess = self.guess.filter(|id| self.row(*id).is_some_and(|row| &*row.identity == identity));
+        let found = guess.or_else(|| {
+            let hash = self.hasher.hash_one(identity);
+            self.by_identity.find(hash, |known| &*known.identity == identity).map(|known| known.id)
+        })?;
+        self.guess = (self.last + 1 == found).then_some(found + 1);
+        self.last = found;
+        Some(found)
     }
 
     /// A row by its place.
@@ -136,7 +154,8 @@ impl Table {
         if !self.limits.rows.take(1) {
             return Err(RowReject::RowLimit);
         }
-        let row = Some(Row::new(identity));
+        let identity: Arc<str> = identity.into();
+        let row = Some(Row::new(Arc::clone(&identity)));
         let id = if let Some(id) = self.free.pop() {
             if let Some(slot) = self.rows.get_mut(id) {
                 *slot = row;
@@ -147,20 +166,19 @@ impl Table {
             self.cells.resize(self.rows.len() * self.stride, f64::NAN);
             self.rows.len() - 1
         };
-        let Self { by_identity, rows, hasher, .. } = self;
-        by_identity.insert_unique(hasher.hash_one(identity), id, |id| {
-            hasher.hash_one(rows.get(*id).and_then(Option::as_ref).map_or("", |row| &*row.identity))
-        });
+        let Self { by_identity, hasher, .. } = self;
+        let hash = hasher.hash_one(&*identity);
+        by_identity.insert_unique(hash, Known { identity, id }, |known| hasher.hash_one(&*known.identity));
         Ok(id)
     }
 
     /// Removes a row, its values and its places; the next in line for its labels is shown.
     pub fn retire(&mut self, id: RowId) {
         self.leave(id);
-        self.clear_values(id);
+        self.clear_where(id, |_| true);
         let Some(row) = self.rows.get_mut(id).and_then(Option::take) else { return };
         let hash = self.hasher.hash_one(&*row.identity);
-        if let Ok(entry) = self.by_identity.find_entry(hash, |other| *other == id) {
+        if let Ok(entry) = self.by_identity.find_entry(hash, |known| known.id == id) {
             entry.remove();
         }
         self.free.push(id);
@@ -184,18 +202,13 @@ impl Table {
 
     /// Adds a column for a measure.
     pub fn add_column(&mut self, spec: ColumnSpec) -> ColumnId {
-        let slot = if spec.kind == Kind::Text {
-            self.text_slots += 1;
-            Slot::Text(self.text_slots - 1)
-        } else {
-            self.cell_slots += 1;
-            Slot::Cell(self.cell_slots - 1)
-        };
-        if self.cell_slots > self.stride {
-            self.shape += 1;
+        let slot = self.columns.len();
+        if slot == self.stride {
             self.widen();
         }
-        self.columns.push(Column::new(spec, slot));
+        let mut column = Column::new(spec, slot);
+        column.is_label = self.rows.iter().flatten().any(|row| row.face.labels.contains(&column.spec.field));
+        self.columns.push(column);
         u32::try_from(self.columns.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -209,148 +222,6 @@ impl Table {
         }
         self.cells = cells;
         self.stride = new;
-    }
-
-    /// Sets a cell to a number.
-    ///
-    /// A row that is neither shown nor waiting keeps no values, so nothing is set there.
-    ///
-    /// # Errors
-    /// [`ReadingReject::SeriesLimit`] where the series is new and there is no place for it.
-    pub fn set_cell(&mut self, id: RowId, column: ColumnId, value: f64) -> Result<(), ReadingReject> {
-        let (Some(Some(row)), Some(column)) = (self.rows.get(id), self.columns.get_mut(column as usize))
-        else {
-            return Ok(());
-        };
-        let Slot::Cell(slot) = column.slot else { return Ok(()) };
-        let Some(cell) = self.cells.get_mut(id * self.stride + slot) else { return Ok(()) };
-        if !row.standing.holds_values() {
-            return Ok(());
-        }
-        if cell.is_nan() {
-            if !self.limits.series.take(column.weight()) {
-                return Err(ReadingReject::SeriesLimit);
-            }
-            column.held += 1;
-            if row.standing == Standing::Shown {
-                column.shown += 1;
-                self.series += column.weight();
-            }
-        }
-        *cell = value;
-        Ok(())
-    }
-
-    /// Sets a cell to a state, learning it if the column does; each new state costs a
-    /// series in every row that has a value.
-    ///
-    /// # Errors
-    /// [`ReadingReject::TooManyStates`] for a state that may not be learned,
-    /// [`ReadingReject::SeriesLimit`] where there is no place for it, and
-    /// [`ReadingReject::LabelCollision`] in a row that has a `state` label of its own.
-    pub fn set_state(&mut self, id: RowId, column_id: ColumnId, name: &str) -> Result<(), ReadingReject> {
-        let (Some(Some(row)), Some(column)) = (self.rows.get(id), self.columns.get_mut(column_id as usize))
-        else {
-            return Ok(());
-        };
-        if !row.standing.holds_values() {
-            return Ok(());
-        }
-        if row.labels.contains(STATE_LABEL) {
-            return Err(ReadingReject::LabelCollision);
-        }
-        let index = match column.state(name) {
-            Some(index) => index,
-            None if !column.learns() => return Err(ReadingReject::TooManyStates),
-            None if !self.limits.series.take(column.held) => return Err(ReadingReject::SeriesLimit),
-            None => {
-                self.series += column.shown;
-                column.push_state(name);
-                column.states.len() - 1
-            }
-        };
-        #[expect(clippy::cast_precision_loss, reason = "at most 32 states")]
-        self.set_cell(id, column_id, index as f64)
-    }
-
-    /// Sets a text; true if it differs from the one before.
-    ///
-    /// A promoted text is kept whatever the row's standing, since that may depend on it.
-    /// Any other takes a place of its own: texts are what a row may hold most of.
-    ///
-    /// # Errors
-    /// [`ReadingReject::SeriesLimit`] where it is new and there is no place for it,
-    /// [`ReadingReject::LabelCollision`] where the row has a label of this name with
-    /// another value.
-    pub fn set_text(&mut self, id: RowId, column: ColumnId, text: &str) -> Result<bool, ReadingReject> {
-        let Some(Column { spec, slot: Slot::Text(slot), .. }) = self.columns.get(column as usize) else {
-            return Ok(false);
-        };
-        let Some(Some(row)) = self.rows.get_mut(id) else { return Ok(false) };
-        if row.text_at(*slot) == Some(text) || !(spec.promoted || row.standing.holds_values()) {
-            return Ok(false);
-        }
-        if !spec.promoted && row.labels.contains(&spec.field) && row.labels.get(&spec.field) != text {
-            return Err(ReadingReject::LabelCollision);
-        }
-        if row.texts.len() <= *slot {
-            row.texts.resize(self.text_slots, None);
-        }
-        let Some(place) = row.texts.get_mut(*slot) else { return Ok(false) };
-        if place.is_none() && !spec.promoted {
-            if !self.limits.series.take(1) {
-                return Err(ReadingReject::SeriesLimit);
-            }
-            row.info_texts += 1;
-            if row.info_texts == 1 && row.standing == Standing::Shown {
-                self.series += 1;
-                self.infos += 1;
-            }
-        }
-        *place = Some(text.into());
-        Ok(true)
-    }
-
-    /// Removes a value; true if it was a text that was there.
-    pub fn clear(&mut self, id: RowId, column: ColumnId) -> bool {
-        let (Some(Some(row)), Some(column)) = (self.rows.get_mut(id), self.columns.get_mut(column as usize))
-        else {
-            return false;
-        };
-        match column.slot {
-            Slot::Cell(slot) => {
-                let Some(cell) = self.cells.get_mut(id * self.stride + slot) else { return false };
-                if !cell.is_nan() {
-                    self.limits.series.give_back(column.weight());
-                    column.held -= 1;
-                    if row.standing == Standing::Shown {
-                        column.shown -= 1;
-                        self.series -= column.weight();
-                    }
-                }
-                *cell = f64::NAN;
-                false
-            }
-            Slot::Text(slot) => {
-                let was = row.texts.get_mut(slot).is_some_and(|text| text.take().is_some());
-                if was && !column.spec.promoted {
-                    self.limits.series.give_back(1);
-                    row.info_texts -= 1;
-                    if row.info_texts == 0 && row.standing == Standing::Shown {
-                        self.series -= 1;
-                        self.infos -= 1;
-                    }
-                }
-                was
-            }
-        }
-    }
-
-    /// Builds a row's info text anew, after its texts changed.
-    pub fn rebuild_info(&mut self, id: RowId) {
-        if let Some(Some(row)) = self.rows.get_mut(id) {
-            row.rebuild_info(&self.columns);
-        }
     }
 
     /// The columns, in the order in which they came.
@@ -371,6 +242,11 @@ impl Table {
     /// One past the last place that a row may be at.
     pub const fn places_end(&self) -> RowId {
         self.rows.len()
+    }
+
+    /// The same, prepared to be printed; made anew when it has changed.
+    pub(super) fn order(&self) -> &Arc<Order> {
+        self.order.get_or_init(|| Arc::new(self.new_order()))
     }
 
     /// Rows held, shown or not.
@@ -402,10 +278,7 @@ impl Table {
 impl Drop for Table {
     /// A table that goes gives all its places back.
     fn drop(&mut self) {
-        let held = |column: &Column| column.held * column.weight();
-        let texts = |row: &Row| row.info_texts;
-        let places = self.columns.iter().map(held).sum::<usize>()
-            + self.rows.iter().flatten().map(texts).sum::<usize>();
+        let places = self.columns.iter().map(|column| column.held * column.places()).sum();
         self.limits.series.give_back(places);
         self.limits.rows.give_back(self.rows_held());
     }

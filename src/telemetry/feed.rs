@@ -4,6 +4,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::{Seconds, add};
+use crate::ingest::link::{Status, Verdict};
 
 /// What one producer's connection shows.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub struct Feed {
     pub ping: Seconds,
     /// When the subscription ends.
     pub subscription_expiry: Seconds,
+    pub(super) subscription_status: [Gauge; Status::ALL.len()],
+    pub(super) authentications: [Counter; Verdict::ALL.len()],
     pub(super) reconnects: Vec<Counter>,
 }
 
@@ -26,5 +29,23 @@ impl Feed {
     /// A session ended for the reason of this index.
     pub fn reconnect(&self, reason: usize) {
         add(&self.reconnects, reason, 1);
+    }
+
+    /// The websocket's server answered authentication.
+    pub fn authentication(&self, verdict: Verdict) {
+        add(&self.authentications, verdict as usize, 1);
+    }
+
+    /// There is no subscription.
+    pub fn unsubscribed(&self) {
+        self.subscription_expiry.set(0.0);
+        self.subscription_stands(None);
+    }
+
+    /// How the subscription stands, none without one.
+    pub fn subscription_stands(&self, stands: Option<Status>) {
+        for (status, gauge) in Status::ALL.iter().zip(&self.subscription_status) {
+            gauge.set(i64::from(stands == Some(*status)));
+        }
     }
 }

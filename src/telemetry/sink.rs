@@ -10,12 +10,14 @@ pub struct Sink {
     pub name: String,
     /// Lines that arrived.
     pub written: Counter,
-    /// Lines that the target refused.
+    /// Lines that the target refused for good.
     pub rejected: Counter,
     /// Lines given up.
     pub dropped: Counter,
-    /// Bytes waiting.
+    /// Bytes waiting in memory.
     pub queue_bytes: Gauge,
+    /// Bytes waiting on disk.
+    pub spool_bytes: Gauge,
     /// 1 while the last write went through.
     pub up: Gauge,
 }

@@ -16,7 +16,8 @@ use crate::sink::exposition::dots::Dots;
 use crate::sink::exposition::pages::Pages;
 use crate::sink::exposition::{self, Format, Pick, own};
 use crate::sink::queue::QueueGauge;
-use crate::table::rows::{Still, Table};
+use crate::table::rows::Table;
+use crate::table::view::View;
 use crate::telemetry::{self, Telemetry};
 use crate::web::accept::{Coding, Dialect};
 use crate::web::part::{self, Part, Press};
@@ -153,14 +154,14 @@ fn measures(
     pick: &Pick,
     place: Option<OwnedSemaphorePermit>,
 ) -> Result<Measures, CompressError> {
-    let stills: Vec<Still> = tables.iter().map(|table| Still::of(table)).collect();
-    let part = print(wish, false, |pages| exposition::measures(pages, &stills, wish.format, pick))?;
-    let version = |(table, still): (&SharedTable, &Still)| (Arc::downgrade(table), still.version());
-    let held = |still: &Still| (still.producer_id().to_owned(), still.rows_held(), still.series());
+    let views: Vec<View> = tables.iter().map(|table| View::of(table)).collect();
+    let part = print(wish, false, |pages| exposition::measures(pages, &views, wish.format, pick))?;
+    let version = |(table, view): (&SharedTable, &View)| (Arc::downgrade(table), view.version);
+    let held = |view: &View| (view.producer_id.clone(), view.rows_held, view.series());
     Ok(Measures {
         part,
-        tables: iter::zip(tables, &stills).map(version).collect(),
-        held: stills.iter().map(held).collect(),
+        tables: iter::zip(tables, &views).map(version).collect(),
+        held: views.iter().map(held).collect(),
         _place: place,
     })
 }

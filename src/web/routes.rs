@@ -74,7 +74,7 @@ impl Site {
         }
     }
 
-    /// Renders the series in the text format, for who is no scraper.
+    /// All series in one format, for who is no scraper.
     pub fn render(&self, format: Format) -> Vec<u8> {
         let tables: Vec<_> = self.feeds.list().iter().map(|feed| Arc::clone(feed.table())).collect();
         let mut body = Vec::new();

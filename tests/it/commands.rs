@@ -23,13 +23,13 @@ fn output(arguments: &[&str]) -> (i32, String, String) {
 }
 
 /// A simulator, and the configuration that it prints.
-fn simulator() -> (Process, String) {
+pub(crate) fn simulator() -> (Process, String) {
     let process = Process::start(program(&["simulate", "--listen", "127.0.0.1:0", "--agents", "3"]));
     let config = process.read_through("app_key");
     (process, config)
 }
 
-fn write_config(folder: &Path, text: &str) -> String {
+pub(crate) fn write_config(folder: &Path, text: &str) -> String {
     let path = folder.join("config.toml");
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
@@ -188,18 +188,25 @@ fn the_simulator_prints_a_configuration_that_run_takes_and_no_secret_is_logged()
 }
 
 #[test]
-fn a_feed_that_is_lost_says_how_the_server_closed_it() {
+fn a_feed_that_is_lost_says_how_its_socket_ended() {
     let mut demo = Demo::start(&["--agents", "5", "--queues", "2"]);
     let close =
         r#"{"fault":"close","producer":"Queue_itd_1.0.0","code":4001,"reason":"gone\u001b[31m\naway"}"#;
     assert_eq!(demo.admin("faults", close)["hit"], 1);
-    let line = wait_for("line about it", PATIENCE, || {
-        let log = demo.process.stderr();
-        log.lines().find(|line| line.contains("feed lost")).map(str::to_owned).ok_or(log)
-    });
-    for said in ["Queue_itd_1.0.0", "code=4001", r#"words="gone [31m away""#] {
+    let lost = |feed: &str| {
+        wait_for("line about it", PATIENCE, || {
+            let log = demo.process.stderr();
+            let is_it = |line: &&str| line.contains("feed lost") && line.contains(feed);
+            log.lines().find(is_it).map(str::to_owned).ok_or(log)
+        })
+    };
+    let line = lost("Queue_itd_1.0.0");
+    for said in ["code=4001", r#"words="gone [31m away""#] {
         assert!(line.contains(said), "{said} in {line}");
     }
+    assert_eq!(demo.admin("faults", r#"{"fault":"reset","producer":"Agent_itd_1.0.0"}"#)["hit"], 1);
+    let line = lost("Agent_itd_1.0.0");
+    assert!(line.contains("code=1006"), "nobody said anything: {line}");
     assert!(demo.process.stop().success());
 }
 

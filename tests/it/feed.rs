@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::rig::{Rig, between, wait_for};
-
-const AGENTS: &str = "[[producer]]\nid = \"Agent_itd_1.0.0\"\n";
+use crate::rig::{AGENTS, Rig, between, wait_for};
 
 #[tokio::test]
 async fn a_snapshot_shows_every_row_and_readiness_waits_for_it() {

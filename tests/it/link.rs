@@ -8,9 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::rig::{Rig, simulator, wait_for};
-
-const AGENTS: &str = "[[producer]]\nid = \"Agent_itd_1.0.0\"\n";
+use crate::rig::{AGENTS, Rig, simulator, wait_for};
 
 /// Of the rig's configuration.
 const PING_INTERVAL: Duration = Duration::from_secs(1);

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use axp_exporter::app::App;
 use axp_exporter::config::{Account, Config};
-use axp_exporter::simulator::{CentreOptions, Fault, Simulator, SimulatorHandle, SimulatorOptions};
+use axp_exporter::simulator::{
+    CentreOptions, Fault, Operation, Simulator, SimulatorHandle, SimulatorOptions,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -15,6 +17,9 @@ use tokio::task::JoinHandle;
 
 /// How long anything may take that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The configuration of a feed of agents, and of no other.
+pub(crate) const AGENTS: &str = "[[producer]]\nid = \"Agent_itd_1.0.0\"\n";
 
 /// A task, and what ends it when dropped.
 type Running = (oneshot::Sender<()>, JoinHandle<()>);
@@ -147,6 +152,21 @@ impl Rig {
         let labels = if labels.is_empty() { String::new() } else { format!(",{labels}") };
         self.value(&format!(r#"axp_exporter_{metric}{{measure_producer_id="Agent_itd_1.0.0"{labels}}}"#))
             .await
+    }
+
+    /// How often the agents' session ended for this reason.
+    pub(crate) async fn reconnects(&self, reason: &str) -> f64 {
+        self.of_agents("reconnects_total", &format!("reason=\"{reason}\"")).await
+    }
+
+    /// Whether the agents' feed is up.
+    pub(crate) async fn is_up(&self) -> bool {
+        self.of_agents("feed_up", "").await == 1.0
+    }
+
+    /// How often the simulator was asked to do this.
+    pub(crate) fn requests(&self, operation: Operation) -> u64 {
+        self.simulator.requests()[&operation]
     }
 
     /// The agents that `/metrics` shows.

@@ -2,13 +2,9 @@
 //! answer, and what the exporter makes of it. What takes minutes by design is proven with
 //! a clock that jumps, beside the code.
 
-use std::path::Path;
-
 use axp_exporter::simulator::Operation;
 
-use crate::rig::{Rig, wait_for};
-
-pub(crate) const AGENTS: &str = "[[producer]]\nid = \"Agent_itd_1.0.0\"\n";
+use crate::rig::{AGENTS, Rig, wait_for};
 
 /// Faults as the simulator takes them.
 pub(crate) fn answer(operation: &str, status: u16, rest: &str) -> String {
@@ -21,22 +17,8 @@ pub(crate) fn rewrite(operation: &str, pointer: &str, value: &str) -> String {
     )
 }
 
-async fn start(faults: &[&str]) -> Rig {
+pub(crate) async fn start(faults: &[&str]) -> Rig {
     Rig::start_with(AGENTS, faults, &[]).await
-}
-
-impl Rig {
-    pub(crate) fn requests(&self, operation: Operation) -> u64 {
-        self.simulator.requests()[&operation]
-    }
-
-    pub(crate) async fn reconnects(&self, reason: &str) -> f64 {
-        self.of_agents("reconnects_total", &format!("reason=\"{reason}\"")).await
-    }
-
-    async fn is_up(&self) -> bool {
-        self.of_agents("feed_up", "").await == 1.0
-    }
 }
 
 #[tokio::test]
@@ -111,117 +93,6 @@ async fn a_token_that_is_not_taken_is_replaced_once() {
 }
 
 #[tokio::test]
-async fn a_creation_whose_answer_was_lost_leaves_nothing_behind() {
-    for fault in [
-        r#"{"fault":"drop_answer","operation":"create","perform":true,"times":1}"#.to_owned(),
-        answer("create", 500, r#","perform":true,"times":1"#),
-    ] {
-        let mut rig = start(&[&fault]).await;
-        rig.ready().await;
-        assert_eq!(rig.simulator.subscriptions().len(), 1, "{fault}");
-        assert_eq!((rig.requests(Operation::Create), rig.requests(Operation::List)), (1, 1), "{fault}");
-        rig.stop().await;
-    }
-}
-
-#[tokio::test]
-async fn a_pending_subscription_is_waited_for() {
-    let mut rig = start(&[r#"{"fault":"pending","polls":2,"times":1}"#]).await;
-    rig.ready().await;
-    assert!(rig.requests(Operation::Get) >= 2);
-    assert_eq!(rig.requests(Operation::Create), 1);
-    rig.stop().await;
-}
-
-#[tokio::test]
-async fn an_inactive_subscription_is_revived() {
-    let mut rig = start(&[]).await;
-    rig.ready().await;
-    rig.fault(r#"{"fault":"expire","close":true}"#);
-    wait_for("the loss", || async { rig.reconnects("closed").await >= 1.0 }).await;
-    wait_for("the feed", || rig.is_up()).await;
-    assert_eq!((rig.requests(Operation::Create), rig.requests(Operation::Renew)), (1, 1));
-    rig.stop().await;
-}
-
-#[tokio::test]
-async fn a_subscription_that_is_gone_is_made_anew() {
-    let mut rig = start(&[]).await;
-    rig.ready().await;
-    rig.fault(&answer("get", 404, r#","times":1"#));
-    rig.fault(r#"{"fault":"close"}"#);
-    wait_for("another subscription", || async { rig.requests(Operation::Create) == 2 }).await;
-    wait_for("the feed", || rig.is_up()).await;
-    rig.stop().await;
-}
-
-#[tokio::test]
-async fn a_subscription_is_renewed_in_time() {
-    let mut rig = start(&[&rewrite("create", "/expiresIn", "4")]).await;
-    rig.ready().await;
-    wait_for("the renewal", || async { rig.requests(Operation::Renew) == 1 }).await;
-    assert_eq!(rig.requests(Operation::Token), 2, "with a token of its own");
-    assert!(rig.is_up().await && rig.reconnects("closed").await == 0.0);
-    rig.stop().await;
-}
-
-#[tokio::test]
-async fn a_lost_subscription_is_replaced_without_a_gap() {
-    let faults = [rewrite("create", "/expiresIn", "4"), answer("renew", 404, r#","times":1"#)];
-    let mut rig = start(&[&faults[0], &faults[1]]).await;
-    rig.ready().await;
-    let agents = rig.agents_upstream();
-    wait_for("the other session", || async {
-        assert!(rig.is_up().await, "at no moment down");
-        assert_eq!(rig.agents().await, agents, "at no moment without a row");
-        rig.reconnects("replaced").await == 1.0
-    })
-    .await;
-    wait_for("the first subscription to be ended", || async { rig.simulator.sockets() == 1 }).await;
-    assert_eq!(rig.of_agents("feed_snapshot_complete", "").await, 1.0);
-    let logged_out = rig.simulator.log_out(None).unwrap();
-    wait_for("the new session's events", || async { !rig.agents().await.contains(&logged_out) }).await;
-    rig.stop().await;
-}
-
-#[tokio::test]
-async fn stopping_waits_for_a_subscription_that_is_being_ended() {
-    let faults =
-        [r#"{"fault":"endpoint"}"#, r#"{"fault":"delay","operation":"delete","seconds":1,"times":1}"#];
-    let mut rig = start(&faults).await;
-    wait_for("an endpoint that is none", || async { rig.reconnects("endpoint").await == 1.0 }).await;
-    assert_eq!(rig.simulator.subscriptions().len(), 1);
-    rig.stop_app().await;
-    assert!(rig.simulator.subscriptions().is_empty());
-    rig.stop().await;
-}
-
-#[tokio::test]
-async fn after_a_crash_its_own_subscription_is_taken_up_again_and_nobody_elses() {
-    let folder = tempfile::tempdir().unwrap();
-    let state = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let environment = |path: &str| [("AXP_EXPORTER_AXP__STATE_FILE".to_owned(), path.to_owned())];
-    let (first, second) = (state("first"), state("second"));
-    let variables = environment(&first);
-    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let mut rig = Rig::start_with(AGENTS, &[], &variables).await;
-    rig.ready().await;
-    rig.crash().await;
-    assert_eq!(rig.simulator.subscriptions().len(), 1);
-    rig.restart(&[("AXP_EXPORTER_AXP__STATE_FILE", &second)]).await;
-    rig.ready().await;
-    assert_eq!(rig.simulator.subscriptions().len(), 2, "another instance makes its own");
-    rig.crash().await;
-    rig.restart(&[("AXP_EXPORTER_AXP__STATE_FILE", &first)]).await;
-    rig.ready().await;
-    assert_eq!(rig.requests(Operation::Create), 2, "its own is taken up again");
-    assert!(Path::new(&first).exists());
-    rig.stop_app().await;
-    assert_eq!(rig.simulator.subscriptions().len(), 1, "and ended, and only that");
-    rig.stop().await;
-}
-
-#[tokio::test]
 async fn odd_ping_intervals_are_made_the_best_of() {
     for value in ["0", "1000000000", r#""often""#, "null", "-5"] {
         let mut rig = start(&[&rewrite("create", "/transport/pingInterval", value)]).await;
@@ -241,23 +112,56 @@ async fn a_websocket_that_is_refused_is_tried_again() {
 
 #[tokio::test]
 async fn each_refusal_of_authentication_has_its_own_way_out() {
-    for (status, gets, creates) in [
-        ("CONNECTION_FAILED_INVALID_TOKEN", 1, 1),
-        ("CONNECTION_FAILED_UNKNOWN_SUBSCRIPTION", 1, 1),
-        ("CONNECTION_FAILED_INTERNAL_SERVER_ERROR", 1, 1),
-        ("SOMETHING_ELSE", 1, 1),
+    for (status, shown, tokens) in [
+        ("CONNECTION_FAILED_INVALID_TOKEN", "invalid_token", 2),
+        ("CONNECTION_FAILED_UNKNOWN_SUBSCRIPTION", "unknown_subscription", 1),
+        ("CONNECTION_FAILED_INTERNAL_SERVER_ERROR", "internal_server_error", 1),
+        ("SOMETHING_ELSE", "other", 1),
     ] {
         let fault = format!(r#"{{"fault":"refuse_authentication","status":"{status}","times":1}}"#);
         let mut rig = start(&[&fault]).await;
         rig.ready().await;
         assert_eq!(rig.reconnects("authentication").await, 1.0, "{status}");
-        assert_eq!(
-            (rig.requests(Operation::Get), rig.requests(Operation::Create)),
-            (gets, creates),
-            "{status}"
-        );
+        let asked = [Operation::Token, Operation::Get, Operation::Create].map(|asked| rig.requests(asked));
+        assert_eq!(asked, [tokens, 1, 1], "{status}");
+        for shown in [shown, "confirmed"] {
+            let label = format!("status=\"{shown}\"");
+            assert_eq!(rig.of_agents("authentications_total", &label).await, 1.0, "{status}: {shown}");
+        }
         rig.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_constraint_violation_is_not_tried_again_for_a_while() {
+    let fault =
+        r#"{"fault":"refuse_authentication","status":"CONNECTION_FAILED_CONSTRAINT_VIOLATION","times":1}"#;
+    let mut rig = start(&[fault]).await;
+    wait_for("the refusal", || async { rig.reconnects("authentication").await == 1.0 }).await;
+    // A pause is of two seconds at most.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!((rig.requests(Operation::Get), rig.requests(Operation::Create)), (0, 1));
+    let label = r#"status="constraint_violation""#;
+    assert_eq!(rig.of_agents("authentications_total", label).await, 1.0);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_dictionary_is_asked_for_again_unless_axp_says_no() {
+    let after = |operation: &'static str, status: u16, asks: u64| async move {
+        let mut rig = start(&[&answer(operation, status, r#","times":1"#)]).await;
+        rig.ready().await;
+        rig.fault(r#"{"fault":"close"}"#);
+        wait_for("the loss", || async { rig.reconnects("closed").await == 1.0 }).await;
+        wait_for("the feed", || rig.is_up()).await;
+        assert_eq!(rig.requests(Operation::Producer), asks, "{operation} {status}");
+        rig.stop().await;
+    };
+    let statuses = [(429, 2), (401, 2), (500, 2), (403, 1), (404, 1)];
+    let cases =
+        ["producer", "dictionary"].map(|operation| statuses.map(|(status, asks)| (operation, status, asks)));
+    let all = cases.into_iter().flatten().map(|(operation, status, asks)| after(operation, status, asks));
+    futures_util::future::join_all(all).await;
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::rig::{Rig, between, wait_for};
-use crate::session::{AGENTS, answer};
+use crate::rig::{AGENTS, Rig, between, wait_for};
+use crate::session::answer;
 use crate::support::{Demo, get};
 
 /// A name that would run if it were markup.

@@ -177,12 +177,18 @@ impl Process {
         self.stop_by("TERM")
     }
 
-    /// Asks it to stop by this signal, and gives how it ended.
+    /// Sends it this signal.
     #[track_caller]
-    pub(crate) fn stop_by(&mut self, signal: &str) -> ExitStatus {
+    pub(crate) fn signal(&self, signal: &str) {
         // The shell's own `kill`: a minimal Debian has no other.
         let kill = Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", self.child.id())).status();
         assert!(kill.expect("sh can be started").success(), "failed to send SIG{signal}");
+    }
+
+    /// Asks it to stop by this signal, and gives how it ended.
+    #[track_caller]
+    pub(crate) fn stop_by(&mut self, signal: &str) -> ExitStatus {
+        self.signal(signal);
         wait_for("end of the process", PATIENCE, || self.ended().ok_or_else(|| self.stderr()))
     }
 }

@@ -5,8 +5,8 @@
 use axp_exporter::simulator::{Operation, Simulator, SimulatorOptions};
 
 use crate::producers::{Account, program};
-use crate::rig::{Rig, between, wait_for};
-use crate::session::{AGENTS, answer, rewrite};
+use crate::rig::{AGENTS, Rig, between, wait_for};
+use crate::session::{answer, rewrite};
 use crate::support::{self, PATIENCE, Process, get};
 
 const PRODUCERS: [&str; 4] =
@@ -129,6 +129,35 @@ async fn where_there_are_too_many_subscriptions_those_of_others_stay() {
 }
 
 #[tokio::test]
+async fn a_take_over_that_finds_no_place_has_that_of_the_old_session_once_it_breaks() {
+    let options = SimulatorOptions { subscriptions_max: 1, ..SimulatorOptions::default() };
+    let simulator = Simulator::bind(options).await.unwrap();
+    let faults = [rewrite("create", "/expiresIn", "4"), rewrite("renew", "/status", r#""INACTIVE""#)];
+    let mut rig = Rig::start_on(simulator, AGENTS, &[&faults[0], &faults[1]], &[]).await;
+    rig.ready().await;
+    let before = rig.subscription_ids();
+    wait_for("two attempts", || async { rig.requests(Operation::Create) == 3 }).await;
+    wait_for("the wait", || async { rig.reconnects("subscription").await == 2.0 }).await;
+    assert!(rig.is_up().await, "the old session goes on");
+    rig.fault(r#"{"fault":"close"}"#);
+    wait_for("another subscription", || async { rig.requests(Operation::Create) == 4 }).await;
+    wait_for("the feed", || rig.is_up()).await;
+    assert_ne!(rig.subscription_ids(), before);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_subscription_of_no_use_is_ended_however_long_that_takes() {
+    let faults =
+        [r#"{"fault":"endpoint"}"#, r#"{"fault":"delay","operation":"delete","seconds":3,"times":1}"#];
+    let mut rig = Rig::start_with(AGENTS, &faults, &[]).await;
+    wait_for("the end of the first", || async { rig.api_requests("delete", "ok").await == 1.0 }).await;
+    rig.ready().await;
+    assert_eq!(rig.subscription_ids().len(), 1);
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn a_list_of_producers_that_is_refused_is_seen_and_does_not_stop_the_exporter() {
     for status in [403, 404] {
         let fault = answer("producers", status, r#","times":null"#);
@@ -188,6 +217,55 @@ fn a_refused_list_of_producers_is_logged_with_what_to_do() {
 }
 
 #[test]
+fn what_the_account_may_not_is_logged_with_what_to_look_at() {
+    let pending = r#"{"fault":"pending","times":null}"#;
+    for (fault, said, parts) in [
+        (
+            &answer("create", 403, r#","body":"{\"title\":\"Forbidden\"}","times":null"#),
+            "403",
+            &["no feed", "Forbidden", "permission to use Analytics"][..],
+        ),
+        (
+            &answer("create", 401, r#","body":"{\"detail\":\"lacks (Appkey)\"}","times":null"#),
+            "401",
+            &["no feed", "lacks (Appkey)", "axp.app_key_file"],
+        ),
+        (
+            &pending.to_owned(),
+            "pending",
+            &["Analytics streaming may not be enabled", "ask Avaya", "Agent_itd_1.0.0"],
+        ),
+    ] {
+        let account = Account::start();
+        account.fault(fault);
+        let mut process = account.run(AGENTS);
+        let log = log_with(&process, &[(said, 1)]);
+        let warning = |line: &&str| line.contains(" WARN ") && line.contains(said);
+        let line = log.lines().find(warning).unwrap_or_else(|| panic!("{log}"));
+        for part in parts {
+            assert!(line.contains(part), "{part} not in {line}");
+        }
+        assert!(process.stop().success());
+    }
+}
+
+#[test]
+fn what_a_websocket_says_against_our_message_is_logged() {
+    let account = Account::start();
+    let mut process = account.run(AGENTS);
+    log_with(&process, &[("feed up", 1)]);
+    let violation = r#"{"event":"AUTHENTICATION_RESPONSE","status":"CONNECTION_FAILED_CONSTRAINT_VIOLATION","violations":[{"field":"subscriptionId","message":"must be\u001b[1m one"}]}"#;
+    account.fault(&serde_json::json!({ "fault": "frame", "text": violation }).to_string());
+    let log = log_with(&process, &[("authentication is refused", 1)]);
+    let line = log.lines().find(|line| line.contains("authentication is refused")).unwrap();
+    for part in ["CONNECTION_FAILED_CONSTRAINT_VIOLATION", "subscriptionId", "must be"] {
+        assert!(line.contains(part), "{part} not in {line}");
+    }
+    assert!(!line.contains('\u{1b}'), "{line}");
+    assert!(process.stop().success());
+}
+
+#[test]
 fn neither_log_nor_page_holds_a_secret_that_axp_repeats_or_an_answer_as_a_whole() {
     let account = Account::start();
     let (secret, app_key) = (account.value("client_secret"), account.value("app_key"));
@@ -205,6 +283,13 @@ fn neither_log_nor_page_holds_a_secret_that_axp_repeats_or_an_answer_as_a_whole(
     let mut process = account.run(&feeds());
     let log = log_with(&process, &[("503", 1), ("403", 1), ("not the JSON", 2), ("feed up", 2)]);
     assert!(log.contains("[redacted]"), "{log}");
+    // A token, cut where a close frame ends.
+    let token = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjE3MDAwMDB9.c2lnb";
+    let refusal = serde_json::json!({ "fault": "refuse_authentication", "status": format!("no {token}") });
+    account.fault(&refusal.to_string());
+    let close = serde_json::json!({ "fault": "close", "reason": format!("not {token}") });
+    account.fault(&close.to_string());
+    log_with(&process, &[("not [redacted]", 2), ("no [redacted]", 1)]);
     let metrics = between(&log, "url=", "/metrics");
     let pages =
         ["metrics", "", "-/ready"].map(|path| get(&format!("{}/{path}", metrics.trim_matches('"'))).body);

@@ -12,9 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 
 use crate::front::{Front, Socket, authenticated, closed, confirm};
-use crate::rig::{PATIENCE, Rig, wait_for};
-
-const AGENTS: &str = "[[producer]]\nid = \"Agent_itd_1.0.0\"\n";
+use crate::rig::{AGENTS, PATIENCE, Rig, wait_for};
 
 /// An event of an agent who has completed so many contacts.
 fn event(rig: &Rig, payload_type: &str, agent: &str, completed: usize, padding: &str) -> Message {
@@ -32,10 +30,6 @@ impl Rig {
         let sample = samples.iter().find(|sample| sample.contains(&of_agent))?;
         sample.rsplit(' ').next()?.parse().ok()
     }
-
-    async fn lost(&self, reason: &str) -> f64 {
-        self.of_agents("reconnects_total", &format!("reason=\"{reason}\"")).await
-    }
 }
 
 /// The status line and headers of an answer without a body.
@@ -52,7 +46,7 @@ async fn an_upgrade_that_is_answered_otherwise_has_the_way_out_of_its_status() {
         front.answer(&answer(status, &location)).await;
         let _socket = front.let_in().await;
         wait_for("the feed", || async { rig.of_agents("feed_up", "").await == 1.0 }).await;
-        assert_eq!(rig.lost("connect").await, 1.0, "{status}");
+        assert_eq!(rig.reconnects("connect").await, 1.0, "{status}");
         let made =
             [Operation::Token, Operation::Get, Operation::Create].map(|made| rig.simulator.requests()[&made]);
         assert_eq!(made, [tokens, gets, 1], "{status}");
@@ -66,7 +60,7 @@ async fn an_upgrade_that_is_answered_otherwise_has_the_way_out_of_its_status() {
 async fn a_server_that_forbids_the_websocket_is_not_asked_again_for_a_while() {
     let (mut rig, mut front) = Front::start(AGENTS, &[]).await;
     front.answer(&answer(403, "")).await;
-    wait_for("the end of the attempt", || async { rig.lost("connect").await == 1.0 }).await;
+    wait_for("the end of the attempt", || async { rig.reconnects("connect").await == 1.0 }).await;
     // A pause is of two seconds at most.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(rig.simulator.requests()[&Operation::Get], 0);
@@ -102,7 +96,7 @@ async fn an_answer_without_end_is_not_read_to_the_end() {
     }
     println!("answer without end: {written} bytes went out");
     assert!(written < 64 << 20, "{written}");
-    wait_for("the end of the attempt", || async { rig.lost("connect").await == 1.0 }).await;
+    wait_for("the end of the attempt", || async { rig.reconnects("connect").await == 1.0 }).await;
     rig.stop().await;
 }
 
@@ -114,7 +108,7 @@ async fn a_server_that_does_not_answer_authentication_is_left_with_1008() {
     let began = Instant::now();
     assert_eq!(closed(&mut socket).await, CloseCode::Policy);
     assert!(began.elapsed() >= Duration::from_secs(9), "{:?}", began.elapsed());
-    wait_for("the count", || async { rig.lost("authentication").await == 1.0 }).await;
+    wait_for("the count", || async { rig.reconnects("authentication").await == 1.0 }).await;
     assert_eq!(rig.of_agents("feed_up", "").await, 0.0);
     rig.stop().await;
 }
@@ -195,9 +189,24 @@ async fn a_flood_of_pings_is_answered_and_holds_up_no_event() {
         // A server that does not read finds what the systems' buffers hold, and the last.
         assert!(reads || pongs.len() < pings, "{}", pongs.len());
         wait_for("the last event", || async { rig.completed("known").await == Some(pings as f64) }).await;
-        assert_eq!(rig.lost("closed").await, 0.0);
+        assert_eq!(rig.reconnects("closed").await, 0.0);
         rig.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_reads_nothing_does_not_keep_a_stop_from_ending_the_subscription() {
+    let (mut rig, mut front) = Front::start(AGENTS, &[]).await;
+    let mut socket = front.let_in().await;
+    // Pongs fill the way out, and then a ping of ours is stuck: nothing more is read.
+    let ping = Message::Ping(vec![b'x'; 100].into());
+    while tokio::time::timeout(Duration::from_millis(500), socket.send(ping.clone())).await.is_ok() {}
+    let began = Instant::now();
+    rig.stop_app().await;
+    println!("stopped after {:?}", began.elapsed());
+    assert!(rig.simulator.subscriptions().is_empty());
+    assert_eq!(rig.requests(Operation::Delete), 1);
+    rig.stop().await;
 }
 
 #[tokio::test]
@@ -231,7 +240,7 @@ async fn what_breaks_the_protocol_or_the_limit_is_answered_with_its_own_code() {
             socket.send(frame.clone()).await.unwrap();
         }
         assert_eq!(closed(&mut socket).await, code);
-        wait_for("the count", || async { rig.lost(reason).await == 1.0 }).await;
+        wait_for("the count", || async { rig.reconnects(reason).await == 1.0 }).await;
         drop(socket);
         // Back on the same subscription, and the row is still there.
         let _socket = front.let_in().await;
@@ -285,7 +294,7 @@ async fn pongs_that_answer_no_ping_are_a_sign_of_life_and_no_more() {
         assert!(began.elapsed() < PATIENCE, "pings are not put off: {pings}");
     }
     assert_eq!(rig.of_agents("feed_ping_seconds", "").await, 0.0, "nothing was measured");
-    assert_eq!((rig.of_agents("feed_up", "").await, rig.lost("ping").await), (1.0, 0.0));
+    assert_eq!((rig.of_agents("feed_up", "").await, rig.reconnects("ping").await), (1.0, 0.0));
     rig.stop().await;
 }
 
@@ -307,6 +316,6 @@ async fn what_tls_refuses_is_counted_for_rest_and_for_the_websocket() {
     );
     let mut rig = Rig::start_on(simulator, AGENTS, &[&endpoint], &[]).await;
     wait_for("the websocket to be refused", || async { rig.value(refused).await >= 1.0 }).await;
-    assert!(rig.lost("connect").await >= 1.0);
+    assert!(rig.reconnects("connect").await >= 1.0);
     rig.stop().await;
 }

@@ -46,28 +46,36 @@ fn influx_destinations_do_not_get_into_each_others_way() {
             &format!("{file}\"x.lp\"\nflush_interval = \"0s\""),
             "config.toml: influx \"a\" flush_interval: found \"0s\", expected \"10ms\" to \"1h\"",
         ),
+        (
+            &format!("{file}\"x.lp\"\nrotate_bytes = \"1\"\nrotate_keep = 1001"),
+            "config.toml: influx \"a\" rotate_bytes: found \"1\", expected \"0\", or \"1KiB\" or more\n\
+             config.toml: influx \"a\" rotate_keep: found 1001, expected 0 to 1000",
+        ),
+        (
+            &format!("{file}\"x.lp\"\nspool_bytes = \"1KiB\"\nspool_age = \"0s\""),
+            "config.toml: influx \"a\" spool_bytes: found \"1KiB\", expected \"1MiB\" to \"1024GiB\"\n\
+             config.toml: influx \"a\" spool_age: found \"0s\", expected \"1s\" to \"8784h\"",
+        ),
+        (
+            "[[influx]]\nname = \"a\"\ntarget = \"udp\"\naddress = \"h:1\"\nspool_dir = \"/s\"",
+            "config.toml: influx \"a\" spool_dir: found \"/s\", expected nothing, for target = \"udp\"",
+        ),
+        (
+            &format!(
+                "{file}\"x.lp\"\nspool_dir = \"/s\"\n[[influx]]\nname = \"b\"\ntarget = \"tcp\"\naddress = \"h:1\"\nspool_dir = \"/s\""
+            ),
+            "config.toml: influx \"b\" spool_dir: found \"/s\" again, expected a folder of its own",
+        ),
+        (
+            "[[influx]]\nname = \"a\"\norg = \"o\"\nbucket = \"b\"",
+            "config.toml: influx \"a\" token_file: found nothing, expected a file that holds the secret, or token",
+        ),
     ]);
 }
 
 #[test]
 fn what_this_version_lacks_is_refused() {
-    for target in ["http", "tcp", "udp", "unix"] {
-        let text = format!("{ACCOUNT}[[influx]]\nname = \"a\"\ntarget = \"{target}\"");
-        let expected = format!(
-            "config.toml: influx \"a\" target: found \"{target}\", which is not available in this version, expected \"file\" or \"stdout\""
-        );
-        assert_eq!(problems(&text), expected);
-    }
-    let influx = "[[influx]]\nname = \"a\"\ntarget = \"stdout\"\n";
     assert_problems(&[
-        (
-            &format!("{influx}rotate_bytes = \"1MiB\""),
-            "config.toml: influx \"a\" rotate_bytes: found \"1MiB\", which is not available in this version, expected \"0\"",
-        ),
-        (
-            &format!("{influx}spool_dir = \"/s\""),
-            "config.toml: influx \"a\" spool_dir: found \"/s\", which is not available in this version, expected \"\"",
-        ),
         (
             "[web]\nconfig_file = \"w.yml\"",
             "config.toml: web.config_file: found \"w.yml\", which is not available in this version, expected \"\"",

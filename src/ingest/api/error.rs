@@ -1,23 +1,18 @@
 //! A call to AXP: what kinds there are, how they end, and why one gave nothing.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use reqwest::StatusCode;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::config::SecretError;
-use crate::ingest::link::Trouble;
-use crate::label::labels::clean_value;
+use crate::ingest::link::{REFUSED_PAUSE, Trouble};
+use crate::ingest::{status, words};
 
-/// How long to wait where `Retry-After` cannot be read.
-const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(10);
 /// Most bytes of the server's own words in an error.
 const DETAIL_BYTES_MAX: usize = 200;
-/// What stands for a secret in them.
-const REDACTED: &str = "[redacted]";
-
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
@@ -159,47 +154,33 @@ impl Error {
 
     /// What it means for a session.
     pub fn trouble(&self) -> Trouble {
-        use StatusCode as Is;
+        let refused = Trouble::NoToken(Some(REFUSED_PAUSE));
         match self {
-            Self::Secret(..) => Trouble::NoToken,
-            Self::NoToken { wait, .. } => Trouble::NoTokenNow(Some(*wait)),
-            Self::Refused(Operation::Token, refusal) => match refusal.status {
-                Is::REQUEST_TIMEOUT | Is::TOO_MANY_REQUESTS => Trouble::NoTokenNow(refusal.retry_after),
-                status if status.is_client_error() => Trouble::NoToken,
-                _ => Trouble::NoTokenNow(refusal.retry_after),
-            },
-            Self::Unreachable(Operation::Token, _) | Self::Unreadable(Operation::Token, _) => {
-                Trouble::NoTokenNow(None)
+            Self::Secret(..) => refused,
+            Self::NoToken { wait, .. } => Trouble::NoToken(Some(*wait)),
+            Self::Refused(Operation::Token, Refusal { status, retry_after, .. }) => {
+                match status::trouble(*status, *retry_after) {
+                    Trouble::Later(_) | Trouble::Unknown => Trouble::NoToken(*retry_after),
+                    _ => refused,
+                }
             }
-            Self::Refused(_, refusal) => match refusal.status {
-                // A wrong application key will not be taken with another token either.
-                Is::UNAUTHORIZED if refusal.detail.contains("Appkey") => Trouble::Refused,
-                Is::UNAUTHORIZED => Trouble::Unauthorized,
-                Is::NOT_FOUND | Is::GONE => Trouble::Gone,
-                Is::CONFLICT => Trouble::Conflict,
-                Is::TOO_MANY_REQUESTS | Is::SERVICE_UNAVAILABLE => Trouble::Later(refusal.retry_after),
-                status if status.is_client_error() && status != Is::REQUEST_TIMEOUT => Trouble::Refused,
-                _ => Trouble::Unknown,
-            },
+            Self::Unreachable(Operation::Token, _) | Self::Unreadable(Operation::Token, _) => {
+                Trouble::NoToken(None)
+            }
+            // A wrong application key will not be taken with another token either.
+            Self::Refused(_, Refusal { status: StatusCode::UNAUTHORIZED, detail, .. })
+                if detail.contains("Appkey") =>
+            {
+                Trouble::Refused
+            }
+            Self::Refused(_, refusal) => status::trouble(refusal.status, refusal.retry_after),
+            Self::Unreachable(_, err) if err.is_connect() => Trouble::NotSent,
             Self::Unreachable(..) | Self::Unreadable(..) => Trouble::Unknown,
         }
     }
 }
 
-/// How long `Retry-After` asks to wait: seconds, or a date
-/// ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#field.retry-after)).
-pub(in crate::ingest) fn retry_after(value: &str, now: SystemTime) -> Duration {
-    if let Ok(seconds) = value.trim().parse() {
-        return Duration::from_secs(seconds);
-    }
-    match httpdate::parse_http_date(value.trim()) {
-        Ok(date) => date.duration_since(now).unwrap_or_default(),
-        Err(_) => RETRY_AFTER_DEFAULT,
-    }
-}
-
-/// The server's own words in a refusal, fit for a log: without control characters, cut,
-/// and without the secrets, should the server repeat them.
+/// The server's own words in a refusal, fit for a log, should it repeat the secrets, too.
 pub(super) fn detail(body: &[u8], secrets: &[&SecretString]) -> String {
     #[derive(Deserialize, Default)]
     #[serde(default)]
@@ -212,14 +193,7 @@ pub(super) fn detail(body: &[u8], secrets: &[&SecretString]) -> String {
     let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     let words = [problem.title, problem.detail, problem.error, problem.error_description];
     let words: Vec<String> = words.into_iter().flatten().collect();
-    let words = secrets.iter().fold(words.join(": "), |words, secret| match secret.expose_secret() {
-        "" => words,
-        secret => {
-            let in_a_form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-            words.replace(secret, REDACTED).replace(&in_a_form, REDACTED)
-        }
-    });
-    clean_value(&words, DETAIL_BYTES_MAX).into_owned()
+    words::fit(&words.join(": "), secrets, DETAIL_BYTES_MAX)
 }
 
 #[cfg(test)]
@@ -250,40 +224,6 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_the_server_repeats_is_not_shown() {
-        let (secret, token) = (SecretString::from("hu/sh="), SecretString::from("eyJ.x"));
-        for (body, words) in [
-            (
-                r#"{"error":"bad","error_description":"client_secret=hu/sh="}"#,
-                "bad: client_secret=[redacted]",
-            ),
-            (r#"{"detail":"client_secret=hu%2Fsh%3D&scope"}"#, "client_secret=[redacted]&scope"),
-            (r#"{"title":"hu/sh=","detail":"Bearer eyJ.x"}"#, "[redacted]: Bearer [redacted]"),
-        ] {
-            assert_eq!(detail(body.as_bytes(), &[&secret, &token]), words);
-        }
-        // A secret that the cut would halve is gone before.
-        let body = format!(r#"{{"title":"{}hu/sh="}}"#, "x".repeat(DETAIL_BYTES_MAX - 3));
-        assert!(!detail(body.as_bytes(), &[&secret]).contains("hu"));
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        for (value, seconds) in [
-            ("7", 7),
-            (" 0 ", 0),
-            ("Sun, 06 Nov 1994 08:50:37 GMT", 60),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", 0),
-            ("soon", 10),
-            ("-5", 10),
-            ("", 10),
-        ] {
-            assert_eq!(retry_after(value, now), Duration::from_secs(seconds), "{value}");
-        }
-    }
-
-    #[test]
     fn what_an_answer_means_for_a_session() {
         let refused = |operation, status: u16, detail: &str| {
             let status = StatusCode::from_u16(status).unwrap();
@@ -291,20 +231,15 @@ mod tests {
                 .trouble()
         };
         for (operation, status, detail, trouble) in [
-            (Operation::Token, 400, "", Trouble::NoToken),
-            (Operation::Token, 401, "", Trouble::NoToken),
-            (Operation::Token, 429, "", Trouble::NoTokenNow(None)),
-            (Operation::Token, 503, "", Trouble::NoTokenNow(None)),
+            (Operation::Token, 400, "", Trouble::NoToken(Some(REFUSED_PAUSE))),
+            (Operation::Token, 401, "", Trouble::NoToken(Some(REFUSED_PAUSE))),
+            (Operation::Token, 408, "", Trouble::NoToken(None)),
+            (Operation::Token, 429, "", Trouble::NoToken(None)),
+            (Operation::Token, 503, "", Trouble::NoToken(None)),
             (Operation::Create, 401, "lacks credentials(Access-Token)", Trouble::Unauthorized),
             (Operation::Create, 401, "lacks credentials(Appkey)", Trouble::Refused),
-            (Operation::Create, 400, "", Trouble::Refused),
             (Operation::Create, 403, "", Trouble::Refused),
-            (Operation::Get, 404, "", Trouble::Gone),
-            (Operation::Create, 409, "", Trouble::Conflict),
-            (Operation::Create, 429, "", Trouble::Later(None)),
             (Operation::Create, 503, "", Trouble::Later(None)),
-            (Operation::Create, 500, "", Trouble::Unknown),
-            (Operation::Create, 302, "", Trouble::Unknown),
         ] {
             assert_eq!(refused(operation, status, detail), trouble, "{operation:?} {status}");
         }

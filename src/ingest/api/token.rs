@@ -193,7 +193,7 @@ impl State {
     fn fail(&mut self, err: Error, secrets: Arc<Secrets>) -> Error {
         let pause = self.pauses.after_failure();
         let wait = match err.trouble() {
-            Trouble::NoTokenNow(after) => after.unwrap_or_default().min(RETRY_AFTER_MAX).max(pause),
+            Trouble::NoToken(after) => after.unwrap_or_default().min(RETRY_AFTER_MAX).max(pause),
             _ => REFUSED_PAUSE,
         };
         self.say(&err, wait);

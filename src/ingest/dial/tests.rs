@@ -82,3 +82,15 @@ async fn only_http_proxies_are_used() {
     let url = Url::parse("wss://axp.invalid/ws").unwrap();
     assert!(matches!(dialer(proxies).websocket(&url).await, Err(Error::Proxy)));
 }
+
+#[tokio::test]
+async fn a_websocket_gives_up_what_stays_unacknowledged() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("ws://{}/ws", server.local_addr().unwrap())).unwrap();
+    let serving = tokio::spawn(serve(server));
+    let socket = dialer(Matcher::builder().build()).websocket(&url).await.unwrap();
+    let MaybeTlsStream::Plain(tcp) = socket.get_ref() else { panic!("loopback needs no TLS") };
+    let timeout = socket2::SockRef::from(tcp).tcp_user_timeout().unwrap();
+    assert_eq!(timeout, Some(UNACKNOWLEDGED_MAX));
+    serving.await.unwrap();
+}

@@ -135,6 +135,39 @@ fn a_deeply_nested_value_neither_overflows_nor_stops_the_event() {
 }
 
 #[test]
+fn frames_of_plain_strings_take_the_quick_way() {
+    let long = "x".repeat(100);
+    for (value, is_plain) in [
+        ("\"1\"", true),
+        ("\"\"", true),
+        ("\"éé\"", true),
+        (&*format!("\"{long}\""), true),
+        ("1", false),
+        ("null", false),
+        (r#""a\"b""#, false),
+        ("\"\t\"", false),
+        (&*format!("\"{long}\\n\""), false),
+    ] {
+        let frame = with_measures(&format!("{{\"a\": {value}}}"));
+        assert_eq!(plain::read(&frame, &mut Event::default()).is_some(), is_plain, "{value}");
+    }
+}
+
+#[test]
+fn a_plain_string_ends_at_its_quote_and_bears_every_other_character() {
+    for byte in 0..0x80_u8 {
+        let text = format!("123456{}89", char::from(byte));
+        let frame = with_measures(&format!("{{\"a\":\"{text}\"}}"));
+        let mut event = Event::default();
+        let is_plain = plain::read(&frame, &mut event).is_some();
+        assert_eq!(is_plain, byte >= b' ' && !matches!(byte, b'"' | b'\\'), "{text:?}");
+        if is_plain {
+            assert_eq!(event.measures, [("a".into(), Scalar::Text(text.into()))]);
+        }
+    }
+}
+
+#[test]
 fn a_buffer_keeps_its_memory() {
     let frame = with_measures(r#"{"a":"1","b":"2"}"#);
     let mut buffer = EventBuffer::default();
@@ -144,7 +177,46 @@ fn a_buffer_keeps_its_memory() {
     assert_eq!((buffer.keys.as_ptr() as usize, buffer.measures.as_ptr() as usize), (keys, measures));
 }
 
+/// Frames of the documented shape, and near it.
+fn near_plain() -> impl Strategy<Value = String> {
+    let text = prop_oneof![
+        6 => "[a-zA-Z0-9 .é/-]{0,20}",
+        1 => r#"[a-z]{0,9}(\\u00e4|\\"|\\|\t|")[a-z]{0,9}"#,
+    ];
+    let text = text.prop_map(|text: String| format!("\"{text}\""));
+    let value = prop_oneof![12 => text.clone(), 1 => "-?[0-9]{1,3}|null|true|\\{\\}|\\[1\\]|x|"];
+    let object = prop::collection::vec((text, value.clone()), 0..4).prop_map(|pairs| {
+        let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name} :{value}")).collect();
+        format!("{{{} }}", pairs.join(",\n"))
+    });
+    let field = prop_oneof![
+        4 => (prop::sample::select(vec!["keys", "measures"]), object),
+        4 => (prop::sample::select(vec!["accountId", "eventSourceId", "measureProducerId"]), value),
+        4 => Just(("eventAction", "\"UPSERT\"".to_owned())),
+        1 => Just(("eventAction", "\"NONE\"".to_owned())),
+        4 => Just(("payloadType", "\"LIVE\"".to_owned())),
+        1 => Just(("new", "[{}]".to_owned())),
+    ];
+    (prop::collection::vec(field, 0..7), prop_oneof![9 => Just(""), 1 => Just("{"), 1 => Just(" ")]).prop_map(
+        |(fields, end)| {
+            let fields: Vec<String> =
+                fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+            format!("{{{}}}{end}", fields.join(","))
+        },
+    )
+}
+
 proptest! {
+    /// What the quick way accepts, the thorough one reads the same.
+    #[test]
+    fn a_plain_frame_reads_as_any_frame_does(frame in near_plain()) {
+        let (mut plain, mut full) = (Event::default(), Event::default());
+        if plain::read(&frame, &mut plain).is_some() {
+            prop_assert_eq!(full.read(&frame), Ok(()), "{}", frame);
+            prop_assert_eq!(plain, full, "{}", frame);
+        }
+    }
+
     #[test]
     fn no_text_panics(text in "\\PC*") {
         let _ = parse(&text);

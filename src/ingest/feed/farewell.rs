@@ -12,7 +12,8 @@ use crate::failure::describe;
 use crate::ingest::dial::Socket;
 use crate::ingest::session::{Reason, Slot};
 
-/// How long closing a socket and ending a subscription may take.
+/// How long closing a socket may take, and how long the feed waits at its end for that and for
+/// the end of its subscriptions.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Feed {
@@ -50,7 +51,7 @@ impl Feed {
         let socket = way.shut();
         let held = if abandon { way.subscription.take() } else { None };
         if abandon && !is_up {
-            self.parts.metrics.subscription_expiry.set(0.0);
+            self.parts.metrics.unsubscribed();
         }
         let code = ending.map_or(close_code(reason), |ending| ending.code);
         // Those that have left are forgotten.
@@ -67,7 +68,8 @@ impl Feed {
             let socket = self.way(slot).shut().map(|socket| (socket, CloseCode::Normal));
             self.leaving.spawn(leave(self.caller(), socket, held));
         }
-        while self.leaving.join_next().await.is_some() {}
+        let all = async { while self.leaving.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, all).await;
     }
 }
 
@@ -79,12 +81,13 @@ const fn close_code(reason: Reason) -> CloseCode {
     }
 }
 
-/// Closes a socket and ends a subscription, as far as time allows.
+/// Closes a socket and ends a subscription, however long the call for that takes: where the feed
+/// goes on, the place is needed for another.
 async fn leave(caller: Caller, socket: Option<(Socket, CloseCode)>, held: Option<String>) {
     let Caller { api, ledger, producer_id, .. } = caller;
     let closing = async {
         if let Some((socket, code)) = socket {
-            hang_up(socket, code).await;
+            let _ = tokio::time::timeout(FAREWELL_TIMEOUT, hang_up(socket, code)).await;
         }
     };
     let ending = async {
@@ -96,8 +99,7 @@ async fn leave(caller: Caller, socket: Option<(Socket, CloseCode)>, held: Option
             }
         }
     };
-    let leaving = async { tokio::join!(closing, ending) };
-    let _ = tokio::time::timeout(FAREWELL_TIMEOUT, leaving).await;
+    tokio::join!(closing, ending);
 }
 
 /// Says goodbye, and reads to the end of the connection, which is the server's to close

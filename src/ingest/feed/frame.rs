@@ -14,8 +14,12 @@ use super::Feed;
 use super::way::Ending;
 use crate::ingest::link::{Input, Verdict};
 use crate::ingest::session::{Reason, Slot, read_verdict};
+use crate::ingest::words;
 use crate::pipeline::Moment;
 use crate::reject::EventReject;
+
+/// Most bytes of a refusal's words: what it says of violations fits in.
+const VERDICT_BYTES_MAX: usize = 400;
 
 impl Feed {
     /// Takes a frame, or the end of its socket, to the session.
@@ -38,7 +42,7 @@ impl Feed {
             // A ping of the server's is as good a sign of life as a pong.
             Some(Ok(Message::Ping(_) | Message::Frame(_))) => Input::Pong,
             Some(Ok(Message::Close(frame))) => {
-                let ending = Ending::by_server(frame.as_ref());
+                let ending = Ending::by_server(frame.as_ref(), self.way(slot).token.as_ref());
                 let input = match ending.code {
                     CloseCode::Policy => Input::Expelled,
                     _ => Input::Broken(Reason::Closed),
@@ -65,14 +69,10 @@ impl Feed {
     fn read(&mut self, slot: Slot, text: &str) -> Input {
         let link = self.session.link(slot);
         if link.is_authenticating() {
-            let Some(verdict) = read_verdict(text) else {
+            return self.read_verdict(slot, text).unwrap_or_else(|| {
                 self.parts.pipeline.refuse(EventReject::Early, Moment::now());
-                return Input::Frame;
-            };
-            if verdict != Verdict::Confirmed {
-                self.say(format!("authentication is refused: {verdict:?}"));
-            }
-            return Input::Authentication(verdict);
+                Input::Frame
+            });
         }
         if !link.is_up() {
             return Input::Frame;
@@ -88,6 +88,18 @@ impl Feed {
         trace!(producer = self.producer_id(), reason = reject.label(), "event refused");
         // What is no event may be the server's word about our token.
         let frame = if reject.is_of_a_row() { Input::Event } else { Input::Frame };
-        read_verdict(text).map_or(frame, Input::Authentication)
+        self.read_verdict(slot, text).unwrap_or(frame)
+    }
+
+    /// Reads a text frame as the answer to authentication, if it is one.
+    fn read_verdict(&mut self, slot: Slot, text: &str) -> Option<Input> {
+        let (verdict, words) = read_verdict(text)?;
+        self.parts.metrics.authentication(verdict);
+        if verdict != Verdict::Confirmed {
+            let token = self.way(slot).token.as_ref();
+            let words = words::fit(&words, token.as_slice(), VERDICT_BYTES_MAX);
+            self.say(format!("authentication is refused: {words}"));
+        }
+        Some(Input::Authentication(verdict))
     }
 }

@@ -5,12 +5,11 @@ use std::time::Duration;
 use tracing::{debug, warn};
 
 use super::Feed;
-use super::way::Outcome;
+use super::way::{Described, Outcome};
 use crate::failure::describe;
 use crate::ingest::api::{self, Subscription, unix_seconds};
 use crate::ingest::link::{Input, Standing, Status, Trouble};
 use crate::ingest::session::{Reason, Slot};
-use crate::parse::measure::Dictionary;
 
 impl Feed {
     /// Takes what a call brought to the session.
@@ -30,13 +29,14 @@ impl Feed {
                     && let Some(id) = self.way(slot).subscription.take()
                 {
                     self.parts.ledger.forget(self.parts.state.producer_id(), &id);
+                    self.parts.metrics.unsubscribed();
                 }
                 // What keeps the token from all feeds is said where it is asked for.
                 if matches!(err, api::Error::NoToken { .. }) {
                     self.note_setback(&describe(&err));
                     debug!(producer = self.producer_id(), err = describe(&err), "no token for the feed");
                 } else {
-                    self.say(describe(&err));
+                    self.say(format!("{}{}", describe(&err), err.hint()));
                 }
                 Input::Trouble(trouble)
             }
@@ -61,16 +61,13 @@ impl Feed {
             self.say(format!("the subscription's endpoint is refused: {err}"));
         }
         let standing = Standing {
-            status: match status.to_ascii_uppercase().as_str() {
-                "ACTIVE" => Status::Active,
-                "INACTIVE" => Status::Inactive,
-                _ => Status::Pending,
-            },
+            status: Status::read(&status),
             life: seconds(expires_in),
             ping_interval: seconds(transport.ping_interval),
             endpoint_allowed: endpoint.is_ok(),
         };
-        if standing.status == Status::Pending && !self.pending_noted {
+        self.parts.metrics.subscription_stands(Some(standing.status));
+        if matches!(standing.status, Status::Pending | Status::Other) && !self.pending_noted {
             self.pending_noted = true;
             warn!(
                 producer = self.producer_id(),
@@ -88,18 +85,20 @@ impl Feed {
     }
 
     /// Takes what AXP says of the measures; without it the built-in table has to do.
-    pub(super) fn take_dictionary(&mut self, dictionary: Option<Result<Dictionary, api::Error>>) {
-        match dictionary {
-            Some(Ok(dictionary)) => {
-                self.dictionary_asked = true;
+    pub(super) fn take_dictionary(&mut self, described: Option<Described>) {
+        let Some(described) = described else { return };
+        let missing = match described {
+            Ok((dictionary, missing)) => {
                 self.parts.pipeline.set_dictionary(dictionary);
+                missing
             }
-            Some(Err(err)) => {
-                // Where AXP has said no, it is not asked again.
-                self.dictionary_asked = err.status().is_some_and(|status| status.is_client_error());
-                warn!(producer = self.producer_id(), err = describe(&err), "no dictionary");
-            }
-            None => {}
+            Err(err) => Some(err),
+        };
+        if let Some(err) = &missing {
+            warn!(producer = self.producer_id(), err = describe(err), "no dictionary, or not all of it");
         }
+        // Where AXP has said no, it is not asked again.
+        let is_final = |err: api::Error| matches!(err.trouble(), Trouble::Refused | Trouble::Gone);
+        self.dictionary_asked = missing.is_none_or(is_final);
     }
 }

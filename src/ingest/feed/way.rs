@@ -17,7 +17,7 @@ use crate::ingest::api::{self, Api, Subscription};
 use crate::ingest::dial::{self, Dialer, Socket};
 use crate::ingest::ledger::Ledger;
 use crate::ingest::link::Call;
-use crate::label::labels::clean_value;
+use crate::ingest::words;
 use crate::parse::measure::Dictionary;
 
 /// Most bytes of how a socket ended; a close frame has no more
@@ -44,12 +44,12 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// The server closes.
-    pub(super) fn by_server(frame: Option<&CloseFrame>) -> Self {
+    /// The server closes; its words are shown without the token that it was sent.
+    pub(super) fn by_server(frame: Option<&CloseFrame>, token: Option<&SecretString>) -> Self {
         let words = frame.map_or("", |frame| frame.reason.as_str());
         Self {
             code: frame.map_or(CloseCode::Status, |frame| frame.code),
-            words: clean_value(words, ENDING_BYTES_MAX).into_owned(),
+            words: words::fit(words, token.as_slice(), ENDING_BYTES_MAX),
         }
     }
 
@@ -63,14 +63,14 @@ impl Ending {
             tungstenite::Error::Protocol(_) => CloseCode::Protocol,
             _ => CloseCode::Abnormal,
         };
-        Self { code, words: clean_value(&err.to_string(), ENDING_BYTES_MAX).into_owned() }
+        Self { code, words: words::fit(&err.to_string(), &[], ENDING_BYTES_MAX) }
     }
 }
 
 /// What came of a way.
 pub(super) enum Happened {
     /// A call has ended; with what AXP says of the measures, if that was asked for.
-    Call(Outcome, Option<Result<Dictionary, api::Error>>),
+    Call(Outcome, Option<Described>),
     /// A frame came, or the socket is gone.
     Frame(Option<Result<Message, tungstenite::Error>>),
 }
@@ -85,7 +85,10 @@ pub(super) struct Caller {
     pub(super) others: Option<String>,
 }
 
-type Running = Pin<Box<dyn Future<Output = (Outcome, Option<Result<Dictionary, api::Error>>)> + Send>>;
+/// What AXP says of the measures, and what kept their descriptions away.
+pub(super) type Described = Result<(Dictionary, Option<api::Error>), api::Error>;
+
+type Running = Pin<Box<dyn Future<Output = (Outcome, Option<Described>)> + Send>>;
 
 /// What one link has open.
 #[derive(Default)]
@@ -98,6 +101,7 @@ pub(super) struct Way {
     pub(super) subscription: Option<String>,
     /// Where its events come, if a token may go there.
     pub(super) endpoint: Option<Url>,
+    /// The token to authenticate with, or that the socket was opened with.
     pub(super) token: Option<SecretString>,
     pub(super) pinged_at: Option<Instant>,
     /// How the socket ended, once that is known.

@@ -21,7 +21,7 @@ impl Link {
                 Action::Begin
             }
             Verdict::InvalidToken => self.replace_token(Reason::Authentication, now),
-            Verdict::UnknownSubscription | Verdict::ServerError => {
+            Verdict::UnknownSubscription | Verdict::ServerError | Verdict::Other => {
                 self.not_let_in(Reason::Authentication, now)
             }
             Verdict::ConstraintViolation => self.fail(Reason::Authentication, now, REFUSED_PAUSE),
@@ -39,12 +39,15 @@ impl Link {
         }
     }
 
-    /// The token in use is not taken: another one at once, but once.
+    /// The token in use is not taken: another one at once, but once. After that it may be the
+    /// subscription that is not taken with it.
     pub(super) fn replace_token(&mut self, reason: Reason, now: Instant) -> Action {
         self.token_refused = true;
-        let pause = self.pauses.after_failure();
-        let first = !std::mem::replace(&mut self.token_renewed, true);
-        self.fail(reason, now, if first { Duration::ZERO } else { pause })
+        if std::mem::replace(&mut self.token_renewed, true) {
+            return self.not_let_in(reason, now);
+        }
+        self.pauses.after_failure();
+        self.fail(reason, now, Duration::ZERO)
     }
 
     /// The websocket's server answered, but not as it should: the next look at the subscription may

@@ -24,10 +24,34 @@ pub enum Call {
 pub enum Status {
     /// It can be connected to.
     Active,
-    /// It cannot yet, or AXP says something that is not known.
+    /// It cannot yet.
     Pending,
     /// It has ended and may be revived.
     Inactive,
+    /// AXP says something that is not known: as if it were pending.
+    Other,
+}
+
+impl Status {
+    /// Every status, in the order of declaration.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Pending, Self::Inactive, Self::Other];
+
+    /// The value of the `status` label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Pending => "pending",
+            Self::Inactive => "inactive",
+            Self::Other => "other",
+        }
+    }
+
+    /// Reads what AXP says.
+    #[must_use]
+    pub fn read(word: &str) -> Self {
+        let said = |status: &Self| status.label().eq_ignore_ascii_case(word);
+        Self::ALL.into_iter().find(said).unwrap_or(Self::Other)
+    }
 }
 
 /// A subscription, as an answer tells it.
@@ -46,10 +70,10 @@ pub struct Standing {
 /// Why a call gave nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// No token, for a reason that will not change by itself.
-    NoToken,
-    /// No token this time; the server may have asked for patience.
-    NoTokenNow(Option<Duration>),
+    /// No token, and how long asking again is pointless, where that is known.
+    NoToken(Option<Duration>),
+    /// Nobody was reached: nothing was done.
+    NotSent,
     /// The token is not taken (401).
     Unauthorized,
     /// Refused for good (400, 403 and the like).
@@ -73,10 +97,36 @@ pub enum Verdict {
     InvalidToken,
     /// There is no such subscription, or no longer.
     UnknownSubscription,
-    /// The server is in trouble, or says something that is not known.
+    /// The server is in trouble.
     ServerError,
     /// The message was wrong.
     ConstraintViolation,
+    /// Something that is not known: as if the server were in trouble.
+    Other,
+}
+
+impl Verdict {
+    /// Every verdict, in the order of declaration.
+    pub const ALL: [Self; 6] = [
+        Self::Confirmed,
+        Self::InvalidToken,
+        Self::UnknownSubscription,
+        Self::ServerError,
+        Self::ConstraintViolation,
+        Self::Other,
+    ];
+
+    /// The value of the `status` label: as AXP writes it, without what all have in common.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::InvalidToken => "invalid_token",
+            Self::UnknownSubscription => "unknown_subscription",
+            Self::ServerError => "internal_server_error",
+            Self::ConstraintViolation => "constraint_violation",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// What happened.

@@ -14,6 +14,8 @@ pub(super) const UNUSABLE_MAX: Duration = Duration::from_secs(120);
 const PENDING_POLL_MAX: Duration = Duration::from_secs(15);
 /// How long to look for a subscription that may have been made.
 pub(super) const DOUBT_MAX: Duration = UNRENEWED_MAX;
+/// The same, for one that an earlier run may have made: it expires by itself, and a feed is missed.
+pub(super) const DOUBT_BEFORE_MAX: Duration = Duration::from_secs(60);
 /// How long AXP may take to carry out a creation whose answer was lost: before that, finding
 /// none says little.
 pub(super) const DOUBT_MIN: Duration = Duration::from_secs(5);
@@ -37,20 +39,34 @@ pub(super) enum Cause {
     PutOff,
     /// A creation ended in the dark.
     Dark,
+    /// The program ended before, and may have been making one.
+    Before,
+}
+
+impl Doubt {
+    /// The program ended before.
+    pub(super) const fn before(now: Instant) -> Self {
+        Self { since: now, cause: Cause::Before }
+    }
+
+    /// True while there may be something to be found.
+    fn lasts(&self, now: Instant) -> bool {
+        let max = if self.cause == Cause::Before { DOUBT_BEFORE_MAX } else { DOUBT_MAX };
+        now.duration_since(self.since) < max
+    }
 }
 
 impl Link {
     /// Goes on after a pause.
     pub(super) fn resume(&mut self, now: Instant) -> Action {
         // What nobody renewed for so long is no longer there.
-        self.doubt = self.doubt.filter(|doubt| now.duration_since(doubt.since) < DOUBT_MAX);
+        self.doubt = self.doubt.filter(|doubt| doubt.lasts(now));
         let call = match (&self.held, self.doubt) {
             (Some(_), _) => Call::Get,
             (None, Some(_)) => Call::Find,
             (None, None) => return self.create(now),
         };
-        self.state = State::Calling { call, anew: false };
-        if std::mem::take(&mut self.token_refused) { Action::CallAnew(call) } else { Action::Call(call) }
+        self.call(call)
     }
 
     /// Makes a subscription, unless too many were made lately.
@@ -69,7 +85,7 @@ impl Link {
 
     fn call(&mut self, call: Call) -> Action {
         self.state = State::Calling { call, anew: false };
-        Action::Call(call)
+        if std::mem::take(&mut self.token_refused) { Action::CallAnew(call) } else { Action::Call(call) }
     }
 
     /// A call on the way up has ended.
@@ -88,10 +104,12 @@ impl Link {
 
     /// The subscription is known: on with it as it stands.
     fn subscribed(&mut self, call: Call, standing: Standing, now: Instant) -> Action {
-        self.doubt = None;
-        if matches!(call, Call::Create | Call::Find) {
+        // One that ended in the dark was counted then.
+        let counted = self.doubt.take().is_some_and(|doubt| doubt.cause == Cause::Dark);
+        if call == Call::Create || call == Call::Find && !counted {
             self.creations.push_back(now);
         }
+        self.crowded_until = None;
         let held = self.held.get_or_insert_default();
         held.note(standing, now);
         let worn_out = held.unusable_for(now) >= UNUSABLE_MAX;
@@ -104,8 +122,10 @@ impl Link {
                 self.abandon(Reason::Subscription, now, Some(Duration::ZERO))
             }
             Status::Inactive => self.call(Call::Renew),
-            Status::Pending if worn_out => self.abandon(Reason::Pending, now, Some(REFUSED_PAUSE)),
-            Status::Pending => {
+            Status::Pending | Status::Other if worn_out => {
+                self.abandon(Reason::Pending, now, Some(REFUSED_PAUSE))
+            }
+            Status::Pending | Status::Other => {
                 let poll = Duration::from_secs(1 << held.polls.min(6)).min(PENDING_POLL_MAX);
                 held.polls += 1;
                 self.state = State::Paused { until: now + poll };
@@ -117,13 +137,16 @@ impl Link {
     /// A call on the way up brought nothing.
     fn troubled(&mut self, call: Call, anew: bool, trouble: Trouble, now: Instant) -> Action {
         match trouble {
-            Trouble::Refused | Trouble::Conflict | Trouble::Later(_) | Trouble::Unknown
+            Trouble::Refused
+            | Trouble::Conflict
+            | Trouble::Later(_)
+            | Trouble::NotSent
+            | Trouble::Unknown
                 if matches!(call, Call::Get | Call::Renew) =>
             {
                 self.out_of_sight(trouble, now)
             }
-            Trouble::NoToken => self.fail(Reason::Token, now, REFUSED_PAUSE),
-            Trouble::NoTokenNow(after) => self.fail_later(Reason::Token, now, after),
+            Trouble::NoToken(after) => self.fail_later(Reason::Token, now, after),
             Trouble::Unauthorized if !anew => {
                 self.state = State::Calling { call, anew: true };
                 Action::CallAnew(call)
@@ -147,8 +170,8 @@ impl Link {
                 }
                 self.fail_later(Reason::Subscription, now, after)
             }
-            Trouble::Unknown => {
-                if call == Call::Create {
+            Trouble::NotSent | Trouble::Unknown => {
+                if call == Call::Create && trouble == Trouble::Unknown {
                     self.doubt_creation(now);
                 }
                 self.fail_after_pause(Reason::Subscription, now)
@@ -175,7 +198,9 @@ impl Link {
         self.fail(Reason::Subscription, now, pause)
     }
 
-    pub(super) const fn doubt_creation(&mut self, now: Instant) {
+    /// A creation ended in the dark: it counts as made, as it may never be found.
+    pub(super) fn doubt_creation(&mut self, now: Instant) {
+        self.creations.push_back(now);
         self.doubt = Some(Doubt { since: now, cause: Cause::Dark });
     }
 
@@ -195,9 +220,24 @@ impl Link {
     /// There is no subscription of ours that is not held.
     fn found_nothing(&mut self, now: Instant) -> Action {
         match self.doubt.take() {
-            // Those that are too many are others': trying again changes nothing.
-            Some(Doubt { cause: Cause::TooMany, .. }) => self.fail(Reason::Subscription, now, REFUSED_PAUSE),
+            // Those that are too many are others': trying again and again changes nothing.
+            Some(Doubt { cause: Cause::TooMany, .. }) => {
+                let pause = self.pauses.after_failure();
+                let pause = if self.crowded_until.is_some() { REFUSED_PAUSE } else { pause };
+                self.crowded_until = Some(now + pause);
+                self.fail(Reason::Subscription, now, pause)
+            }
             _ => self.create(now),
+        }
+    }
+
+    /// One subscription less is there: a wait for that ends soon.
+    pub(in crate::ingest) fn place_freed(&mut self, now: Instant) {
+        let crowded_until = self.crowded_until.take();
+        if let State::Paused { until } = &mut self.state
+            && crowded_until == Some(*until)
+        {
+            *until = (now + self.pauses.after_failure()).min(*until);
         }
     }
 }

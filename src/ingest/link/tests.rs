@@ -2,7 +2,9 @@
 
 use super::admission::REFUSALS_MAX;
 use super::held::UNRENEWED_MAX;
-use super::subscribing::{CREATIONS_MAX, CREATIONS_WINDOW, DOUBT_MAX, DOUBT_MIN, UNUSABLE_MAX};
+use super::subscribing::{
+    CREATIONS_MAX, CREATIONS_WINDOW, DOUBT_BEFORE_MAX, DOUBT_MAX, DOUBT_MIN, UNUSABLE_MAX,
+};
 use super::up::{FIRST_EVENT_TIMEOUT, LAST_PING_TIMEOUT};
 use super::*;
 
@@ -40,12 +42,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::starting(false)
+        Self::starting(Before::None)
     }
 
-    fn starting(held: bool) -> Self {
+    fn starting(before: Before) -> Self {
         let now = Instant::now();
-        Self { link: Link::new(Settings::new(PING), now, 7, held), now }
+        Self { link: Link::new(Settings::new(PING), now, 7, before), now }
     }
 
     /// A link whose subscription is active and whose token is asked for.
@@ -164,18 +166,42 @@ fn the_way_up() {
 
 #[test]
 fn what_is_held_is_looked_at_first() {
-    let mut bench = Bench::starting(true);
+    let mut bench = Bench::starting(Before::Held);
     bench.wait_exactly(Duration::ZERO, Action::Call(Call::Get));
     bench.tell(stands(Status::Active), Action::Call(Call::Token));
 
-    let mut bench = Bench::starting(true);
+    let mut bench = Bench::starting(Before::Held);
     bench.wait();
     bench.trouble(Trouble::Gone, Action::Call(Call::Create));
 }
 
+#[test]
+fn what_an_earlier_run_may_have_left_is_looked_for_once() {
+    let lost = || {
+        let mut bench = Bench::starting(Before::Lost);
+        bench.wait_exactly(Duration::ZERO, Action::Call(Call::Find));
+        bench
+    };
+    lost().tell(stands(Status::Active), Action::Call(Call::Token));
+    lost().tell(Input::NotFound, Action::Call(Call::Create));
+    lost().trouble(Trouble::Refused, Action::Call(Call::Create));
+    // It is not worth a long wait.
+    let mut bench = lost();
+    let start = bench.now;
+    loop {
+        bench.trouble(Trouble::Unknown, Action::Close(Reason::Subscription));
+        match bench.wait().1 {
+            Action::Call(Call::Find) => assert!(bench.now - start < DOUBT_BEFORE_MAX),
+            action => break assert_eq!(action, Action::Call(Call::Create)),
+        }
+    }
+    assert!(bench.now - start < 2 * MINUTE);
+}
+
 /// A link that makes this call on its way up.
 fn calling(call: Call) -> Bench {
-    let mut bench = Bench::starting(matches!(call, Call::Get | Call::Renew));
+    let held = matches!(call, Call::Get | Call::Renew);
+    let mut bench = Bench::starting(if held { Before::Held } else { Before::None });
     bench.wait();
     match call {
         Call::Create | Call::Get => {}
@@ -204,7 +230,7 @@ fn refused_credentials_wait_for_minutes() {
     for call in CALLS {
         let mut bench = calling(call);
         for _ in 0..2 {
-            bench.trouble(Trouble::NoToken, Action::Close(Reason::Token));
+            bench.trouble(Trouble::NoToken(Some(REFUSED_PAUSE)), Action::Close(Reason::Token));
             let next = if call == Call::Create { Call::Create } else { again(call) };
             bench.wait_exactly(REFUSED_PAUSE, Action::Call(next));
         }
@@ -237,7 +263,7 @@ fn a_server_that_asks_for_patience_gets_it() {
             bench.wait_between(min, max, Action::Call(again(call)));
 
             let mut bench = calling(call);
-            bench.trouble(Trouble::NoTokenNow(asked), Action::Close(Reason::Token));
+            bench.trouble(Trouble::NoToken(asked), Action::Close(Reason::Token));
             bench.wait_between(min, max, Action::Call(if call == Call::Create { call } else { again(call) }));
         }
     }

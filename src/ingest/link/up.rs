@@ -170,21 +170,21 @@ impl Link {
             return Action::CallAnew(Call::Renew);
         }
         let patience = match trouble {
-            Trouble::Later(after) | Trouble::NoTokenNow(after) => {
-                after.map(|after| after.min(RETRY_AFTER_MAX))
-            }
-            Trouble::NoToken | Trouble::Refused => Some(REFUSED_PAUSE),
+            Trouble::Later(after) | Trouble::NoToken(after) => after.map(|after| after.min(RETRY_AFTER_MAX)),
+            Trouble::Refused => Some(REFUSED_PAUSE),
             _ => None,
         };
+        let patient_until = patience.map(|patience| now + patience);
         let expired = held.expires_at.is_some_and(|expires_at| now >= expires_at);
         // Where calls are to wait, or no token is to be had, another link would not come up.
-        let hopeless = matches!(trouble, Trouble::NoToken | Trouble::NoTokenNow(_) | Trouble::Later(_));
+        let hopeless = matches!(trouble, Trouble::NoToken(_) | Trouble::Later(_));
         if trouble == Trouble::Gone || expired && !hopeless {
             return self.lose();
         }
         let retry_at = held.retry_renewal_at(now);
-        self.patient_until = patience.map(|patience| now + patience);
-        up.renewal = Renewal::Due(self.patient_until.map_or(retry_at, |until| until.max(retry_at)));
+        up.renewal = Renewal::Due(patient_until.map_or(retry_at, |until| until.max(retry_at)));
+        // A token that cannot be had is no reason to wait: the one in use may be good for all else.
+        self.patient_until = patient_until.filter(|_| !matches!(trouble, Trouble::NoToken(_)));
         Action::None
     }
 

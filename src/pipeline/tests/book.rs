@@ -150,6 +150,27 @@ fn a_stem_that_ends_like_a_unit_makes_no_unit_of_the_info_family() {
 }
 
 #[test]
+fn a_text_named_like_a_label_of_another_row_makes_no_series_come_twice() {
+    let rows = [
+        r#"{"keys":{"skill":"x"},"measures":{"site":"y","a":"1"},"eventAction":"UPSERT","payloadType":"LIVE"}"#,
+        r#"{"keys":{"site":"y"},"measures":{"skill":"x","a":"2"},"eventAction":"UPSERT","payloadType":"LIVE"}"#,
+    ];
+    let mut bench = Bench::new();
+    for frame in rows.iter().chain(&rows) {
+        bench.apply(frame).unwrap();
+        assert_eq!(read_everywhere(&bench).len(), bench.series());
+    }
+    assert_eq!(
+        bench.samples(),
+        [
+            r#"axp_queue_itd_a{account_id="EZCLTR",site="y"} 2"#,
+            r#"axp_queue_itd_a{account_id="EZCLTR",skill="x"} 1"#
+        ]
+    );
+    assert_eq!(bench.rejected("label_collision"), 3, "all but the first, which had no label against it yet");
+}
+
+#[test]
 fn every_reading_of_an_event_that_was_read_has_one_outcome() {
     let mut bench = Bench::new();
     bench.live("q", r#"{"a":"1","b":"x","a":"2","agentFirstName":"Ada","c":null,"d":{}}"#);

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use super::{ColumnId, RowId, STATE_LABEL, Table};
+use super::{ColumnId, RowId, Table};
 use crate::config::Kind;
 use crate::label::labels::Labels;
 use crate::reject::RowReject;
-use crate::table::column::Slot;
-use crate::table::row::Standing;
+use crate::table::column::Column;
+use crate::table::row::{STATE_LABEL, Standing};
 
 impl Table {
     /// Gives a row its labels, or hides it for the reason why it has none.
@@ -21,19 +21,16 @@ impl Table {
     /// the row then waits for its place.
     pub fn place(&mut self, id: RowId, labels: Result<Labels, RowReject>) -> Result<(), RowReject> {
         let unchanged = |labels: &Labels| {
-            self.row(id).is_some_and(|row| row.standing == Standing::Shown && row.labels == *labels)
+            self.row(id).is_some_and(|row| row.standing == Standing::Shown && row.face.labels == *labels)
         };
         if labels.as_ref().is_ok_and(unchanged) {
             return Ok(());
-        }
-        if self.row(id).is_some_and(|row| row.standing == Standing::Shown) {
-            self.shape += 1;
         }
         self.leave(id);
         let labels = match labels {
             Ok(labels) => labels,
             Err(reject) => {
-                self.clear_values(id);
+                self.clear_where(id, |column| !column.spec.promoted);
                 let hidden = if reject == RowReject::Relabel { Standing::Dropped } else { Standing::Refused };
                 if let Some(row) = self.row_mut(id) {
                     row.set_labels(Labels::new());
@@ -42,12 +39,13 @@ impl Table {
                 return Err(reject);
             }
         };
+        self.claim_names(&labels);
         if labels.contains(STATE_LABEL) {
-            self.clear_where(id, |kind| kind == Kind::State);
+            self.clear_where(id, |column| column.spec.kind == Kind::State);
         }
         let Some(row) = self.rows.get_mut(id).and_then(Option::as_mut) else { return Ok(()) };
         row.set_labels(labels);
-        let text = Arc::clone(&row.text);
+        let text = Arc::clone(&row.face.text);
         if self.shown.contains_key(&text) {
             row.standing = Standing::Waiting;
             self.waiting.entry(text).or_default().push(id);
@@ -57,20 +55,38 @@ impl Table {
         Ok(())
     }
 
+    /// Takes the names of labels from the texts of all rows, for good. Where one row had a
+    /// name as a label and another as a text, both could come to the same info series.
+    fn claim_names(&mut self, labels: &Labels) {
+        for index in 0..self.columns.len() {
+            let Some(column) = self.columns.get_mut(index) else { continue };
+            let is_text = column.is_text() && !column.spec.promoted;
+            if !is_text || column.is_label || !labels.contains(&column.spec.field) {
+                continue;
+            }
+            column.is_label = true;
+            let Ok(column) = ColumnId::try_from(index) else { continue };
+            for id in 0..self.rows.len() {
+                if self.clear(id, column) {
+                    self.rebuild_info(id);
+                }
+            }
+        }
+    }
+
     /// Shows a row under its labels, which nobody else has.
     fn show(&mut self, text: Arc<str>, id: RowId) {
         self.shown.insert(text, id);
+        self.order.take();
+        self.rebuild_info(id);
         let Some(Some(row)) = self.rows.get_mut(id) else { return };
         row.standing = Standing::Shown;
-        row.rebuild_info(&self.columns);
         if row.info_texts > 0 {
             self.series += 1;
             self.infos += 1;
         }
-        for column in &mut self.columns {
-            if let Slot::Cell(slot) = column.slot
-                && self.cells.get(id * self.stride + slot).is_some_and(|cell| !cell.is_nan())
-            {
+        for column in self.columns.iter_mut().filter(|column| !column.is_text()) {
+            if self.cells.get(id * self.stride + column.slot).is_some_and(|cell| !cell.is_nan()) {
                 column.shown += 1;
                 self.series += column.weight();
             }
@@ -81,7 +97,7 @@ impl Table {
     /// values, and their places, it keeps.
     pub(super) fn leave(&mut self, id: RowId) {
         let Some(Some(row)) = self.rows.get_mut(id) else { return };
-        let text = Arc::clone(&row.text);
+        let text = Arc::clone(&row.face.text);
         let standing = row.standing;
         if standing == Standing::Waiting
             && let Some(line) = self.waiting.get_mut(&text)
@@ -98,15 +114,14 @@ impl Table {
                 self.series -= 1;
                 self.infos -= 1;
             }
-            for column in &mut self.columns {
-                if let Slot::Cell(slot) = column.slot
-                    && self.cells.get(id * self.stride + slot).is_some_and(|cell| !cell.is_nan())
-                {
+            for column in self.columns.iter_mut().filter(|column| !column.is_text()) {
+                if self.cells.get(id * self.stride + column.slot).is_some_and(|cell| !cell.is_nan()) {
                     column.shown -= 1;
                     self.series -= column.weight();
                 }
             }
             self.shown.remove(&text);
+            self.order.take();
             self.show_next(&text);
         }
     }
@@ -123,16 +138,12 @@ impl Table {
         }
     }
 
-    /// Removes all values of a row but its promoted texts.
-    pub(super) fn clear_values(&mut self, id: RowId) {
-        self.clear_where(id, |_| true);
-    }
-
-    fn clear_where(&mut self, id: RowId, goes: impl Fn(Kind) -> bool) {
+    /// Removes the values of a row in the columns that `goes` names.
+    pub(super) fn clear_where(&mut self, id: RowId, goes: impl Fn(&Column) -> bool) {
         for index in 0..self.columns.len() {
-            let goes =
-                self.columns.get(index).is_some_and(|column| !column.spec.promoted && goes(column.spec.kind));
-            if let (true, Ok(column)) = (goes, ColumnId::try_from(index)) {
+            if let (true, Ok(column)) =
+                (self.columns.get(index).is_some_and(&goes), ColumnId::try_from(index))
+            {
                 self.clear(id, column);
             }
         }

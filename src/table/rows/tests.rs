@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::Kind;
 use crate::label::labels::Labels;
+use crate::reject::ReadingReject;
+use crate::table::row::Standing;
 
 fn spec(kind: Kind, name: &str) -> ColumnSpec {
     ColumnSpec {
@@ -113,7 +116,7 @@ fn a_label_of_the_row_is_never_doubled() {
     assert_eq!(table.set_text(id, text, "8"), Err(ReadingReject::LabelCollision));
     assert_eq!(table.set_text(id, text, "7"), Ok(true));
     table.rebuild_info(id);
-    assert_eq!(table.row(id).unwrap().info, r#"agent_id="7",state="x""#);
+    assert_eq!(table.row(id).unwrap().face.info, r#"agent_id="7",state="x""#);
 }
 
 proptest! {
@@ -146,11 +149,11 @@ proptest! {
             let (mut series, mut places) = (0, 0);
             for (id, row) in table.rows.iter().enumerate().filter_map(|(id, row)| Some((id, row.as_ref()?))) {
                 let is_shown = row.standing == Standing::Shown;
-                let texts = row.texts.iter().flatten().count();
+                let texts = usize::from(table.text(id, 3).is_some());
                 places += texts;
                 series += usize::from(is_shown && texts > 0);
                 for column in table.columns() {
-                    if let Slot::Cell(slot) = column.slot && !table.cell(id, slot).is_nan() {
+                    if !column.is_text() && !table.cell(id, column.slot).is_nan() {
                         places += column.weight();
                         series += if is_shown { column.weight() } else { 0 };
                     }
@@ -160,7 +163,7 @@ proptest! {
             prop_assert_eq!(shared.series.taken(), places);
             prop_assert!(places <= limit);
             prop_assert_eq!(shared.rows.taken(), table.rows_held());
-            let mut texts: Vec<_> = table.shown().map(|(_, row)| Arc::clone(&row.text)).collect();
+            let mut texts: Vec<_> = table.shown().map(|(_, row)| Arc::clone(&row.face.text)).collect();
             let before = texts.len();
             texts.dedup();
             prop_assert_eq!(texts.len(), before);

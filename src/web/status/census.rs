@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use super::document::LabelDocument;
 use crate::ingest::api::unix_seconds;
 use crate::pipeline::{SharedTable, read_table};
-use crate::table::column::Slot;
+use crate::table::column::Column;
 use crate::table::row::Standing;
+use crate::table::rows::ColumnId;
 
 /// How often labels are counted.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -83,20 +84,15 @@ fn count(tables: &[SharedTable]) -> Vec<LabelDocument> {
 /// Counts some rows; gives where the next begin, if there are any.
 fn count_bite(table: &SharedTable, begin: usize, values: &mut Values) -> Option<usize> {
     let table = read_table(table);
-    let texts: Vec<(&str, usize)> = table
-        .columns()
-        .iter()
-        .filter_map(|column| match column.slot {
-            Slot::Text(slot) if !column.spec.promoted => Some((&*column.spec.field, slot)),
-            _ => None,
-        })
-        .collect();
+    let is_text = |column: &Column| column.is_text() && !column.spec.promoted;
+    let columns = (0..).zip(table.columns()).filter(|(_, column)| is_text(column));
+    let texts: Vec<(&str, ColumnId)> = columns.map(|(id, column)| (&*column.spec.field, id)).collect();
     let end = (begin + BITE_ROWS).min(table.places_end());
-    let rows = (begin..end).filter_map(|id| table.row(id)).filter(|row| row.standing == Standing::Shown);
-    for row in rows {
-        row.labels.iter().for_each(|(label, value)| values.add(label, value));
-        for (label, slot) in &texts {
-            if let Some(value) = row.text_at(*slot) {
+    let rows = (begin..end).filter_map(|id| Some((id, table.row(id)?)));
+    for (id, row) in rows.filter(|(_, row)| row.standing == Standing::Shown) {
+        row.face.labels.iter().for_each(|(label, value)| values.add(label, value));
+        for (label, column) in &texts {
+            if let Some(value) = table.text(id, *column) {
                 values.add(label, value);
             }
         }

@@ -19,7 +19,6 @@ use crate::pipeline::refusals::VALUE_BYTES_MAX;
 use crate::pipeline::report::{MeasureReport, Report};
 use crate::pipeline::{SharedTable, read_table};
 use crate::sink::queue::{QUEUE_BYTES_MAX, QueueGauge};
-use crate::table::column::Slot;
 use crate::table::places::Places;
 use crate::table::row::Standing;
 use crate::table::rows::{ColumnId, RowId, Table};
@@ -188,7 +187,7 @@ fn read_values(table: &SharedTable, report: &Report, documents: &mut [MeasureDoc
         let Some(column) = measure.column else { continue };
         if let Some(known) = locked.columns().get(column as usize) {
             document.series = known.shown * known.weight();
-            let has_none = matches!(known.slot, Slot::Cell(_)) && known.shown == 0;
+            let has_none = !known.is_text() && known.shown == 0;
             if !measure.personal && !has_none {
                 wanted.push((index, column));
             }
@@ -217,13 +216,14 @@ fn read_values(table: &SharedTable, report: &Report, documents: &mut [MeasureDoc
 
 /// What a row shows in a column; none where that is nothing.
 fn value(table: &Table, id: RowId, column: ColumnId) -> Option<ValueDocument> {
-    let row = table.row(id).filter(|row| row.standing == Standing::Shown)?;
-    let column = table.columns().get(column as usize)?;
+    table.row(id).filter(|row| row.standing == Standing::Shown)?;
     let text = |text: &str| ValueDocument::Text(clean_value(text, VALUE_BYTES_MAX).into_owned());
-    let cell = match column.slot {
-        Slot::Text(slot) => return row.text_at(slot).map(text),
-        Slot::Cell(slot) => Some(table.cell(id, slot)).filter(|cell| !cell.is_nan())?,
-    };
+    let known = table.columns().get(column as usize)?;
+    if known.is_text() {
+        return table.text(id, column).map(text);
+    }
+    let column = known;
+    let cell = Some(table.cell(id, column.slot)).filter(|cell| !cell.is_nan())?;
     match column.spec.kind {
         #[expect(clippy::float_cmp, reason = "a boolean is exactly 0 or 1")]
         Kind::Boolean => Some(ValueDocument::Boolean(cell == 1.0)),

@@ -24,7 +24,7 @@ fn a_renewal_that_failed_is_made_again_after_a_tenth_of_the_life() {
     assert_eq!(bench.wait_answering(), (LIFE / 10, Action::Call(Call::Renew)));
     bench.trouble(Trouble::Conflict, Action::None);
     assert_eq!(bench.wait_answering(), (LIFE / 10, Action::Call(Call::Renew)));
-    bench.trouble(Trouble::NoTokenNow(None), Action::None);
+    bench.trouble(Trouble::NoToken(None), Action::None);
     assert_eq!(bench.wait_answering(), (LIFE / 10, Action::Call(Call::Renew)));
 
     let mut bench = renewing(seconds(20));
@@ -83,7 +83,7 @@ fn what_expired_is_lost_unless_another_link_could_not_come_up() {
         bench.now += LIFE;
         bench.trouble(trouble, Action::Replace);
     }
-    for trouble in [Trouble::NoToken, Trouble::NoTokenNow(None), Trouble::Later(None)] {
+    for trouble in [Trouble::NoToken(Some(REFUSED_PAUSE)), Trouble::NoToken(None), Trouble::Later(None)] {
         let mut bench = renewing(LIFE);
         bench.now += LIFE;
         bench.trouble(trouble, Action::None);
@@ -93,10 +93,9 @@ fn what_expired_is_lost_unless_another_link_could_not_come_up() {
 #[test]
 fn patience_outlives_the_socket() {
     let cases = [
-        (Trouble::NoToken, REFUSED_PAUSE),
         (Trouble::Refused, REFUSED_PAUSE),
         (Trouble::Later(Some(seconds(400))), seconds(400)),
-        (Trouble::NoTokenNow(Some(seconds(86_400))), RETRY_AFTER_MAX),
+        (Trouble::Later(Some(seconds(86_400))), RETRY_AFTER_MAX),
     ];
     for (trouble, patience) in cases {
         let mut bench = renewing(LIFE);
@@ -110,6 +109,26 @@ fn patience_outlives_the_socket() {
         bench.tell(stands(Status::Active), Action::Call(Call::Token));
         bench.trouble(Trouble::Unknown, Action::Close(Reason::Subscription));
         bench.wait_between(seconds(1), seconds(4), Action::Call(Call::Get));
+    }
+}
+
+#[test]
+fn a_token_that_cannot_be_had_for_a_renewal_keeps_no_socket_that_breaks_from_being_opened_again() {
+    let cases = [(Some(REFUSED_PAUSE), REFUSED_PAUSE), (Some(seconds(86_400)), RETRY_AFTER_MAX)];
+    for (asked, patience) in cases {
+        let mut bench = renewing(LIFE);
+        bench.trouble(Trouble::NoToken(asked), Action::None);
+        assert_eq!(
+            bench.wait_answering(),
+            (patience, Action::Call(Call::Renew)),
+            "it is not asked for sooner"
+        );
+
+        let mut bench = renewing(LIFE);
+        bench.trouble(Trouble::NoToken(asked), Action::None);
+        bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
+        bench.wait_between(seconds(1), FIRST_PAUSE, Action::Call(Call::Get));
+        bench.come_back();
     }
 }
 

@@ -13,17 +13,12 @@ fn a_token_refused_by_the_websocket_is_replaced_at_once_but_once() {
     bench.go_authenticate();
     bench.tell(invalid, Action::Close(Reason::Authentication));
     bench.wait_exactly(Duration::ZERO, Action::CallAnew(Call::Get));
-    let mut paused = Duration::ZERO;
-    for _ in 0..8 {
+    for _ in 1..REFUSALS_MAX {
         bench.tell(stands(Status::Active), Action::Call(Call::Token));
         bench.go_authenticate();
         bench.tell(invalid, Action::Close(Reason::Authentication));
-        let (waited, action) = bench.wait();
-        assert_eq!(action, Action::CallAnew(Call::Get));
-        assert!(waited >= seconds(1));
-        paused += waited;
+        bench.wait_between(seconds(1), MINUTE, Action::CallAnew(Call::Get));
     }
-    assert!(paused > MINUTE, "{paused:?}");
 
     // A session that lasts forgives it.
     bench.come_back();
@@ -36,6 +31,35 @@ fn a_token_refused_by_the_websocket_is_replaced_at_once_but_once() {
     bench.go_authenticate();
     bench.tell(invalid, Action::Close(Reason::Authentication));
     bench.wait_exactly(Duration::ZERO, Action::CallAnew(Call::Get));
+}
+
+#[test]
+fn a_subscription_whose_tokens_the_websocket_never_takes_is_replaced() {
+    let invalid = Input::Authentication(Verdict::InvalidToken);
+    let unauthorized = Input::TurnedAway(Trouble::Unauthorized);
+    for (opened, input, reason) in [
+        (true, invalid, Reason::Authentication),
+        (true, Input::Expelled, Reason::Closed),
+        (false, unauthorized, Reason::Connect),
+    ] {
+        let mut bench = Bench::subscribed();
+        // The first one may be about the token alone.
+        for refusal in 0..=REFUSALS_MAX {
+            bench.tell(Input::Token, Action::Connect);
+            if opened {
+                bench.tell(Input::Opened, Action::Authenticate);
+            }
+            if refusal == REFUSALS_MAX {
+                break;
+            }
+            bench.tell(input, Action::Close(reason));
+            let (min, max) = if refusal == 0 { (0, 0) } else { (1, 60) };
+            bench.wait_between(seconds(min), seconds(max), Action::CallAnew(Call::Get));
+            bench.tell(stands(Status::Active), Action::Call(Call::Token));
+        }
+        bench.tell(input, Action::Abandon(reason));
+        bench.wait_between(seconds(1), MINUTE, Action::CallAnew(Call::Create));
+    }
 }
 
 #[test]
@@ -107,7 +131,7 @@ fn only_a_session_that_lasts_ends_the_backing_off_of_a_server_that_accepts_and_c
 /// The wait before the first ping with these intervals.
 fn ping_interval(configured: Duration, allowed: Option<Duration>) -> Duration {
     let now = Instant::now();
-    let mut bench = Bench { link: Link::new(Settings::new(configured), now, 1, false), now };
+    let mut bench = Bench { link: Link::new(Settings::new(configured), now, 1, Before::None), now };
     bench.wait();
     let standing = Standing { ping_interval: allowed, ..standing(Status::Active) };
     bench.tell(Input::Subscription(standing), Action::Call(Call::Token));
@@ -235,33 +259,6 @@ fn connect_again(bench: &mut Bench) {
 
 fn turned_away(trouble: Trouble) -> Input {
     Input::TurnedAway(trouble)
-}
-
-#[test]
-fn a_server_that_turns_us_away_for_the_token_gets_another_at_once_but_once() {
-    for (unwanted, reason) in
-        [(turned_away(Trouble::Unauthorized), Reason::Connect), (Input::Expelled, Reason::Closed)]
-    {
-        let mut bench = connecting();
-        let tell = |bench: &mut Bench| {
-            if matches!(unwanted, Input::Expelled) {
-                bench.tell(Input::Opened, Action::Authenticate);
-            }
-            bench.tell(unwanted, Action::Close(reason));
-        };
-        tell(&mut bench);
-        bench.wait_exactly(Duration::ZERO, Action::CallAnew(Call::Get));
-        let mut paused = Duration::ZERO;
-        for _ in 0..8 {
-            connect_again(&mut bench);
-            tell(&mut bench);
-            let (waited, action) = bench.wait();
-            assert_eq!(action, Action::CallAnew(Call::Get));
-            assert!(waited >= seconds(1));
-            paused += waited;
-        }
-        assert!(paused > MINUTE, "{paused:?}");
-    }
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn a_subscription_unknown_to_the_websocket_is_looked_at() {
 
 #[test]
 fn a_subscription_that_the_websocket_refuses_five_times_is_replaced() {
-    for verdict in [Verdict::ServerError, Verdict::UnknownSubscription] {
+    for verdict in [Verdict::ServerError, Verdict::UnknownSubscription, Verdict::Other] {
         let mut bench = Bench::authenticating();
         for _ in 1..REFUSALS_MAX {
             bench.tell(Input::Authentication(verdict), Action::Close(Reason::Authentication));
@@ -196,11 +196,45 @@ fn too_many_subscriptions_may_be_our_own() {
     bench.tell(stands(Status::Active), Action::Call(Call::Token));
 
     let mut bench = calling(Call::Create);
-    for _ in 0..3 {
+    for (min, max) in
+        [(seconds(1), FIRST_PAUSE), (REFUSED_PAUSE, REFUSED_PAUSE), (REFUSED_PAUSE, REFUSED_PAUSE)]
+    {
         bench.trouble(Trouble::Conflict, Action::Call(Call::Find));
         bench.tell(Input::NotFound, Action::Close(Reason::Subscription));
-        bench.wait_exactly(REFUSED_PAUSE, Action::Call(Call::Create));
+        bench.wait_between(min, max, Action::Call(Call::Create));
     }
+    // One that was had, and the next wait is a short one again.
+    bench.tell(stands(Status::Active), Action::Call(Call::Token));
+    bench.go_authenticate();
+    bench.tell(Input::Broken(Reason::Closed), Action::Close(Reason::Closed));
+    bench.wait();
+    bench.trouble(Trouble::Gone, Action::Call(Call::Create));
+    bench.trouble(Trouble::Conflict, Action::Call(Call::Find));
+    bench.tell(Input::NotFound, Action::Close(Reason::Subscription));
+    bench.wait_between(seconds(1), MINUTE, Action::Call(Call::Create));
+}
+
+#[test]
+fn only_a_wait_for_a_place_ends_when_one_is_free() {
+    let crowded = || {
+        let mut bench = calling(Call::Create);
+        for _ in 0..2 {
+            bench.trouble(Trouble::Conflict, Action::Call(Call::Find));
+            bench.tell(Input::NotFound, Action::Close(Reason::Subscription));
+            bench.wait();
+        }
+        bench
+    };
+    let mut bench = crowded();
+    bench.trouble(Trouble::Conflict, Action::Call(Call::Find));
+    bench.tell(Input::NotFound, Action::Close(Reason::Subscription));
+    bench.link.place_freed(bench.now);
+    bench.wait_between(seconds(1), MINUTE, Action::Call(Call::Create));
+
+    let mut bench = crowded();
+    bench.trouble(Trouble::Refused, Action::Close(Reason::Subscription));
+    bench.link.place_freed(bench.now);
+    bench.wait_exactly(REFUSED_PAUSE, Action::Call(Call::Create));
 }
 
 #[test]
@@ -222,7 +256,7 @@ fn making_subscriptions_again_and_again_waits() {
     assert_eq!(bench.wait().1, Action::Call(Call::Create));
     assert_eq!(bench.now - start, CREATIONS_WINDOW);
 
-    // The link that takes over counts on; creations that failed do not count.
+    // The link that takes over counts on.
     let mut successor = bench.link.successor(bench.now, 8);
     assert_eq!(successor.handle(Input::Tick, bench.now), Action::Call(Call::Create));
     successor.handle(stands(Status::Active), bench.now);
@@ -232,19 +266,55 @@ fn making_subscriptions_again_and_again_waits() {
 }
 
 #[test]
-fn creations_that_failed_do_not_count() {
-    let mut bench = calling(Call::Create);
-    let start = bench.now;
-    for _ in 0..4 {
-        bench.trouble(Trouble::Unknown, Action::Close(Reason::Subscription));
-        loop {
-            bench.wait_between(seconds(1), MINUTE, Action::Call(Call::Find));
-            if bench.link.handle(Input::NotFound, bench.now) == Action::Call(Call::Create) {
-                break;
+fn creations_that_ended_in_the_dark_count_as_made() {
+    // Whether they are looked for in vain or cannot be looked for at all.
+    for vain in [Input::NotFound, Input::Trouble(Trouble::Refused)] {
+        let mut bench = calling(Call::Create);
+        let start = bench.now;
+        for made in 1..=CREATIONS_MAX {
+            bench.trouble(Trouble::Unknown, Action::Close(Reason::Subscription));
+            loop {
+                bench.wait_between(seconds(1), MINUTE, Action::Call(Call::Find));
+                match bench.link.handle(vain, bench.now) {
+                    Action::Call(Call::Create) => break assert!(made < CREATIONS_MAX),
+                    _ if bench.now - start > CREATIONS_WINDOW / 2 => panic!("it waits for too long"),
+                    _ if made == CREATIONS_MAX && bench.link.deadline() == Some(start + CREATIONS_WINDOW) => {
+                        break;
+                    }
+                    action => assert_eq!(action, Action::None),
+                }
             }
         }
+        assert_eq!(bench.wait().1, Action::Call(Call::Create));
+        assert_eq!(bench.now - start, CREATIONS_WINDOW);
     }
-    assert!(bench.now - start < CREATIONS_WINDOW);
+}
+
+#[test]
+fn a_creation_that_is_found_counts_once() {
+    let mut bench = calling(Call::Create);
+    for _ in 0..2 {
+        bench.trouble(Trouble::Unknown, Action::Close(Reason::Subscription));
+        assert_eq!(bench.wait().1, Action::Call(Call::Find));
+        bench.tell(stands(Status::Active), Action::Call(Call::Token));
+        bench.trouble(Trouble::Unknown, Action::Close(Reason::Subscription));
+        assert_eq!(bench.wait().1, Action::Call(Call::Get));
+        bench.trouble(Trouble::Gone, Action::Call(Call::Create));
+    }
+    bench.tell(stands(Status::Active), Action::Call(Call::Token));
+    bench.trouble(Trouble::Unknown, Action::Close(Reason::Subscription));
+    bench.wait();
+    bench.trouble(Trouble::Gone, Action::Call(Call::Create));
+}
+
+#[test]
+fn what_was_never_sent_is_neither_looked_for_nor_counted() {
+    let mut bench = calling(Call::Create);
+    for _ in 0..4 * CREATIONS_MAX {
+        bench.trouble(Trouble::NotSent, Action::Close(Reason::Subscription));
+        bench.wait_between(seconds(1), MINUTE, Action::Call(Call::Create));
+    }
+    bench.tell(stands(Status::Active), Action::Call(Call::Token));
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use super::connection::Arrival;
-use super::fault::{Chances, up_to};
+use super::fault::{Chances, one_of, up_to};
 use super::subscription::Answer;
 use super::world::World;
 use super::*;
 use crate::config::{Personal, Producer};
-use crate::ingest::link::{Call, Trouble};
+use crate::ingest::link::Call;
 use crate::label::relabel::Rules;
 use crate::parse::measures::Measures;
 use crate::parse::names::Names;
@@ -41,7 +41,7 @@ struct Way {
 #[derive(Debug, Clone, Copy)]
 enum Pending {
     Answer(Answer),
-    Socket(Option<usize>),
+    Socket(Result<usize, Input>),
 }
 
 pub(super) struct Carrier {
@@ -101,13 +101,15 @@ impl Carrier {
         let start = Instant::now();
         let mut world = World::new(seed, start, chances_from);
         let (pipeline, table) = pipeline(telemetry);
-        let work_every = super::fault::one_of(&[2, 10, 40, 150], &mut world.random);
-        let held = world.random.random_ratio(1, 4);
+        let work_every = one_of(&[2, 10, 40, 150], &mut world.random);
+        let before = one_of(&[Before::None, Before::None, Before::Lost, Before::Held], &mut world.random);
+        // What was is gone, or was never made, or is still there.
+        let left = (before != Before::None && world.random.random()).then(|| world.leave_behind());
+        let held = Way { subscription: left.filter(|_| before == Before::Held), ..Way::default() };
         Self {
-            session: Session::new(Settings::new(PING), start, seed, held),
+            session: Session::new(Settings::new(PING), start, seed, before),
             world,
-            // What is held from before may be no more.
-            ways: Default::default(),
+            ways: [held, Way::default()],
             pipeline,
             table,
             follows: Slot::A,
@@ -210,17 +212,12 @@ impl Carrier {
             }
             Pending::Answer(Answer::NotFound) => Input::NotFound,
             Pending::Answer(Answer::Token) => Input::Token,
-            Pending::Answer(Answer::Trouble(trouble)) => {
-                if trouble == Trouble::NoToken {
-                    self.world.refused_until = Some(self.world.now + Duration::from_secs(300));
-                }
-                Input::Trouble(trouble)
-            }
-            Pending::Socket(Some(id)) => {
+            Pending::Answer(Answer::Trouble(trouble)) => Input::Trouble(trouble),
+            Pending::Socket(Ok(id)) => {
                 self.way(slot).socket = Some(id);
                 Input::Opened
             }
-            Pending::Socket(None) => Input::Broken(Reason::Connect),
+            Pending::Socket(Err(instead)) => instead,
         };
         self.tell(slot, input);
     }
@@ -233,7 +230,7 @@ impl Carrier {
             let input = match arrival {
                 Arrival::Verdict(verdict) => Input::Authentication(verdict),
                 Arrival::Pong => Input::Pong,
-                Arrival::Closed => Input::Broken(Reason::Closed),
+                Arrival::Closed(ending) => ending,
                 Arrival::Frame(text) => {
                     self.apply(slot, &text);
                     Input::Event
@@ -400,7 +397,7 @@ impl Carrier {
         };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small counts")]
         let value = |id| table.cell(id, 0) as u64;
-        table.shown().map(|(id, row)| (queue(&row.text), value(id))).collect()
+        table.shown().map(|(id, row)| (queue(&row.face.text), value(id))).collect()
     }
 
     pub(super) fn describe(&self) -> String {

@@ -8,7 +8,8 @@ use rand::RngExt;
 use super::fault::{Fault, one_of, up_to};
 use super::subscription::Endpoint;
 use super::world::World;
-use crate::ingest::link::{Status, Verdict};
+use crate::ingest::link::{Input, Status, Trouble, Verdict};
+use crate::ingest::session::Reason;
 
 /// The longest pause between two events of a snapshot; a longer one would end it.
 const SNAPSHOT_GAP_MAX: Duration = Duration::from_secs(8);
@@ -43,7 +44,8 @@ pub(super) enum Arrival {
     Verdict(Verdict),
     Frame(String),
     Pong,
-    Closed,
+    /// It is gone, as this says.
+    Closed(Input),
 }
 
 impl Connection {
@@ -61,12 +63,17 @@ impl Connection {
 }
 
 impl World {
-    /// Opens a websocket; when that is done, and which it is.
-    pub(super) fn connect(&mut self) -> (Instant, Option<usize>) {
+    /// Opens a websocket; when that is done, and which it is or what comes instead.
+    pub(super) fn connect(&mut self) -> (Instant, Result<usize, Input>) {
         self.count(Endpoint::Connect);
         let opened_at = self.now + up_to(Duration::from_millis(500), &mut self.random);
         if self.strikes(Fault::NoSocket) {
-            return (opened_at, None);
+            return (opened_at, Err(Input::Broken(Reason::Connect)));
+        }
+        if self.strikes(Fault::TurnedAway) {
+            let later = Trouble::Later(self.patience());
+            let troubles = [Trouble::Unauthorized, Trouble::Refused, Trouble::Gone, Trouble::Unknown, later];
+            return (opened_at, Err(Input::TurnedAway(one_of(&troubles, &mut self.random))));
         }
         self.connections.push(Some(Connection {
             subscription: None,
@@ -81,7 +88,7 @@ impl World {
             withheld: false,
             last_ping: opened_at,
         }));
-        (opened_at, Some(self.connections.len() - 1))
+        (opened_at, Ok(self.connections.len() - 1))
     }
 
     pub(super) fn connection(&mut self, id: usize) -> Option<&mut Connection> {
@@ -106,6 +113,9 @@ impl World {
         let known = !stands.gone && stands.status(now) == Status::Active;
         if self.strikes(Fault::NoVerdict) {
             return;
+        }
+        if self.strikes(Fault::ClosedAtOnce) {
+            return self.close(id);
         }
         let refusals = [
             (Fault::InvalidToken, Verdict::InvalidToken),
@@ -160,8 +170,7 @@ impl World {
                     subscription.gone || subscription.status(now) != Status::Active
                 });
             if expired || connection.close_at.is_some_and(|at| now >= at) {
-                self.send(id, Arrival::Closed);
-                self.connections[id] = None;
+                self.close(id);
             } else if connection.snapshot_at.is_some_and(|at| now >= at) && !connection.withheld {
                 connection.snapshot_at = None;
                 self.send_snapshot(id);
@@ -230,10 +239,23 @@ impl World {
     pub(super) fn close_all(&mut self, closes: impl Fn(&Connection) -> bool) {
         for id in 0..self.connections.len() {
             if self.connections[id].as_ref().is_some_and(&closes) {
-                self.send(id, Arrival::Closed);
-                self.connections[id] = None;
+                self.close(id);
             }
         }
+    }
+
+    fn close(&mut self, id: usize) {
+        let ending = if self.strikes(Fault::Expelled) {
+            Input::Expelled
+        } else if self.strikes(Fault::Oversized) {
+            Input::Broken(Reason::Oversized)
+        } else if self.strikes(Fault::Protocol) {
+            Input::Broken(Reason::Protocol)
+        } else {
+            Input::Broken(Reason::Closed)
+        };
+        self.send(id, Arrival::Closed(ending));
+        self.connections[id] = None;
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) enum Fault {
     Refused,
     /// A token that should do is not taken.
     Unauthorized,
+    /// A call reaches nobody.
+    NotSent,
     /// A call is to be made later.
     Later,
     /// A call is not done and fails.
@@ -36,6 +38,8 @@ pub(super) enum Fault {
     NotRevived,
     /// The websocket cannot be opened.
     NoSocket,
+    /// The request for a websocket is answered otherwise.
+    TurnedAway,
     /// The websocket refuses the token.
     InvalidToken,
     /// The websocket does not know the subscription.
@@ -46,6 +50,8 @@ pub(super) enum Fault {
     ConstraintViolation,
     /// The websocket does not answer to authentication.
     NoVerdict,
+    /// The websocket is closed instead of an answer to authentication.
+    ClosedAtOnce,
     /// The websocket is closed soon after it was accepted.
     ClosedSoon,
     /// The websocket falls silent some time.
@@ -58,6 +64,12 @@ pub(super) enum Fault {
     SlowSnapshot,
     /// All websockets are closed.
     CloseAll,
+    /// What closes a websocket is the server's policy.
+    Expelled,
+    /// What closes a websocket is a message over the limit.
+    Oversized,
+    /// What closes a websocket is a frame that is not of the protocol.
+    Protocol,
     /// The subscriptions vanish.
     Vanish,
     /// The subscriptions become INACTIVE.
@@ -67,11 +79,12 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 28] = [
+    pub(super) const ALL: [Self; 34] = [
         Self::NoToken,
         Self::NoTokenNow,
         Self::Refused,
         Self::Unauthorized,
+        Self::NotSent,
         Self::Later,
         Self::NotDone,
         Self::AnswerLost,
@@ -82,17 +95,22 @@ impl Fault {
         Self::NotExtended,
         Self::NotRevived,
         Self::NoSocket,
+        Self::TurnedAway,
         Self::InvalidToken,
         Self::UnknownSubscription,
         Self::ServerError,
         Self::ConstraintViolation,
         Self::NoVerdict,
+        Self::ClosedAtOnce,
         Self::ClosedSoon,
         Self::FallsSilent,
         Self::Stalls,
         Self::NoEvents,
         Self::SlowSnapshot,
         Self::CloseAll,
+        Self::Expelled,
+        Self::Oversized,
+        Self::Protocol,
         Self::Vanish,
         Self::Deactivate,
         Self::Sleep,

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::fault::{Fault, one_of, up_to};
 use super::world::World;
-use crate::ingest::link::{Call, Standing, Status, Trouble};
+use crate::ingest::link::{Call, REFUSED_PAUSE, RETRY_AFTER_MAX, Standing, Status, Trouble};
 
+/// How long a leftover of an earlier run is worth looking for.
+const LEFTOVER_WORTH: Duration = Duration::from_secs(60);
 /// How long a call may take before its caller gives it up.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const TOKEN_LIFE: Duration = Duration::from_secs(900);
@@ -20,7 +22,8 @@ pub(super) struct Subscription {
     pub(super) expires_at: Instant,
     pub(super) endpoint_allowed: bool,
     pub(super) gone: bool,
-    made_at: Instant,
+    /// What could not be looked for until then may be given up.
+    worth_until: Instant,
     /// We asked for its end, or could not look for it.
     pub(super) given_up: bool,
 }
@@ -64,28 +67,42 @@ impl World {
         self.token_until = None;
     }
 
-    fn patience(&mut self) -> Option<Duration> {
+    /// An earlier run has left a subscription behind.
+    pub(super) fn leave_behind(&mut self) -> usize {
+        let id = self.create();
+        self.subscriptions[id].worth_until = self.now + LEFTOVER_WORTH;
+        id
+    }
+
+    pub(super) fn patience(&mut self) -> Option<Duration> {
         one_of(&[None, Some(0), Some(7), Some(120), Some(100_000)], &mut self.random).map(Duration::from_secs)
     }
 
-    /// A token, from the server or as it is in use.
-    fn token(&mut self) -> Result<(), Trouble> {
-        if self.token_until.is_some_and(|until| self.now < until) {
+    /// A token, as all feeds share it: the one in use, for most of its life, or one asked for now.
+    fn token(&mut self, fresh: bool) -> Result<(), Trouble> {
+        let left = self.token_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(self.now));
+        if !fresh && left > TOKEN_LIFE / 5 {
             return Ok(());
         }
+        self.ask_for_token().or_else(|trouble| if fresh || left.is_zero() { Err(trouble) } else { Ok(()) })
+    }
+
+    /// Asks for a token, unless it is remembered that there is none.
+    fn ask_for_token(&mut self) -> Result<(), Trouble> {
+        if let Some(until) = self.no_token_until.filter(|until| self.now < *until) {
+            return Err(Trouble::NoToken(Some(until - self.now)));
+        }
         self.count(Endpoint::Token);
-        assert!(
-            self.refused_until.is_none_or(|until| self.now >= until),
-            "refused credentials are tried again too early"
-        );
-        if self.strikes(Fault::NoToken) {
-            return Err(Trouble::NoToken);
-        }
-        if self.strikes(Fault::NoTokenNow) {
-            return Err(Trouble::NoTokenNow(self.patience()));
-        }
-        self.token_until = Some(self.now + TOKEN_LIFE * 4 / 5);
-        Ok(())
+        let wait = if self.strikes(Fault::NoToken) {
+            REFUSED_PAUSE
+        } else if self.strikes(Fault::NoTokenNow) {
+            self.patience().unwrap_or_default().clamp(Duration::from_secs(1), RETRY_AFTER_MAX)
+        } else {
+            self.token_until = Some(self.now + TOKEN_LIFE);
+            return Ok(());
+        };
+        self.no_token_until = Some(self.now + wait);
+        Err(Trouble::NoToken(Some(wait)))
     }
 
     /// Makes a call for `held`; when its answer arrives, and what it is. `others` are the
@@ -98,10 +115,7 @@ impl World {
     ) -> (Instant, Answer) {
         let longest = if self.strikes(Fault::SlowAnswer) { CALL_TIMEOUT } else { Duration::from_millis(500) };
         let answered_at = self.now + up_to(longest, &mut self.random);
-        if call == Call::Renew {
-            self.forget_token();
-        }
-        if let Err(trouble) = self.token() {
+        if let Err(trouble) = self.token(call == Call::Renew) {
             return (answered_at, Answer::Trouble(trouble));
         }
         let endpoint = match call {
@@ -111,6 +125,9 @@ impl World {
             Call::Get => Endpoint::Get,
             Call::Renew => Endpoint::Renew,
         };
+        if self.strikes(Fault::NotSent) {
+            return (answered_at, Answer::Trouble(Trouble::NotSent));
+        }
         self.count(endpoint);
         if let Some(trouble) = self.trouble(call) {
             if call == Call::Find && trouble == Trouble::Refused {
@@ -181,9 +198,8 @@ impl World {
     }
 
     fn create(&mut self) -> usize {
-        // What could not be looked for until it expired may be given up.
         for subscription in &mut self.subscriptions {
-            subscription.given_up |= self.now - subscription.made_at >= TOKEN_LIFE;
+            subscription.given_up |= self.now >= subscription.worth_until;
         }
         let pending = self.strikes(Fault::Pending);
         let settles_in = up_to(Duration::from_secs(300), &mut self.random);
@@ -194,7 +210,7 @@ impl World {
             expires_at: self.now + self.actual_life(),
             endpoint_allowed,
             gone: false,
-            made_at: self.now,
+            worth_until: self.now + TOKEN_LIFE,
             given_up: false,
         });
         self.subscriptions.len() - 1

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::ingest::link::{Call, Standing, Status, Trouble};
+use crate::ingest::link::{Before, Call, Standing, Status, Trouble};
 
 const ACTIVE: Input = Input::Subscription(Standing {
     status: Status::Active,
@@ -15,6 +15,7 @@ const CLOSED: Input = Input::Broken(Reason::Closed);
 
 struct Bench {
     session: Session,
+    start: Instant,
     now: Instant,
 }
 
@@ -23,7 +24,7 @@ impl Bench {
     fn up() -> Self {
         let now = Instant::now();
         let settings = Settings::new(Duration::from_secs(30));
-        let mut bench = Self { session: Session::new(settings, now, 3, false), now };
+        let mut bench = Self { session: Session::new(settings, now, 3, Before::None), start: now, now };
         bench.bring_up(Slot::A);
         bench.tell(Slot::A, Input::SnapshotClosed, Action::None);
         bench
@@ -136,6 +137,24 @@ fn where_the_new_link_loses_its_subscription_too_the_old_one_stays() {
     bench.bring_up(Slot::B);
     let taken_over = bench.session.handle(Slot::B, Input::SnapshotClosed, bench.now);
     assert_eq!(taken_over, (Slot::A, Action::Abandon(Reason::Replaced)));
+}
+
+#[test]
+fn where_the_old_link_breaks_its_place_is_taken_soon() {
+    let mut bench = Bench::taking_over();
+    // The account is at its limit, and the old link's subscription is one of those.
+    let mut waits = 0;
+    while bench.now < bench.start + Duration::from_secs(1000) {
+        assert_eq!(bench.wait_for_call(Slot::B), Call::Create);
+        bench.tell(Slot::B, Input::Trouble(Trouble::Conflict), Action::Call(Call::Find));
+        bench.tell(Slot::B, Input::NotFound, Action::Close(Reason::Subscription));
+        waits += 1;
+    }
+    assert!((3..6).contains(&waits), "{waits}");
+    bench.tell(Slot::A, CLOSED, Action::Abandon(Reason::Closed));
+    let closed_at = bench.now;
+    assert_eq!(bench.wait_for_call(Slot::B), Call::Create);
+    assert!(bench.now - closed_at <= Duration::from_secs(60), "{:?}", bench.now - closed_at);
 }
 
 #[test]

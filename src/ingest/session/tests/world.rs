@@ -27,10 +27,10 @@ pub(super) struct World {
     pub(super) arrivals: Vec<(Instant, usize, Arrival)>,
     pub(super) rows: BTreeMap<u64, u64>,
     pub(super) requests: Vec<(Instant, Endpoint)>,
-    /// The token that the client holds is used until then.
+    /// When the token that the client holds ends.
     pub(super) token_until: Option<Instant>,
-    /// No request for a token may come before.
-    pub(super) refused_until: Option<Instant>,
+    /// Until when the client remembers that there is none.
+    pub(super) no_token_until: Option<Instant>,
     pub(super) life: Option<Duration>,
     pub(super) ping_interval: Option<Duration>,
     pub(super) closes_expired: bool,
@@ -51,7 +51,7 @@ impl World {
             rows: BTreeMap::new(),
             requests: Vec::new(),
             token_until: None,
-            refused_until: None,
+            no_token_until: None,
             life: one_of(&lives, &mut random).map(Duration::from_secs),
             ping_interval: one_of(&[None, Some(300), Some(60), Some(20)], &mut random)
                 .map(Duration::from_secs),
@@ -104,7 +104,6 @@ impl World {
             for subscription in &mut self.subscriptions {
                 subscription.expires_at = subscription.expires_at.checked_sub(time).unwrap_or(now);
             }
-            self.refused_until = None;
         }
         slept
     }

@@ -1,0 +1,269 @@
+//! A file that lines are appended to.
+//!
+//! It holds whole lines only: what a write that failed left of a line is cut off, as is what a
+//! crash left when the file is opened again. It is new at `rotate_bytes`: the full one becomes
+//! `….1`, that `….2` and so on, and what is beyond `rotate_keep` is deleted. One that somebody
+//! else moved or deleted is made anew with the next lines; one that somebody else emptied is
+//! gone on with. No link is followed in its place.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::load::last_line_end;
+
+/// Mode of a new file: it may hold personal data.
+const FILE_MODE: u32 = 0o640;
+/// How much is read at once to find where the last whole line ends.
+const LOOK_BYTES: usize = 64 << 10;
+
+/// A file that grows by lines.
+#[derive(Debug)]
+pub(super) struct LineFile {
+    path: PathBuf,
+    /// 0 is never.
+    rotate_bytes: u64,
+    rotate_keep: u32,
+    /// None until it is used again.
+    file: Option<File>,
+}
+
+impl LineFile {
+    /// Opens the file, made if need be.
+    ///
+    /// # Errors
+    /// Where it cannot be opened for writing.
+    pub(super) fn open(path: &Path, rotate_bytes: u64, rotate_keep: u32) -> io::Result<Self> {
+        let file = Some(open(path)?);
+        Ok(Self { path: path.to_owned(), rotate_bytes, rotate_keep, file })
+    }
+
+    /// Opens it anew before the next lines.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+    }
+
+    /// Appends lines; says how many bytes of whole lines are in the file now, and what kept the
+    /// others out.
+    pub(super) fn append(&mut self, lines: &[u8]) -> (usize, io::Result<()>) {
+        let (file, length) = match self.file_for(lines.len()) {
+            Ok(opened) => opened,
+            Err(err) => return (0, Err(err)),
+        };
+        let mut written = 0;
+        while let Some(rest) = lines.get(written..).filter(|rest| !rest.is_empty()) {
+            let err = match (&*file).write(rest) {
+                Ok(0) => io::ErrorKind::WriteZero.into(),
+                Ok(bytes) => {
+                    written += bytes;
+                    continue;
+                }
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => continue,
+                Err(err) => err,
+            };
+            let whole = lines.get(..written).map_or(0, last_line_end);
+            // Half a line would spoil the one after it. Where even this fails, opening cuts it.
+            let _ = file.set_len(length + whole as u64);
+            self.file = None;
+            return (whole, Err(err));
+        }
+        (written, Ok(()))
+    }
+
+    /// The file with its length, ready for so many bytes more.
+    fn file_for(&mut self, bytes: usize) -> io::Result<(&File, u64)> {
+        let moved = match &self.file {
+            Some(file) => !is_at(file, &self.path)?,
+            None => false,
+        };
+        if moved {
+            self.file = None;
+        }
+        // Asked each time: others may have cut the file.
+        let metadata = match &self.file {
+            Some(file) => file.metadata()?,
+            None => self.file.insert(open(&self.path)?).metadata()?,
+        };
+        let mut length = metadata.len();
+        let is_full = self.rotate_bytes > 0 && length > 0 && length + bytes as u64 > self.rotate_bytes;
+        if is_full && metadata.is_file() {
+            self.rotate()?;
+            self.file = Some(open(&self.path)?);
+            length = 0;
+        }
+        let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        Ok((file, length))
+    }
+
+    /// Moves the full file out of the way, and those before it.
+    fn rotate(&self) -> io::Result<()> {
+        if self.rotate_keep == 0 {
+            return std::fs::remove_file(&self.path);
+        }
+        for number in (1..self.rotate_keep).rev() {
+            match std::fs::rename(self.numbered(number), self.numbered(number + 1)) {
+                Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
+                _ => {}
+            }
+        }
+        std::fs::rename(&self.path, self.numbered(1))
+    }
+
+    fn numbered(&self, number: u32) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        name.into()
+    }
+}
+
+/// Whether the file is still the one at this path.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let opened = file.metadata()?;
+    match std::fs::symlink_metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (opened.dev(), opened.ino())),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(err) => Err(err),
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(FILE_MODE)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.len() > 0 {
+        cut_torn_line(path, &file, metadata.len())?;
+    }
+    Ok(file)
+}
+
+/// Cuts off what a crash left behind the last whole line.
+fn cut_torn_line(path: &Path, file: &File, length: u64) -> io::Result<()> {
+    // A file that we may write but not read is left as it is.
+    let Ok(reader) = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path) else {
+        return Ok(());
+    };
+    let mut end = length;
+    let mut block = vec![0; LOOK_BYTES];
+    while end > 0 {
+        let begin = end.saturating_sub(LOOK_BYTES as u64);
+        let block = block.get_mut(..usize::try_from(end - begin).unwrap_or(0)).unwrap_or_default();
+        reader.read_exact_at(block, begin)?;
+        let whole = last_line_end(block);
+        if whole > 0 {
+            end = begin + whole as u64;
+            break;
+        }
+        end = begin;
+    }
+    if end < length { file.set_len(end) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn append(file: &mut LineFile, lines: &str) {
+        let (bytes, appended) = file.append(lines.as_bytes());
+        appended.unwrap();
+        assert_eq!(bytes, lines.len());
+    }
+
+    #[test]
+    fn a_file_grows_and_only_its_owner_and_group_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        for _ in 0..2 {
+            append(&mut LineFile::open(&path, 0, 5).unwrap(), "a x=1 1\nb x=1 1\n");
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a x=1 1\nb x=1 1\n".repeat(2));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);
+    }
+
+    #[test]
+    fn a_full_file_is_moved_and_the_oldest_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let read = |suffix: &str| std::fs::read_to_string(format!("{}{suffix}", path.display())).ok();
+        let mut file = LineFile::open(&path, 4, 2).unwrap();
+        for line in ["1\n", "2\n", "3\n", "4\n", "5\n", "6\n", "7\n"] {
+            append(&mut file, line);
+        }
+        assert_eq!(
+            [read(""), read(".1"), read(".2"), read(".3")].map(Option::unwrap_or_default),
+            ["7\n", "5\n6\n", "3\n4\n", ""]
+        );
+        append(&mut file, "a line that is too long for any file\n");
+        append(&mut file, "8\n");
+        assert_eq!(read(".1").unwrap(), "a line that is too long for any file\n");
+        let mut file = LineFile::open(&path, 4, 0).unwrap();
+        append(&mut file, "9\n");
+        append(&mut file, "10\n");
+        assert_eq!(read("").unwrap(), "10\n", "nothing is kept");
+    }
+
+    #[test]
+    fn a_file_that_was_moved_deleted_or_emptied_is_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("lines"), folder.path().join("moved"));
+        let mut file = LineFile::open(&path, 0, 5).unwrap();
+        append(&mut file, "1\n");
+        std::fs::rename(&path, &moved).unwrap();
+        append(&mut file, "2\n");
+        assert_eq!(std::fs::read_to_string(&moved).unwrap(), "1\n");
+        std::fs::remove_file(&path).unwrap();
+        append(&mut file, "3\n");
+        File::create(&path).unwrap();
+        append(&mut file, "4\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "4\n");
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        std::fs::write(&target, "").unwrap();
+        symlink(&target, &link).unwrap();
+        LineFile::open(&link, 0, 5).unwrap_err();
+        // Nor one that appears later.
+        let path = folder.path().join("lines");
+        let mut file = LineFile::open(&path, 0, 5).unwrap();
+        std::fs::rename(&link, &path).unwrap();
+        assert!(file.append(b"1\n").1.is_err());
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "");
+    }
+
+    #[test]
+    fn a_torn_line_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let long = "x".repeat(3 * LOOK_BYTES);
+        for (found, kept) in [
+            ("1\n2\n3", "1\n2\n"),
+            ("torn", ""),
+            ("", ""),
+            ("1\n", "1\n"),
+            (&format!("1\n{long}"), "1\n"),
+            (&format!("{long}\n{long}"), &format!("{long}\n")),
+        ] {
+            std::fs::write(&path, found).unwrap();
+            append(&mut LineFile::open(&path, 0, 5).unwrap(), "new\n");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{kept}new\n"));
+        }
+    }
+
+    #[test]
+    fn a_full_disk_takes_nothing_and_says_so() {
+        let mut file = LineFile::open(Path::new("/dev/full"), 1, 5).unwrap();
+        for _ in 0..2 {
+            let (bytes, appended) = file.append(b"a x=1 1\n");
+            assert_eq!((bytes, appended.unwrap_err().kind()), (0, io::ErrorKind::StorageFull));
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! HTTP: lines to InfluxDB 1, 2 or 3, or to what speaks like them.
+//!
+//! | API | path | credentials |
+//! |---|---|---|
+//! | v1 | `/write?db=&rp=&precision=ns` | user and password (Basic), or none |
+//! | v2 | `/api/v2/write?org=&bucket=&precision=ns` | `Authorization: Token` |
+//! | v3 | `/api/v3/write_lp?db=&precision=nanosecond&accept_partial=true` | `Authorization: Bearer`, or none |
+//!
+//! The precision is always said, since InfluxDB 3 would guess it. Credentials are read anew for
+//! each request, so that one that was replaced is used at once. Redirects are refused: they
+//! could carry credentials elsewhere. An answer counts only when all of it has come in time.
+//!
+//! A refused piece is isolated: lines that the server names are taken out and the rest is sent
+//! again; else the piece is halved until single lines are refused. Sending a line twice does no
+//! harm, its point is the same. [`ISOLATING_MAX`] bounds it: a server that refuses so much does
+//! not mean single lines, so what it says of dropped lines is believed then, and where it says
+//! nothing all of the piece is given up.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::body::Bytes;
+use reqwest::RequestBuilder;
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use tracing::{debug, warn};
+use url::Url;
+
+use super::answer::{Answer, Poison, judge};
+use super::load::{Load, count_lines};
+use super::target::Trouble;
+use crate::config::{Api, Influx, InfluxSecrets, SecretSource};
+use crate::ingest::dial::{self, Dialer};
+use crate::ingest::status::retry_after;
+use crate::telemetry::{self, TlsErrors};
+
+/// Most bytes of an answer that are read; a hundred named lines take less.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// The longest time that a server can ask us to wait.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+/// How long a connection may be idle and be used again.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// Most refusals by which lines of one load are isolated: some ten lines among thousands.
+const ISOLATING_MAX: u32 = 256;
+
+/// A server that takes lines.
+#[derive(Debug)]
+pub(super) struct Http {
+    client: reqwest::Client,
+    url: Url,
+    credentials: Credentials,
+    gzip: bool,
+    tls_errors: TlsErrors,
+    /// True after a load of which lines were refused: it is said once.
+    is_refusing: bool,
+}
+
+/// Who we are to the server.
+#[derive(Debug)]
+enum Credentials {
+    None,
+    /// A user and its password.
+    Basic(String, SecretSource),
+    /// The scheme and its token.
+    Token(&'static str, SecretSource),
+}
+
+impl Http {
+    /// A server as it is configured; it is not called yet.
+    ///
+    /// # Errors
+    /// Where the client cannot be made.
+    pub(super) fn new(
+        config: &Influx,
+        secrets: &InfluxSecrets,
+        base: &Url,
+        dialer: &Dialer,
+    ) -> Result<Self, dial::Error> {
+        let credentials = match config.api {
+            Api::V1 if config.username.is_empty() => Credentials::None,
+            Api::V1 => Credentials::Basic(config.username.clone(), secrets.password.clone()),
+            Api::V2 => Credentials::Token("Token", secrets.token.clone()),
+            Api::V3 if !secrets.token.is_set() => Credentials::None,
+            Api::V3 => Credentials::Token("Bearer", secrets.token.clone()),
+        };
+        let client = dialer
+            .http_with(base, |builder| builder.pool_idle_timeout(IDLE_MAX).timeout(config.timeout.get()))?;
+        Ok(Self {
+            client,
+            url: write_url(config, base),
+            credentials,
+            gzip: config.gzip,
+            tls_errors: dialer.tls_errors(),
+            is_refusing: false,
+        })
+    }
+
+    /// Delivers the load as far as possible.
+    ///
+    /// # Errors
+    /// What kept the rest from being delivered.
+    pub(super) async fn deliver(&mut self, load: &mut Load, tally: &telemetry::Sink) -> Result<(), Trouble> {
+        let mut refusals = 0;
+        while let Some(piece) = load.front().cloned() {
+            match self.write(&piece).await? {
+                Answer::Stored => {
+                    tally.written.inc_by(count_lines(&piece));
+                    load.pop();
+                }
+                Answer::TooLarge => {
+                    if !load.halve() {
+                        load.pop();
+                        tally.dropped.inc();
+                    }
+                }
+                Answer::Poison(poison, detail) => {
+                    refusals += 1;
+                    isolate(load, &piece, poison, refusals, tally);
+                    if refusals == 1 && !self.is_refusing {
+                        warn!(url = %self.shown_url(), detail, "lines are refused for good, and left out");
+                    } else {
+                        debug!(url = %self.shown_url(), detail, "lines are refused for good, and left out");
+                    }
+                }
+            }
+        }
+        self.is_refusing = refusals > 0;
+        Ok(())
+    }
+
+    /// Sends one piece and reads the answer to its end.
+    async fn write(&self, piece: &Bytes) -> Result<Answer, Trouble> {
+        let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8");
+        let (request, secret) = self.authorize(request)?;
+        let request = if self.gzip {
+            request.header(CONTENT_ENCODING, "gzip").body(compressed(piece.clone()).await?)
+        } else {
+            request.body(piece.clone())
+        };
+        // An address may hold what must not be logged.
+        let unreachable = |err: reqwest::Error| {
+            self.tls_errors.note(&err);
+            if err.is_timeout() { Trouble::TimedOut } else { Trouble::Unreachable(err.without_url()) }
+        };
+        let mut response = request.send().await.map_err(unreachable)?;
+        let asked =
+            retry_after(response.headers(), SystemTime::now()).map(|asked| asked.min(RETRY_AFTER_MAX));
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            let room = ANSWER_BYTES_MAX.saturating_sub(body.len()).min(chunk.len());
+            body.extend_from_slice(chunk.get(..room).unwrap_or_default());
+        }
+        let hidden = secret.as_ref().map(ExposeSecret::expose_secret);
+        judge(response.status(), asked, &body, piece, hidden)
+    }
+
+    /// The request with our credentials, as they are now.
+    fn authorize(&self, request: RequestBuilder) -> Result<(RequestBuilder, Option<SecretString>), Trouble> {
+        Ok(match &self.credentials {
+            Credentials::None => (request, None),
+            Credentials::Basic(username, source) => {
+                let password = source.read().map_err(|err| Trouble::Secret("the password", err))?;
+                (request.basic_auth(username, Some(password.expose_secret())), Some(password))
+            }
+            Credentials::Token(scheme, source) => {
+                let token = source.read().map_err(|err| Trouble::Secret("the token", err))?;
+                let value = SecretString::from(format!("{scheme} {}", token.expose_secret()));
+                let mut value =
+                    HeaderValue::from_str(value.expose_secret()).map_err(|_| Trouble::Unsendable)?;
+                value.set_sensitive(true);
+                (request.header(AUTHORIZATION, value), Some(token))
+            }
+        })
+    }
+
+    /// The address without what may be secret.
+    fn shown_url(&self) -> Url {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url
+    }
+}
+
+/// Settles what is known of a refused piece, and cuts it where nothing is.
+fn isolate(load: &mut Load, piece: &Bytes, poison: Poison, refusals: u32, tally: &telemetry::Sink) {
+    let lines = count_lines(piece);
+    let is_enough = refusals >= ISOLATING_MAX;
+    let give_up = |load: &mut Load, refused: u64| {
+        load.pop();
+        tally.rejected.inc_by(refused.min(lines));
+        tally.written.inc_by(lines.saturating_sub(refused));
+    };
+    match poison {
+        Poison::Lines(refused) if !is_enough => {
+            load.pop();
+            load.push_front(&without(piece, |index| refused.contains(&index)), piece.len());
+            tally.rejected.inc_by(refused.len() as u64);
+        }
+        Poison::Lines(refused) => give_up(load, refused.len() as u64),
+        Poison::Count(count) if count >= lines || is_enough => give_up(load, count),
+        Poison::Count(_) | Poison::Unknown => {
+            if is_enough || !load.halve() {
+                load.pop();
+                tally.rejected.inc_by(lines);
+            }
+        }
+    }
+}
+
+/// The lines but those that `leave_out` says yes to.
+fn without(lines: &[u8], leave_out: impl Fn(usize) -> bool) -> Bytes {
+    let kept =
+        lines.split_inclusive(|byte| *byte == b'\n').enumerate().filter(|(index, _)| !leave_out(*index));
+    kept.flat_map(|(_, line)| line).copied().collect()
+}
+
+/// Where lines are written, with everything that the API wants to know.
+fn write_url(config: &Influx, base: &Url) -> Url {
+    let mut url = base.clone();
+    let path: &[&str] = match config.api {
+        Api::V1 => &["write"],
+        Api::V2 => &["api", "v2", "write"],
+        Api::V3 => &["api", "v3", "write_lp"],
+    };
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+    let mut query = url.query_pairs_mut();
+    match config.api {
+        Api::V1 => {
+            query.append_pair("db", &config.database);
+            if !config.retention_policy.is_empty() {
+                query.append_pair("rp", &config.retention_policy);
+            }
+            query.append_pair("precision", "ns");
+        }
+        Api::V2 => {
+            query.append_pair("org", &config.org).append_pair("bucket", &config.bucket);
+            query.append_pair("precision", "ns");
+        }
+        Api::V3 => {
+            query.append_pair("db", &config.database).append_pair("precision", "nanosecond");
+            query.append_pair("accept_partial", "true");
+        }
+    }
+    drop(query);
+    url
+}
+
+/// The lines compressed: fast, since they shrink to a tenth either way.
+async fn compressed(lines: Bytes) -> std::io::Result<Vec<u8>> {
+    let compress = move || {
+        let mut encoder = GzEncoder::new(Vec::with_capacity(lines.len() / 4), Compression::fast());
+        encoder.write_all(&lines)?;
+        encoder.finish()
+    };
+    tokio::task::spawn_blocking(compress).await.map_err(std::io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Telemetry;
+
+    #[test]
+    fn each_api_has_its_address_and_always_says_the_precision() {
+        let config = |api| Influx {
+            api,
+            org: "o&x".to_owned(),
+            bucket: "b c".to_owned(),
+            database: "d/é".to_owned(),
+            retention_policy: "week".to_owned(),
+            ..Influx::default()
+        };
+        for (api, base, expected) in [
+            (Api::V1, "http://h:8086", "http://h:8086/write?db=d%2F%C3%A9&rp=week&precision=ns"),
+            (Api::V2, "https://h/", "https://h/api/v2/write?org=o%26x&bucket=b+c&precision=ns"),
+            (
+                Api::V3,
+                "https://h/influx/",
+                "https://h/influx/api/v3/write_lp?db=d%2F%C3%A9&precision=nanosecond&accept_partial=true",
+            ),
+        ] {
+            assert_eq!(write_url(&config(api), &Url::parse(base).unwrap()).as_str(), expected);
+        }
+        let own = Influx { retention_policy: String::new(), ..config(Api::V1) };
+        assert!(!write_url(&own, &Url::parse("http://h").unwrap()).as_str().contains("rp="));
+    }
+
+    #[test]
+    fn isolating_settles_each_line_once() {
+        let lines = "a 1\nb 2\nc 3\nd 4\n";
+        let settled = |poison, refusals| {
+            let tally = Telemetry::new(1).sink("main");
+            let mut load = Load::new(lines.as_bytes().to_vec(), 1 << 20);
+            let piece = load.front().unwrap().clone();
+            isolate(&mut load, &piece, poison, refusals, &tally);
+            (tally.written.get(), tally.rejected.get(), load.pieces().join("|"))
+        };
+        assert_eq!(settled(Poison::Lines([1, 2].into()), 1), (0, 2, "a 1\nd 4\n".to_owned()));
+        assert_eq!(settled(Poison::Lines([0, 1, 2, 3].into()), 1), (0, 4, String::new()));
+        assert_eq!(settled(Poison::Lines([1].into()), ISOLATING_MAX), (3, 1, String::new()));
+        assert_eq!(settled(Poison::Count(4), 1), (0, 4, String::new()));
+        assert_eq!(settled(Poison::Count(9), 1), (0, 4, String::new()));
+        assert_eq!(settled(Poison::Count(1), 1), (0, 0, "a 1\nb 2\n|c 3\nd 4\n".to_owned()));
+        assert_eq!(settled(Poison::Count(1), ISOLATING_MAX), (3, 1, String::new()));
+        assert_eq!(settled(Poison::Unknown, 1), (0, 0, "a 1\nb 2\n|c 3\nd 4\n".to_owned()));
+        assert_eq!(settled(Poison::Unknown, ISOLATING_MAX), (0, 4, String::new()));
+    }
+
+    #[tokio::test]
+    async fn lines_shrink() {
+        let lines = Bytes::from(
+            "queue_itd,account_id=EZCLTR,channel_id=EMAIL answered=4 1643645393849000000\n".repeat(1000),
+        );
+        let (small, large) = (compressed(lines.clone()).await.unwrap(), lines.len());
+        assert!(small.len() * 10 < large);
+        let mut read = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*small), &mut read).unwrap();
+        assert_eq!(read, lines);
+    }
+}

@@ -1,0 +1,331 @@
+//! The spool: a folder where lines wait for a target that is away.
+//!
+//! Lines go into numbered files ([`segment`]) as records with a checksum ([`record`]) and come
+//! out in the order in which they went in. The folder holds at most so many bytes, and lines
+//! wait at most so long: then the oldest go, whole files first, and are counted.
+//!
+//! A start reads the head of each file and no more, so that it takes the same time whatever the
+//! spool holds; each run begins a file of its own. A damaged record costs itself; what cannot be
+//! read behind one, a file of another version and one that is none of ours under one of our
+//! names are renamed to `….aside` and left to people. Other files are not touched. One process
+//! at a time uses a folder, which a lock makes sure of.
+//!
+//! Nothing here waits for anything but the disk; callers keep it off the threads that others
+//! need, and call [`Spool::sync`] when lines have to survive more than the end of the process.
+
+mod record;
+mod segment;
+
+use std::collections::VecDeque;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tracing::warn;
+
+use segment::Segment;
+
+use super::load::{count_lines, cut_at};
+
+/// Mode of the folder.
+const FOLDER_MODE: u32 = 0o750;
+/// Mode of the lock.
+const LOCK_MODE: u32 = 0o600;
+/// What damage may cost: a record has at most so many bytes of lines, or one line.
+const RECORD_BYTES: usize = 64 << 10;
+/// Files into which the room is divided: the oldest goes whole.
+const SEGMENTS: u64 = 8;
+/// Most bytes of a file.
+const SEGMENT_BYTES_MAX: u64 = 16 << 20;
+
+/// A folder of waiting lines.
+#[derive(Debug)]
+pub(super) struct Spool {
+    folder: PathBuf,
+    /// Held as long as we live.
+    _lock: File,
+    bytes_max: u64,
+    age_max: Duration,
+    /// Oldest first.
+    segments: VecDeque<Segment>,
+    /// Where new lines go: the last segment, if it is of this run and not full.
+    writer: Option<File>,
+    next_number: u64,
+    /// The segment out of which lines were given that are not settled: it does not make room.
+    held: Option<u64>,
+    /// Full files of this run that may not be on the disk yet.
+    full: Vec<File>,
+    is_synced: bool,
+}
+
+/// Lines out of a spool, and where they were.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Whole lines.
+    pub(super) lines: Vec<u8>,
+    number: u64,
+    end: u64,
+}
+
+impl Spool {
+    /// Opens a folder, made if need be.
+    ///
+    /// # Errors
+    /// Where it cannot be used, or another process uses it.
+    pub(super) fn open(folder: &Path, bytes_max: u64, age_max: Duration) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(LOCK_MODE)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(folder.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process uses it"));
+            }
+            Err(TryLockError::Error(err)) => return Err(err),
+        }
+        let mut spool = Self {
+            folder: folder.to_owned(),
+            _lock: lock,
+            bytes_max,
+            age_max,
+            segments: VecDeque::new(),
+            writer: None,
+            next_number: 1,
+            held: None,
+            full: Vec::new(),
+            is_synced: true,
+        };
+        spool.find_segments()?;
+        Ok(spool)
+    }
+
+    fn find_segments(&mut self) -> io::Result<()> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some((number, rest)) = name.to_str().and_then(|name| name.split_at_checked(16)) else {
+                continue;
+            };
+            let Ok(number) = number.parse::<u64>() else { continue };
+            // One that was set aside keeps its number, too.
+            self.next_number = self.next_number.max(number.saturating_add(1));
+            if rest == segment::SUFFIX && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                found.push((number, entry.path()));
+            }
+        }
+        found.sort_unstable();
+        for (number, path) in found {
+            match Segment::open(&path, number) {
+                Ok(Some(segment)) => self.segments.push_back(segment),
+                // A crash came between making it and writing its head.
+                Ok(None) if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) => {
+                    let _ = std::fs::remove_file(&path);
+                }
+                opened => {
+                    let cause = opened
+                        .err()
+                        .map_or_else(|| "it is none of this version".to_owned(), |err| err.to_string());
+                    warn!(path = %path.display(), cause, "a file in the spool cannot be used and is set aside");
+                    let _ = segment::set_aside(&path);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The most bytes of lines that [`Self::append`] should be given at once.
+    pub(super) fn piece_bytes(bytes_max: u64) -> usize {
+        usize::try_from(segment_bytes(bytes_max) / 2).unwrap_or(usize::MAX)
+    }
+
+    /// Puts lines in, all or none of them, and gives how many older ones had to go for them.
+    ///
+    /// # Errors
+    /// Where they cannot be written; the spool holds what it held before.
+    pub(super) fn append(&mut self, lines: &[u8], unix_ms: u64) -> io::Result<u64> {
+        let records = records(lines, unix_ms);
+        let needed = records.len() as u64;
+        if needed + segment::HEAD_BYTES > self.bytes_max {
+            return Ok(count_lines(lines));
+        }
+        let mut dropped = self.expire(unix_ms);
+        let is_full = |segment: &Segment| segment.bytes + needed > segment_bytes(self.bytes_max);
+        if self.segments.back().is_some_and(is_full) {
+            self.full.extend(self.writer.take());
+        }
+        let head = if self.writer.is_some() { 0 } else { segment::HEAD_BYTES };
+        while self.bytes() + head + needed > self.bytes_max {
+            let Some(lines) = self.drop_oldest(|_| true) else { break };
+            dropped += lines;
+        }
+        self.write(&records, unix_ms).inspect_err(|_| self.writer = None)?;
+        self.is_synced = false;
+        Ok(dropped)
+    }
+
+    fn write(&mut self, records: &[u8], unix_ms: u64) -> io::Result<()> {
+        if self.writer.is_none() {
+            let (segment, file) = Segment::create(&self.folder, self.next_number)?;
+            self.next_number += 1;
+            self.segments.push_back(segment);
+            self.writer = Some(file);
+        }
+        let (Some(file), Some(segment)) = (&mut self.writer, self.segments.back_mut()) else {
+            return Ok(());
+        };
+        if let Err(err) = file.write_all(records) {
+            // What was written of them would be read as damage.
+            let _ = file.set_len(segment.bytes);
+            if segment.bytes == segment::HEAD_BYTES {
+                segment.remove();
+                self.segments.pop_back();
+            }
+            return Err(err);
+        }
+        segment.bytes += records.len() as u64;
+        segment.touched_ms = unix_ms;
+        Ok(())
+    }
+
+    /// The oldest lines, about `bytes_max` of them, and how many were too old or damaged and
+    /// are gone; `None` where there are no more. They stay until [`Self::settle`].
+    pub(super) fn read(&mut self, bytes_max: usize, unix_ms: u64) -> (Option<Found>, u64) {
+        let mut dropped = self.expire(unix_ms);
+        let oldest_ms = unix_ms.saturating_sub(self.age_max_ms());
+        while let Some(segment) = self.segments.front_mut() {
+            match segment.read(bytes_max, oldest_ms) {
+                Ok(stretch) => {
+                    dropped += stretch.dropped;
+                    if !stretch.lines.is_empty() {
+                        let (number, end) = (segment.number, stretch.end);
+                        self.held = Some(number);
+                        return (Some(Found { lines: stretch.lines, number, end }), dropped);
+                    }
+                    // Less than a record is what a crash leaves of one.
+                    if stretch.unreadable > RECORD_BYTES as u64 {
+                        warn!(
+                            number = segment.number,
+                            "the rest of a file in the spool cannot be read; it is set aside"
+                        );
+                        segment.set_aside();
+                    } else {
+                        segment.remove();
+                    }
+                }
+                Err(err) => {
+                    warn!(number = segment.number, err = %err, "a file in the spool cannot be read and is set aside");
+                    segment.set_aside();
+                }
+            }
+            self.forget_front();
+        }
+        (None, dropped)
+    }
+
+    /// What was found will be looked for again.
+    pub(super) const fn release(&mut self) {
+        self.held = None;
+    }
+
+    /// What was found need not be kept any longer.
+    pub(super) fn settle(&mut self, found: &Found) {
+        self.held = None;
+        let Some(segment) = self.segments.front_mut().filter(|segment| segment.number == found.number) else {
+            return;
+        };
+        segment.note_read(found.end);
+        if segment.is_read() {
+            segment.remove();
+            self.forget_front();
+        }
+    }
+
+    /// Makes what was put in survive a crash of the machine.
+    ///
+    /// # Errors
+    /// Where the disk says no.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        if self.is_synced {
+            return Ok(());
+        }
+        for file in self.full.iter().chain(&self.writer) {
+            file.sync_data()?;
+        }
+        File::open(&self.folder)?.sync_all()?;
+        self.full.clear();
+        self.is_synced = true;
+        Ok(())
+    }
+
+    /// Whether all of it would survive a crash of the machine.
+    #[cfg(test)]
+    pub(super) const fn is_synced(&self) -> bool {
+        self.is_synced
+    }
+
+    /// Bytes on the disk.
+    pub(super) fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Removes the files in which every line is too old.
+    fn expire(&mut self, unix_ms: u64) -> u64 {
+        let oldest_ms = unix_ms.saturating_sub(self.age_max_ms());
+        let mut dropped = 0;
+        while let Some(lines) = self.drop_oldest(|segment| segment.touched_ms < oldest_ms) {
+            dropped += lines;
+        }
+        dropped
+    }
+
+    /// Removes the oldest segment that is not held, if `may_go` says yes to it; gives how many
+    /// lines were in it.
+    fn drop_oldest(&mut self, may_go: impl Fn(&Segment) -> bool) -> Option<u64> {
+        let oldest = self.segments.iter().position(|segment| Some(segment.number) != self.held)?;
+        let segment = self.segments.get(oldest).filter(|segment| may_go(segment))?;
+        let lines = segment.unread_lines();
+        segment.remove();
+        if oldest + 1 == self.segments.len() {
+            self.writer = None;
+        }
+        self.segments.remove(oldest);
+        Some(lines)
+    }
+
+    fn forget_front(&mut self) {
+        self.segments.pop_front();
+        if self.segments.is_empty() {
+            self.writer = None;
+        }
+    }
+
+    fn age_max_ms(&self) -> u64 {
+        u64::try_from(self.age_max.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn segment_bytes(bytes_max: u64) -> u64 {
+    (bytes_max / SEGMENTS).min(SEGMENT_BYTES_MAX)
+}
+
+fn records(lines: &[u8], unix_ms: u64) -> Vec<u8> {
+    let mut records = Vec::with_capacity(lines.len() + lines.len() / RECORD_BYTES * 16 + 16);
+    let mut rest = lines;
+    while !rest.is_empty() {
+        let (record, after) = rest.split_at(cut_at(rest, RECORD_BYTES));
+        records.extend_from_slice(&record::encode(record, unix_ms));
+        rest = after;
+    }
+    records
+}
+
+#[cfg(test)]
+mod tests;

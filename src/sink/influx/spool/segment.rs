@@ -1,0 +1,180 @@
+//! A segment: one file of a spool, records behind a head.
+//!
+//! The head says what the file is and how far it has been read:
+//! `"axpspl01", position as u64 little-endian`. The position is written in place as lines are
+//! delivered, without a flush to the disk: a crash may set it back, and lines are delivered
+//! twice, never left out. Who writes records is the spool; who reads them starts at the position.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::record::{self, Record};
+use crate::sink::influx::load::count_lines;
+
+/// What a file begins with; the last two digits are the version.
+const MAGIC: [u8; 8] = *b"axpspl01";
+/// Bytes of the head: what it begins with, and the position.
+pub(super) const HEAD_BYTES: u64 = 16;
+/// Mode of a file: it may hold personal data.
+const FILE_MODE: u32 = 0o640;
+/// What follows the number in a file's name.
+pub(super) const SUFFIX: &str = ".spool";
+
+/// One file of a spool.
+#[derive(Debug)]
+pub(super) struct Segment {
+    /// Its place among the others.
+    pub(super) number: u64,
+    path: PathBuf,
+    /// Bytes of whole records, the head included.
+    pub(super) bytes: u64,
+    /// Where to read on.
+    position: u64,
+    /// When lines were put in last, milliseconds since the epoch; not before the truth.
+    pub(super) touched_ms: u64,
+}
+
+/// What one reading gave.
+#[derive(Debug, Default)]
+pub(super) struct Stretch {
+    /// Whole lines; empty at the end of the segment only.
+    pub(super) lines: Vec<u8>,
+    /// The position after them.
+    pub(super) end: u64,
+    /// Lines before them that were too old or damaged; the position is behind these already.
+    pub(super) dropped: u64,
+    /// Bytes that cannot be read any more.
+    pub(super) unreadable: u64,
+}
+
+impl Segment {
+    /// A new file, to append records to.
+    pub(super) fn create(folder: &Path, number: u64) -> io::Result<(Self, File)> {
+        let path = folder.join(format!("{number:016}{SUFFIX}"));
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(FILE_MODE)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&path)?;
+        let mut head = MAGIC.to_vec();
+        head.extend_from_slice(&HEAD_BYTES.to_le_bytes());
+        if let Err(err) = file.write_all(&head) {
+            let _ = std::fs::remove_file(&path);
+            return Err(err);
+        }
+        Ok((Self { number, path, bytes: HEAD_BYTES, position: HEAD_BYTES, touched_ms: 0 }, file))
+    }
+
+    /// A file that was there before; none where it is not one of this version.
+    pub(super) fn open(path: &Path, number: u64) -> io::Result<Option<Self>> {
+        let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.len() < HEAD_BYTES {
+            return Ok(None);
+        }
+        let mut head = [0; MAGIC.len() + size_of::<u64>()];
+        file.read_exact(&mut head)?;
+        let [m0, m1, m2, m3, m4, m5, m6, m7, position @ ..] = head;
+        if [m0, m1, m2, m3, m4, m5, m6, m7] != MAGIC {
+            return Ok(None);
+        }
+        let position = u64::from_le_bytes(position);
+        // A position that is none: better twice than not at all.
+        let position = if (HEAD_BYTES..=metadata.len()).contains(&position) { position } else { HEAD_BYTES };
+        let touched = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let touched_ms = u64::try_from(touched.as_millis()).unwrap_or(u64::MAX);
+        Ok(Some(Self { number, path: path.to_owned(), bytes: metadata.len(), position, touched_ms }))
+    }
+
+    /// Whether all of it has been read.
+    pub(super) const fn is_read(&self) -> bool {
+        self.position >= self.bytes
+    }
+
+    /// Lines from the position on, `bytes_max` and at most one record more; older ones than
+    /// `oldest_ms` are passed over.
+    pub(super) fn read(&mut self, bytes_max: usize, oldest_ms: u64) -> io::Result<Stretch> {
+        let mut file = BufReader::new(self.reader()?);
+        let mut stretch = Stretch { end: self.position, ..Stretch::default() };
+        while stretch.lines.len() < bytes_max && stretch.end < self.bytes {
+            let left = self.bytes - stretch.end;
+            let (length, dropped) = match record::read(&mut file, left)? {
+                Record::Lines(lines, unix_ms) if unix_ms >= oldest_ms => {
+                    stretch.lines.extend_from_slice(&lines);
+                    stretch.end += (record::HEAD_BYTES + lines.len()) as u64;
+                    continue;
+                }
+                // What has to be dropped is looked at when everything before it is delivered.
+                _ if !stretch.lines.is_empty() => break,
+                Record::Lines(lines, _) => (record::HEAD_BYTES + lines.len(), count_lines(&lines)),
+                Record::Damaged(bytes) => (record::HEAD_BYTES + bytes.len(), count_lines(&bytes).max(1)),
+                Record::End => {
+                    stretch.unreadable = left;
+                    stretch.end = self.bytes;
+                    break;
+                }
+            };
+            stretch.end += length as u64;
+            stretch.dropped += dropped;
+            self.position = stretch.end;
+        }
+        if stretch.lines.is_empty() {
+            self.note_read(stretch.end);
+        }
+        Ok(stretch)
+    }
+
+    /// Everything before this position is settled.
+    pub(super) fn note_read(&mut self, position: u64) {
+        self.position = position;
+        // Where this fails, a restart delivers lines twice.
+        let _ = OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&self.path)
+            .and_then(|file| file.write_all_at(&position.to_le_bytes(), MAGIC.len() as u64));
+    }
+
+    /// How many lines have not been read; those that cannot be read do not count.
+    pub(super) fn unread_lines(&self) -> u64 {
+        let (mut lines, mut at) = (0, self.position);
+        let Ok(mut file) = self.reader().map(BufReader::new) else { return 0 };
+        while at < self.bytes {
+            match record::read(&mut file, self.bytes - at) {
+                Ok(Record::Lines(bytes, _) | Record::Damaged(bytes)) => {
+                    lines += count_lines(&bytes);
+                    at += (record::HEAD_BYTES + bytes.len()) as u64;
+                }
+                Ok(Record::End) | Err(_) => break,
+            }
+        }
+        lines
+    }
+
+    /// Deletes the file.
+    pub(super) fn remove(&self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    /// Renames the file so that no spool looks at it again.
+    pub(super) fn set_aside(&self) {
+        let _ = set_aside(&self.path);
+    }
+
+    fn reader(&self) -> io::Result<File> {
+        let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(&self.path)?;
+        file.seek(SeekFrom::Start(self.position))?;
+        Ok(file)
+    }
+}
+
+/// Renames a file so that no spool looks at it again.
+pub(super) fn set_aside(path: &Path) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".aside");
+    std::fs::rename(path, name)
+}

@@ -1,0 +1,169 @@
+//! A target: where lines go, and what keeps them from arriving.
+//!
+//! Every target takes a load by the same rule. What it has settled (written, refused for good or
+//! given up) it takes off the load and counts; what is left when it reports a [`Trouble`] is to
+//! be tried again.
+
+use std::io;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use tokio::io::{AsyncWriteExt, Stdout};
+
+use super::blocking::Blocking;
+use super::datagrams::Datagrams;
+use super::file::LineFile;
+use super::http::Http;
+use super::load::{Load, count_lines};
+use super::stream::Stream;
+use crate::config::SecretError;
+use crate::telemetry;
+
+/// Where lines go.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// An HTTP API of InfluxDB's, boxed for its size.
+    Http(Box<Http>),
+    /// A file.
+    File(Blocking<LineFile>),
+    /// Standard output.
+    Stdout(Stdout),
+    /// A TCP connection or a Unix socket.
+    Stream(Stream),
+    /// UDP datagrams.
+    Datagrams(Datagrams),
+}
+
+impl Target {
+    /// Delivers the load as far as possible.
+    ///
+    /// # Errors
+    /// What kept the rest from being delivered.
+    pub(super) async fn deliver(&mut self, load: &mut Load, tally: &telemetry::Sink) -> Result<(), Trouble> {
+        match self {
+            Self::Http(http) => http.deliver(load, tally).await,
+            Self::File(file) => deliver_to_file(file, load, tally).await,
+            Self::Stdout(stdout) => deliver_to_stdout(stdout, load, tally).await,
+            Self::Stream(stream) => stream.deliver(load, tally).await,
+            Self::Datagrams(datagrams) => datagrams.deliver(load, tally).await,
+        }
+    }
+
+    /// Opens a file anew, as it may have been moved away.
+    pub(super) async fn reopen(&self) {
+        if let Self::File(file) = self {
+            let _ = file.run(LineFile::close).await;
+        }
+    }
+}
+
+async fn deliver_to_file(
+    file: &Blocking<LineFile>,
+    load: &mut Load,
+    tally: &telemetry::Sink,
+) -> Result<(), Trouble> {
+    while let Some(piece) = load.front().cloned() {
+        let (bytes, appended) = file.run(move |file| file.append(&piece)).await?;
+        tally.written.inc_by(load.advance(bytes));
+        appended?;
+    }
+    Ok(())
+}
+
+async fn deliver_to_stdout(
+    stdout: &mut Stdout,
+    load: &mut Load,
+    tally: &telemetry::Sink,
+) -> Result<(), Trouble> {
+    while let Some(piece) = load.front() {
+        stdout.write_all(piece).await?;
+        stdout.flush().await?;
+        tally.written.inc_by(count_lines(piece));
+        load.pop();
+    }
+    Ok(())
+}
+
+/// What keeps lines from being delivered.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The file or the connection says no.
+    Io(io::Error),
+    /// It takes too long.
+    TimedOut,
+    /// No answer, or half of one.
+    Unreachable(reqwest::Error),
+    /// A secret cannot be read.
+    Secret(&'static str, SecretError),
+    /// The token has characters that no header can have.
+    Unsendable,
+    /// The server says no.
+    Refused {
+        /// Its status.
+        status: StatusCode,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+        /// Its own words, fit for a log.
+        detail: String,
+    },
+    /// The program ends.
+    Stopping,
+}
+
+/// When to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// After a pause that grows.
+    Soon,
+    /// After such a pause, and not before this has passed.
+    NotBefore(Duration),
+    /// Rarely: somebody has to put it right first.
+    Rarely,
+}
+
+impl Trouble {
+    /// When to try again.
+    pub(super) const fn again(&self) -> Again {
+        match self {
+            Self::Io(_) | Self::TimedOut | Self::Unreachable(_) | Self::Stopping => Again::Soon,
+            Self::Secret(..) | Self::Unsendable => Again::Rarely,
+            Self::Refused { status, retry_after, .. } => match (status.as_u16(), *retry_after) {
+                (408 | 429 | 500..=599, Some(time)) => Again::NotBefore(time),
+                (408 | 429 | 500..=599, None) => Again::Soon,
+                // Not let in, no such database, a redirect: what we were told to do is wrong.
+                _ => Again::Rarely,
+            },
+        }
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(err: io::Error) -> Self {
+        Self::Io(err)
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(_) => formatter.write_str("write lines"),
+            Self::TimedOut => formatter.write_str("write lines in time"),
+            Self::Unreachable(_) => formatter.write_str("get an answer"),
+            Self::Secret(key, _) => write!(formatter, "read {key}"),
+            Self::Unsendable => formatter.write_str("put the token into a header"),
+            Self::Refused { status, detail, .. } => write!(formatter, "have lines taken: {status} {detail}"),
+            Self::Stopping => formatter.write_str("write lines before the end"),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(err) => Some(err),
+            Self::Unreachable(err) => Some(err),
+            Self::Secret(_, err) => Some(err),
+            Self::TimedOut | Self::Unsendable | Self::Refused { .. } | Self::Stopping => None,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What costs no memory: events on known rows, and scrapes whatever the number of rows.
+//!
+//! A binary of its own, since counting allocations takes an allocator of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that finds something else than it expects is to stop right there"
+)]
+
+#[expect(dead_code, reason = "the benches use more of them")]
+#[path = "../benches/speed/frames.rs"]
+mod frames;
+#[path = "../benches/speed/rig.rs"]
+mod rig;
+
+use allocation_counter::measure;
+use axp_exporter::sink::exposition::{self, Format};
+use prometheus_client::registry::Registry;
+use rig::Rig;
+
+/// Allocations of a scrape for each family: its names and help, its values, its head.
+const ALLOCATIONS_A_FAMILY: u64 = 20;
+
+#[test]
+fn an_event_on_a_known_row_allocates_nothing() {
+    let mut rig = Rig::new(frames::AGENTS);
+    let events = frames::agents(100);
+    rig.apply(&events);
+    // Each agent's values are another's now, numbers and states alike.
+    let moved: Vec<String> = (0..events.len())
+        .map(|row| {
+            let measures = events[(row + 1) % events.len()].split_once("\"measures\"").unwrap().1;
+            format!("{}\"measures\"{measures}", events[row].split_once("\"measures\"").unwrap().0)
+        })
+        .collect();
+    let allocated = measure(|| rig.apply(&moved));
+    assert_eq!((allocated.count_total, allocated.bytes_total), (0, 0));
+}
+
+#[test]
+fn a_scrape_allocates_for_families_and_not_for_series() {
+    let allocations = |rows| {
+        let mut rig = Rig::new(frames::QUEUES);
+        rig.apply(&frames::queues(rows, "LIVE"));
+        let (tables, registry) = ([rig.table], Registry::default());
+        let scrape = || {
+            let mut body = Vec::new();
+            exposition::render(&mut body, &tables, &registry, Format::Text);
+            let series = body.split(|byte| *byte == b'}').count() - 1;
+            assert_eq!(series, rows * frames::WIDE.len());
+        };
+        // The first one prepares the labels for the others.
+        (measure(scrape).count_total, measure(scrape).count_total)
+    };
+    let (first, next) = allocations(4_000);
+    let most = ALLOCATIONS_A_FAMILY * u64::try_from(frames::WIDE.len()).unwrap();
+    assert!(first <= most, "{first} allocations");
+    // The guess how long the body will be may be wrong, and the body then move.
+    assert!(next.abs_diff(allocations(40).1) <= 3, "a hundred times the rows take as many");
+}
