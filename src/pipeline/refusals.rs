@@ -1,9 +1,9 @@
 //! What a producer's pipeline refused, for who wants to know why: a count for each measure, and
 //! the last few as samples.
 //!
-//! A refused value is not kept on the way of an event: its frame is read a second time, and for no
-//! more than [`LOOKS_MAX`] events a second, so that a flood of bad values costs little more than
-//! a flood of good ones. Of one measure and reason only the latest sample is kept. Events are
+//! A refused value is not kept on the way of an event: its frame is read a second time, and that
+//! for a few events a second only, so that a flood of bad values costs little more than a flood of
+//! good ones. Of one measure and reason only the latest sample is kept. Events are
 //! sampled by their reason alone, and no value of a personal measure is: whether it is dropped,
 //! hashed or kept in the outputs.
 

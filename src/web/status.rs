@@ -2,9 +2,9 @@
 //! `/api/v1/measures`.
 //!
 //! Nothing is kept for it on the way of an event. When somebody looks, the feeds are asked for
-//! a report, all at once and for no longer than [`ASK_TIMEOUT`]: one that does not answer is
+//! a report, all at once and for no longer than a second: one that does not answer is
 //! shown as `busy`, one whose task is gone as `ended`. Values and series are read from the
-//! tables, some hundred rows a lock. However many look, this happens once in [`FRESH`].
+//! tables, some hundred rows a lock. However many look, this happens twice a second at most.
 //!
 //! In reading order: the documents (`status/document.rs`), how they come together
 //! (`status/compose.rs`), which labels have how many values (`status/census.rs`), the page

@@ -254,7 +254,7 @@ mod tests {
         let client = dialer.http(&url.parse().unwrap()).unwrap();
         let ask =
             || async { Error::Unreachable(Operation::Create, client.post(&url).send().await.unwrap_err()) };
-        let (cut_off, _) = tokio::join!(ask(), async { drop(listener.accept().await) });
+        let (cut_off, ()) = tokio::join!(ask(), async { drop(listener.accept().await) });
         assert_eq!(cut_off.trouble(), Trouble::Unknown);
         drop(listener);
         assert_eq!(ask().await.trouble(), Trouble::NotSent);
