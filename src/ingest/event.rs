@@ -132,11 +132,13 @@ pub struct Event<'a> {
     pub measures: Vec<RawReading<'a>>,
 }
 
-/// The vectors of the last event, kept so that the next one allocates nothing.
+/// What is kept of the last event: its vectors, so that the next one allocates nothing, and how it
+/// named its measures.
 #[derive(Debug, Default)]
 pub struct EventBuffer {
     keys: Vec<Key<'static>>,
     measures: Vec<RawReading<'static>>,
+    leads: plain::Leads,
 }
 
 impl<'a> Event<'a> {
@@ -150,7 +152,7 @@ impl<'a> Event<'a> {
             measures: std::mem::take(&mut buffer.measures),
             ..Self::default()
         };
-        let read = match plain::read(frame, &mut event) {
+        let read = match plain::read(frame, &mut event, &mut buffer.leads) {
             Some(()) => Ok(()),
             None => event.read(frame),
         };
