@@ -130,6 +130,9 @@ pub struct Event<'a> {
     pub keys: Vec<Key<'a>>,
     /// `measures`, in the event's order; a name may stand more than once.
     pub measures: Vec<RawReading<'a>>,
+    /// Of two events that were read with one buffer and have the same number here, one begins with
+    /// the names of the other's measures; 0 where nothing is known of them.
+    pub names: u64,
 }
 
 /// What is kept of the last event: its vectors, so that the next one allocates nothing, and how it

@@ -63,14 +63,13 @@ pub(super) fn row_labels(
 /// Account, source and keys, each with its length in front, so that no two rows share it.
 pub(super) fn write_identity(out: &mut String, event: &Event<'_>, account_id: &str) {
     out.clear();
+    let mut digits = itoa::Buffer::new();
     let account = event.account_id.as_deref().unwrap_or(account_id);
     let source = event.event_source_id.as_deref().unwrap_or_default();
     let keys = event.keys.iter().flat_map(|(name, value)| [&**name, &**value]);
     for part in [account, source].into_iter().chain(keys) {
-        // As a character it takes one step to write, where digits take some. No part of an event
-        // is longer than characters have numbers for.
-        let length = u32::try_from(part.len()).ok().and_then(char::from_u32).unwrap_or(char::MAX);
-        out.push(length);
+        out.push_str(digits.format(part.len()));
+        out.push(':');
         out.push_str(part);
     }
 }

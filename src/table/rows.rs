@@ -13,7 +13,6 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
-use std::hint::black_box;
 use std::sync::{Arc, OnceLock};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -30,8 +29,6 @@ pub type RowId = usize;
 /// A column's place in the table, for life.
 pub type ColumnId = u32;
 
-/// Cells in one line of the cache.
-const LINE_CELLS: usize = 8;
 /// Cells a row grows by, so that learning columns one by one does not move every row.
 const STRIDE_STEP: usize = 4;
 
@@ -136,11 +133,6 @@ impl Table {
         })?;
         self.guess = (self.last + 1 == found).then_some(found + 1);
         self.last = found;
-        // Who asks is about to write there. Read now, the cells come from memory while the processor
-        // still waits for the identity that it compares.
-        for slot in (0..self.stride).step_by(LINE_CELLS) {
-            black_box(self.cell(found, slot));
-        }
         Some(found)
     }
 

@@ -7,9 +7,10 @@
 //! from its start by the full reader, which knows every rule. So nothing is refused here, and
 //! what is accepted reads the same there.
 //!
-//! Events of one producer name their measures in the same order, so each name is first compared
-//! with the one that stood in its place in the event before, and searched for its end only where
-//! it differs.
+//! Events of one producer name the same measures in the same order, so each name is first compared
+//! with the one that stood in its place in an event before, and searched for its end only where
+//! it differs. Where none does, the event says so by a number, and nobody has to look at its names
+//! again.
 
 use std::borrow::Cow;
 
@@ -17,34 +18,60 @@ use super::{Action, Event, KEYS_MAX, MEASURES_MAX, PayloadType, Scalar};
 
 /// Most names of measures that are remembered, and most bytes of one: as many as a pipeline takes.
 const LEADS_MAX: usize = 256;
-
-/// What stood between the opening quotes of a measure's name and of its value, measure by measure.
-#[derive(Debug, Default)]
-pub(super) struct Leads(Vec<String>);
-
-/// What follows a name in there.
+/// Of so many events that name other measures than those remembered, one is remembered. Where each
+/// names others, remembering would cost more than it saves.
+const LEARN_EVERY: u8 = 16;
+/// What follows a name in a lead.
 const COLON: &str = "\":\"";
+
+/// What stood between the opening quotes of a measure's name and of its value, measure by measure,
+/// in an event before.
+#[derive(Debug, Default)]
+pub(super) struct Leads {
+    list: Vec<String>,
+    /// How often a list was learned; the same number never stands for other names.
+    number: u64,
+    misses: u8,
+}
+
+/// How an event's names are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// They are those remembered so far.
+    Follows,
+    /// They are remembered from here on.
+    Learns,
+    /// They are others.
+    Searches,
+}
 
 impl Leads {
     /// The bytes of the lead that `text` begins with, if it is the one remembered for this place.
     #[inline]
     fn of(&self, place: usize, text: &[u8]) -> Option<usize> {
-        self.0.get(place).filter(|lead| text.starts_with(lead.as_bytes())).map(String::len)
+        self.list.get(place).filter(|lead| text.starts_with(lead.as_bytes())).map(String::len)
     }
 
-    /// Remembers a name in this place.
+    /// Takes a name that is not the one remembered for this place.
     #[cold]
-    fn set(&mut self, place: usize, name: &str) {
-        if name.len() > LEADS_MAX {
-            return;
+    fn note(&mut self, course: Course, place: usize, name: &str) -> Course {
+        let learns = match course {
+            Course::Follows => {
+                self.misses = (self.misses + 1) % LEARN_EVERY;
+                self.list.is_empty() || self.misses == 0
+            }
+            Course::Learns => true,
+            Course::Searches => false,
+        };
+        if !learns || name.len() > LEADS_MAX || place >= LEADS_MAX {
+            return Course::Searches;
         }
-        if place == self.0.len() && place < LEADS_MAX {
-            self.0.push(String::new());
+        if course == Course::Follows {
+            self.list.truncate(place);
+            self.number += 1;
         }
-        if let Some(lead) = self.0.get_mut(place) {
-            lead.clear();
-            lead.extend([name, COLON]);
-        }
+        self.list.push([name, COLON].concat());
+        Course::Learns
     }
 }
 
@@ -95,7 +122,7 @@ pub(super) fn read<'a>(frame: &'a str, event: &mut Event<'a>, leads: &mut Leads)
                 1 << 5
             }
             "measures" => {
-                cursor.measures(leads, |name, value| {
+                event.names = cursor.measures(leads, |name, value| {
                     // Made where it stands: pushed, it would be put together on the stack and
                     // moved in other pieces, and the processor waits for these.
                     event.measures.extend(std::iter::once_with(|| {
@@ -151,32 +178,37 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An object of strings.
+    /// An object of strings; the number of its names where they are remembered, or else 0.
     #[inline]
     fn measures(
         &mut self,
         leads: &mut Leads,
         mut take: impl FnMut(&'a str, &'a str) -> Option<()>,
-    ) -> Option<()> {
+    ) -> Option<u64> {
         if self.mark()? != b'{' {
             return None;
         }
         let mut mark = self.mark()?;
         if mark == b'}' {
-            return Some(());
+            return Some(0);
         }
+        let mut course = Course::Follows;
         for place in 0.. {
             if mark != b'"' {
                 return None;
             }
             let start = self.at;
-            if let Some(bytes) = leads.of(place, self.frame.as_bytes().get(start..)?) {
+            let rest = self.frame.as_bytes().get(start..)?;
+            let lead = if course == Course::Follows { leads.of(place, rest) } else { None };
+            if let Some(bytes) = lead {
                 self.at = start + bytes;
                 let name = self.frame.get(start..self.at - COLON.len())?;
                 take(name, self.rest_of_string()?)?;
             } else {
                 let name = self.rest_of_string()?;
-                leads.set(place, name);
+                if course != Course::Searches {
+                    course = leads.note(course, place, name);
+                }
                 if self.mark()? != b':' {
                     return None;
                 }
@@ -184,7 +216,7 @@ impl<'a> Cursor<'a> {
             }
             match self.mark()? {
                 b',' => mark = self.mark()?,
-                b'}' => return Some(()),
+                b'}' => return Some(if course == Course::Searches { 0 } else { leads.number }),
                 _ => return None,
             }
         }
