@@ -34,17 +34,6 @@ pub(super) struct Leads {
     misses: u8,
 }
 
-/// How an event's names are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Course {
-    /// They are those remembered so far.
-    Follows,
-    /// They are remembered from here on.
-    Learns,
-    /// They are others.
-    Searches,
-}
-
 impl Leads {
     /// The bytes of the lead that `text` begins with, if it is the one remembered for this place.
     #[inline]
@@ -52,26 +41,25 @@ impl Leads {
         self.list.get(place).filter(|lead| text.starts_with(lead.as_bytes())).map(String::len)
     }
 
-    /// Takes a name that is not the one remembered for this place.
+    /// Notes an event whose names are others from this place on; true if they are to be remembered.
     #[cold]
-    fn note(&mut self, course: Course, place: usize, name: &str) -> Course {
-        let learns = match course {
-            Course::Follows => {
-                self.misses = (self.misses + 1) % LEARN_EVERY;
-                self.list.is_empty() || self.misses == 0
-            }
-            Course::Learns => true,
-            Course::Searches => false,
-        };
-        if !learns || name.len() > LEADS_MAX || place >= LEADS_MAX {
-            return Course::Searches;
-        }
-        if course == Course::Follows {
+    fn learns(&mut self, place: usize) -> bool {
+        self.misses = (self.misses + 1) % LEARN_EVERY;
+        let learns = self.list.is_empty() || self.misses == 0;
+        if learns {
             self.list.truncate(place);
             self.number += 1;
         }
-        self.list.push([name, COLON].concat());
-        Course::Learns
+        learns
+    }
+
+    /// Remembers one more name; false if that would be too much.
+    fn push(&mut self, name: &str) -> bool {
+        let has_place = self.list.len() < LEADS_MAX && name.len() <= LEADS_MAX;
+        if has_place {
+            self.list.push([name, COLON].concat());
+        }
+        has_place
     }
 }
 
@@ -192,35 +180,37 @@ impl<'a> Cursor<'a> {
         if mark == b'}' {
             return Some(0);
         }
-        let mut course = Course::Follows;
-        for place in 0.. {
+        let mut place = 0;
+        while mark == b'"'
+            && let Some(bytes) = leads.of(place, self.frame.as_bytes().get(self.at..)?)
+        {
+            let name = self.frame.get(self.at..self.at + bytes - COLON.len())?;
+            self.at += bytes;
+            take(name, self.rest_of_string()?)?;
+            match self.mark()? {
+                b',' => mark = self.mark()?,
+                b'}' => return Some(leads.number),
+                _ => return None,
+            }
+            place += 1;
+        }
+        let mut learns = leads.learns(place);
+        loop {
             if mark != b'"' {
                 return None;
             }
-            let start = self.at;
-            let rest = self.frame.as_bytes().get(start..)?;
-            let lead = if course == Course::Follows { leads.of(place, rest) } else { None };
-            if let Some(bytes) = lead {
-                self.at = start + bytes;
-                let name = self.frame.get(start..self.at - COLON.len())?;
-                take(name, self.rest_of_string()?)?;
-            } else {
-                let name = self.rest_of_string()?;
-                if course != Course::Searches {
-                    course = leads.note(course, place, name);
-                }
-                if self.mark()? != b':' {
-                    return None;
-                }
-                take(name, self.string()?)?;
+            let name = self.rest_of_string()?;
+            learns = learns && leads.push(name);
+            if self.mark()? != b':' {
+                return None;
             }
+            take(name, self.string()?)?;
             match self.mark()? {
                 b',' => mark = self.mark()?,
-                b'}' => return Some(if course == Course::Searches { 0 } else { leads.number }),
+                b'}' => return Some(if learns { leads.number } else { 0 }),
                 _ => return None,
             }
         }
-        None
     }
 
     /// A string without escapes.
