@@ -52,7 +52,7 @@ pub struct Measures {
     list: Vec<Measure>,
     by_name: HashMap<Box<str>, MeasureId, hashbrown::DefaultHashBuilder>,
     first: MeasureId,
-    /// Which names those of [`Self::places`] are, by the number that events have for them.
+    /// Which names those of `places` are, by the number that events have for them.
     placed: u64,
     /// The measures of these names in their order.
     places: Vec<MeasureId>,
