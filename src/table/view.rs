@@ -2,7 +2,7 @@
 //!
 //! Rendering a million series takes long enough for events to pile up. So a scrape copies the
 //! values shown, eight bytes each, and renders without a lock. It copies in bites of
-//! [`BITE_ROWS`] rows, between which the lock is free, so that an event waits for a bite and not
+//! `BITE_ROWS` rows, between which the lock is free, so that an event waits for a bite and not
 //! for a copy. A row lies in one bite, so each shows all of an event or nothing of it.
 //!
 //! Labels change only when rows come and go, so their text is prepared once and shared by all
