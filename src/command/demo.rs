@@ -111,6 +111,7 @@ fn configuration(simulator: &Simulator, listen: &str) -> Result<Loaded, Problems
 fn summary(site: &Site, metrics_url: &str, simulator_url: &str) -> String {
     let body = String::from_utf8_lossy(&site.render(Format::Text)).into_owned();
     let series = body.lines().filter(|line| line.starts_with("axp_")).count();
+    let page = metrics_url.strip_suffix("metrics").unwrap_or(metrics_url);
     let mut text = format!("{series} series so far, three of them worth a look:\n\n");
     for (metric, part) in WORTH_A_LOOK {
         if let Some(line) = body.lines().find(|line| line.starts_with(metric) && line.contains(part)) {
@@ -120,6 +121,7 @@ fn summary(site: &Site, metrics_url: &str, simulator_url: &str) -> String {
     let _ = write!(
         text,
         "\nTry:\n\n    \
+         {page}     # in a browser: how the feeds stand, and every measure\n    \
          curl -s {metrics_url} | grep ^axp_queue_itd_contacts_queueing\n    \
          curl -s -X POST {simulator_url}/admin/agents/logout     # an agent leaves: gone at the next scrape\n\n\
          Ctrl-C stops it."
