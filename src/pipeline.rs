@@ -222,7 +222,7 @@ impl Pipeline {
     ) -> Result<(), EventReject> {
         let mut readings = recycled(std::mem::take(&mut self.readings));
         let measures = event.measures.drain(..);
-        let denied = self.parts.measures.read(measures, &mut readings);
+        let denied = self.parts.measures.read(event.names, measures, &mut readings);
         let applied = self.write_row(event, payload_type, voice, &mut readings, now);
         if let Ok((id, standing)) = applied {
             self.count_readings(&readings, standing, denied);

@@ -61,6 +61,11 @@ impl Exporter {
         Self { child, address, _stderr: stderr, _folder: folder }
     }
 
+    /// Where it is scraped.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Resident memory, bytes.
     pub(crate) fn memory(&self) -> u64 {
         let status = self.process().status().unwrap();
@@ -93,7 +98,7 @@ impl Exporter {
     pub(crate) fn scraper(&self) -> Scraper {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_nodelay(true).unwrap();
-        Scraper { stream, buffer: vec![0; 1 << 20], body: Vec::new() }
+        Scraper { stream, buffer: vec![0; 1 << 20] }
     }
 }
 
@@ -108,27 +113,44 @@ impl Drop for Exporter {
 pub(crate) struct Scraper {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// What the last scrape brought.
-    pub(crate) body: Vec<u8>,
 }
 
 impl Scraper {
-    /// GETs `/metrics` with these headers besides.
-    pub(crate) fn scrape(&mut self, headers: &str) {
+    /// GETs `/metrics` with these headers besides, and gives its body.
+    pub(crate) fn scrape(&mut self, headers: &str) -> Vec<u8> {
+        let mut body = Vec::new();
+        self.read(headers, |piece| body.extend_from_slice(piece));
+        body
+    }
+
+    /// The same, but keeps nothing; bytes of the body.
+    pub(crate) fn drain(&mut self, headers: &str) -> usize {
+        let mut bytes = 0;
+        self.read(headers, |piece| bytes += piece.len());
+        bytes
+    }
+
+    fn read(&mut self, headers: &str, mut take: impl FnMut(&[u8])) {
         let request = format!("GET /metrics HTTP/1.1\r\nHost: bench\r\n{headers}\r\n");
         self.stream.write_all(request.as_bytes()).unwrap();
-        self.body.clear();
-        let mut whole = usize::MAX;
-        while self.body.len() < whole {
-            let count = self.stream.read(&mut self.buffer).unwrap();
+        let (mut filled, mut left) = (0, None);
+        while left != Some(0) {
+            let count = self.stream.read(&mut self.buffer[filled..]).unwrap();
             assert!(count > 0, "the answer is cut short");
-            self.body.extend_from_slice(&self.buffer[..count]);
-            if whole == usize::MAX
-                && let Some(end) = self.body.windows(4).position(|window| window == b"\r\n\r\n")
+            filled += count;
+            let mut body = 0;
+            if left.is_none()
+                && let Some(end) = self.buffer[..filled].windows(4).position(|four| four == b"\r\n\r\n")
             {
-                let head = String::from_utf8_lossy(&self.body[..end]).to_ascii_lowercase();
+                let head = String::from_utf8_lossy(&self.buffer[..end]).to_ascii_lowercase();
                 let length = head.split_once("content-length: ").unwrap().1.lines().next().unwrap();
-                whole = end + 4 + length.parse::<usize>().unwrap();
+                left = Some(length.parse::<usize>().unwrap());
+                body = end + 4;
+            }
+            if let Some(left) = &mut left {
+                take(&self.buffer[body..filled]);
+                *left -= filled - body;
+                filled = 0;
             }
         }
     }

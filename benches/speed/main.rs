@@ -19,6 +19,7 @@ mod exporter;
 mod frames;
 mod ingest;
 mod process;
+mod prometheus;
 mod render;
 mod report;
 mod rig;
@@ -28,13 +29,14 @@ use report::Report;
 /// A part of the table: its name as an argument, and what measures it.
 type Part = (&'static str, fn(&mut Report));
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("ingest", ingest::measure),
     ("render", render::measure),
     ("million", process::measure_million),
     ("socket", process::measure_socket),
     ("latency", process::measure_latency),
     ("contention", contention::measure),
+    ("prometheus", prometheus::measure),
 ];
 
 fn main() {

@@ -130,13 +130,18 @@ pub struct Event<'a> {
     pub keys: Vec<Key<'a>>,
     /// `measures`, in the event's order; a name may stand more than once.
     pub measures: Vec<RawReading<'a>>,
+    /// Of two events that were read with one buffer and have the same number here, one begins with
+    /// the names of the other's measures; 0 where nothing is known of them.
+    pub names: u64,
 }
 
-/// The vectors of the last event, kept so that the next one allocates nothing.
+/// What is kept of the last event: its vectors, so that the next one allocates nothing, and how it
+/// named its measures.
 #[derive(Debug, Default)]
 pub struct EventBuffer {
     keys: Vec<Key<'static>>,
     measures: Vec<RawReading<'static>>,
+    leads: plain::Leads,
 }
 
 impl<'a> Event<'a> {
@@ -150,7 +155,7 @@ impl<'a> Event<'a> {
             measures: std::mem::take(&mut buffer.measures),
             ..Self::default()
         };
-        let read = match plain::read(frame, &mut event) {
+        let read = match plain::read(frame, &mut event, &mut buffer.leads) {
             Some(()) => Ok(()),
             None => event.read(frame),
         };

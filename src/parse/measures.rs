@@ -7,8 +7,9 @@
 //! not tell a state from a flag from free text, so it only rules numbers out and leaves
 //! the rest to the two that follow.
 //!
-//! Finding a measure costs one comparison where events name their measures in the same
-//! order as before; else one look-up. At most [`MEASURES_MAX`] are kept.
+//! Finding a measure costs nothing where the event is known to name those of an event before; one
+//! comparison where it names them in the same order as before; else one look-up. At most
+//! [`MEASURES_MAX`] are kept.
 
 mod foresee;
 
@@ -51,6 +52,10 @@ pub struct Measures {
     list: Vec<Measure>,
     by_name: HashMap<Box<str>, MeasureId, hashbrown::DefaultHashBuilder>,
     first: MeasureId,
+    /// Which names those of [`Self::places`] are, by the number that events have for them.
+    placed: u64,
+    /// The measures of these names in their order.
+    places: Vec<MeasureId>,
     events: u64,
     settings: Producer,
     allowlist: Allowlist,
@@ -77,6 +82,8 @@ impl Measures {
             list: Vec::new(),
             by_name: HashMap::default(),
             first: 0,
+            placed: 0,
+            places: Vec::new(),
             events: 0,
             allowlist: Allowlist::new(&settings.allow, &settings.deny),
             settings,
@@ -127,20 +134,33 @@ impl Measures {
         self.list.iter()
     }
 
-    /// Reads the measures of one event into `readings`, and says how many were denied.
+    /// Reads the measures of one event into `readings`, and says how many were denied. `names` is
+    /// the event's number for their names.
     ///
     /// A measure that stands twice is refused each time: nobody can tell which one holds.
     pub fn read<'a>(
         &mut self,
+        names: u64,
         raw: impl Iterator<Item = RawReading<'a>>,
         readings: &mut Vec<Reading<'a>>,
     ) -> u64 {
+        if names == 0 || names != self.placed {
+            self.placed = names;
+            self.places.clear();
+        }
         self.events += 1;
         let event = self.events;
         let mut denied = 0;
         let mut previous: Option<MeasureId> = None;
-        for (name, scalar) in raw {
-            let Some(id) = self.find(previous, &name) else {
+        for (place, (name, scalar)) in raw.enumerate() {
+            let id = if let Some(id) = self.places.get(place) {
+                *id
+            } else if let Some(id) = self.find(previous, &name) {
+                self.places.push(id);
+                id
+            } else {
+                // Without one for this place, those behind it would be out of step.
+                self.placed = 0;
                 readings.push(Reading { measure: usize::MAX, value: Value::Refused(refusal(&name)) });
                 continue;
             };

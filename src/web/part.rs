@@ -53,6 +53,29 @@ impl Part {
     pub fn pages(&self) -> &[Bytes] {
         &self.pages
     }
+
+    /// The memory of the pages that nobody else holds, to be written on anew.
+    pub fn into_blank(self) -> Blank {
+        let blank = |page: Bytes| {
+            let mut page = page.try_into_mut().ok()?;
+            // An empty one is not moved to the front of its memory.
+            page.clear();
+            Some(Vec::from(page))
+        };
+        Blank(self.pages.into_iter().filter_map(blank).collect())
+    }
+}
+
+/// Pages to write on. The system hands out memory page by page, each of them wiped, which takes
+/// it longer than it takes us to fill them.
+#[derive(Debug, Default)]
+pub struct Blank(Vec<Vec<u8>>);
+
+impl Blank {
+    /// An empty page with room for so many bytes at least.
+    fn page(&mut self, bytes: usize) -> Vec<u8> {
+        self.0.pop().filter(|page| page.capacity() >= bytes).unwrap_or_else(|| Vec::with_capacity(bytes))
+    }
 }
 
 /// Takes pages and makes a part of them.
@@ -61,13 +84,14 @@ pub struct Press {
     part: Part,
     deflater: Option<Compress>,
     page: Vec<u8>,
+    blank: Blank,
 }
 
 impl Press {
-    /// A press for this coding.
-    pub fn new(coding: Coding) -> Self {
+    /// A press for this coding, that takes blank pages first.
+    pub fn new(coding: Coding, blank: Blank) -> Self {
         let deflater = (coding == Coding::Gzip).then(|| Compress::new(Compression::new(LEVEL), false));
-        Self { part: Part::default(), deflater, page: Vec::new() }
+        Self { part: Part::default(), deflater, page: Vec::new(), blank }
     }
 
     /// Takes a page; leaves it empty.
@@ -80,7 +104,7 @@ impl Press {
             self.deflate(page, FlushCompress::None)?;
             page.clear();
         } else {
-            let next = Vec::with_capacity(page.capacity());
+            let next = self.blank.page(page.capacity());
             self.part.push(std::mem::replace(page, next));
         }
         Ok(())
@@ -100,7 +124,7 @@ impl Press {
         let Some(deflater) = &mut self.deflater else { return Ok(()) };
         loop {
             if self.page.len() == self.page.capacity() {
-                let full = std::mem::replace(&mut self.page, Vec::with_capacity(PAGE_BYTES));
+                let full = std::mem::replace(&mut self.page, self.blank.page(PAGE_BYTES));
                 self.part.push(full);
             }
             let before = deflater.total_in();
@@ -141,7 +165,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(index, pages)| {
-                let mut press = Press::new(coding);
+                let mut press = Press::new(coding, Blank::default());
                 for page in pages {
                     press.take(&mut page.clone()).unwrap();
                 }
@@ -170,6 +194,25 @@ mod tests {
         };
         let pages: Vec<Vec<u8>> = (0..5).map(|_| (0..100_000).map(|_| noise()).collect()).collect();
         assert_eq!(inflated(&body(Coding::Gzip, &[pages.clone(), vec![]])), pages.concat());
+    }
+
+    #[test]
+    fn pages_that_nobody_reads_any_more_are_written_on_anew() {
+        let mut press = Press::new(Coding::Identity, Blank::default());
+        let mut page = Vec::new();
+        for text in [b"read", b"free"] {
+            page.extend_from_slice(text);
+            press.take(&mut page).unwrap();
+        }
+        let part = press.finish(false).unwrap();
+        let (read, free) = (part.pages()[0].clone(), part.pages()[1].as_ptr());
+        let blank = part.into_blank();
+        assert_eq!(blank.0.iter().map(|page| (page.as_ptr(), page.len())).collect::<Vec<_>>(), [(free, 0)]);
+        let mut press = Press::new(Coding::Identity, blank);
+        let mut page = b"new".to_vec();
+        press.take(&mut page).unwrap();
+        assert_eq!((page.as_ptr(), page.len()), (free, 0), "what is left to write on");
+        assert_eq!(*read, *b"read");
     }
 
     proptest! {

@@ -20,7 +20,7 @@ use crate::table::rows::Table;
 use crate::table::view::View;
 use crate::telemetry::{self, Telemetry};
 use crate::web::accept::{Coding, Dialect};
-use crate::web::part::{self, Part, Press};
+use crate::web::part::{self, Blank, Part, Press};
 
 /// What makes one rendering differ from another of the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,8 @@ impl Source {
     }
 
     /// Renders what is there now; blocks for as long as that takes. Uses the measures of
-    /// `last` where they still hold, which must be of the same wish and whole.
+    /// `last` where they still hold, which must be of the same wish and whole; else writes on
+    /// their pages, if nobody reads them any more.
     ///
     /// # Errors
     /// Where compressing fails, which it has no reason to.
@@ -125,14 +126,14 @@ impl Source {
         &self,
         wish: Wish,
         pick: &Pick,
-        last: Option<&Rendering>,
+        last: Option<Arc<Rendering>>,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Rendering, CompressError> {
         let tables: Vec<SharedTable> =
             self.feeds.list().iter().map(|feed| Arc::clone(feed.table())).collect();
-        let measures = match last.filter(|last| last.measures.are_of(&tables)) {
-            Some(last) => Arc::clone(&last.measures),
-            None => Arc::new(measures(&tables, wish, pick, place)?),
+        let measures = match last {
+            Some(last) if last.measures.are_of(&tables) => Arc::clone(&last.measures),
+            last => Arc::new(measures(&tables, wish, pick, place, blank(last))?),
         };
         for (producer_id, rows, series) in &measures.held {
             self.telemetry.set_held(producer_id, *rows, *series);
@@ -140,7 +141,7 @@ impl Source {
         for (metrics, gauge) in &self.queues {
             metrics.queue_bytes.set(i64::try_from(gauge.bytes()).unwrap_or(i64::MAX));
         }
-        let own = print(wish, true, |pages| {
+        let own = print(wish, true, Blank::default(), |pages| {
             own::append(pages, self.telemetry.registry(), wish.format, pick);
         })?;
         let (head, tail) = (part::head(wish.coding), part::tail(wish.coding, [&measures.part, &own]));
@@ -148,14 +149,21 @@ impl Source {
     }
 }
 
+/// The pages of measures that nobody reads any more.
+fn blank(rendering: Option<Arc<Rendering>>) -> Blank {
+    let measures = rendering.and_then(Arc::into_inner).map(|rendering| rendering.measures);
+    measures.and_then(Arc::into_inner).map(|measures| measures.part.into_blank()).unwrap_or_default()
+}
+
 fn measures(
     tables: &[SharedTable],
     wish: Wish,
     pick: &Pick,
     place: Option<OwnedSemaphorePermit>,
+    blank: Blank,
 ) -> Result<Measures, CompressError> {
     let views: Vec<View> = tables.iter().map(|table| View::of(table)).collect();
-    let part = print(wish, false, |pages| exposition::measures(pages, &views, wish.format, pick))?;
+    let part = print(wish, false, blank, |pages| exposition::measures(pages, &views, wish.format, pick))?;
     let version = |(table, view): (&SharedTable, &View)| (Arc::downgrade(table), view.version);
     let held = |view: &View| (view.producer_id.clone(), view.rows_held, view.series());
     Ok(Measures {
@@ -167,8 +175,13 @@ fn measures(
 }
 
 /// What `write` writes, as the wish wants it coded.
-fn print(wish: Wish, is_last: bool, write: impl FnOnce(&mut Pages<'_>)) -> Result<Part, CompressError> {
-    let mut press = Press::new(wish.coding);
+fn print(
+    wish: Wish,
+    is_last: bool,
+    blank: Blank,
+    write: impl FnOnce(&mut Pages<'_>),
+) -> Result<Part, CompressError> {
+    let mut press = Press::new(wish.coding, blank);
     let mut dots = wish.escapes_dots.then(|| Dots::new(wish.format));
     let mut outcome = Ok(());
     let mut take = |page: &mut Vec<u8>| {

@@ -89,7 +89,7 @@ impl Sharing {
         let (source, places) = (Arc::clone(&self.source), Arc::clone(&self.places));
         let began = self.moment();
         let rendering = spawn_blocking(move || {
-            let rendering = Arc::new(source.render(wish, &pick, last.as_deref(), place)?);
+            let rendering = Arc::new(source.render(wish, &pick, last, place)?);
             (guard.began, guard.last) = (began, Arc::downgrade(&rendering));
             // The last place is for those who need one.
             guard.kept = (places.available_permits() > 0).then(|| Arc::clone(&rendering));

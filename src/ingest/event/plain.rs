@@ -6,13 +6,65 @@
 //! anything, errors) is none of this module's business: it gives up, and the frame is read
 //! from its start by the full reader, which knows every rule. So nothing is refused here, and
 //! what is accepted reads the same there.
+//!
+//! Events of one producer name the same measures in the same order, so each name is first compared
+//! with the one that stood in its place in an event before, and searched for its end only where
+//! it differs. Where none does, the event says so by a number, and nobody has to look at its names
+//! again.
 
 use std::borrow::Cow;
 
 use super::{Action, Event, KEYS_MAX, MEASURES_MAX, PayloadType, Scalar};
 
+/// Most names of measures that are remembered, and most bytes of one: as many as a pipeline takes.
+const LEADS_MAX: usize = 256;
+/// Of so many events that name other measures than those remembered, one is remembered. Where each
+/// names others, remembering would cost more than it saves.
+const LEARN_EVERY: u8 = 16;
+/// What follows a name in a lead.
+const COLON: &str = "\":\"";
+
+/// What stood between the opening quotes of a measure's name and of its value, measure by measure,
+/// in an event before.
+#[derive(Debug, Default)]
+pub(super) struct Leads {
+    list: Vec<String>,
+    /// How often a list was learned; the same number never stands for other names.
+    number: u64,
+    misses: u8,
+}
+
+impl Leads {
+    /// The bytes of the lead that `text` begins with, if it is the one remembered for this place.
+    #[inline]
+    fn of(&self, place: usize, text: &[u8]) -> Option<usize> {
+        self.list.get(place).filter(|lead| text.starts_with(lead.as_bytes())).map(String::len)
+    }
+
+    /// Notes an event whose names are others from this place on; true if they are to be remembered.
+    #[cold]
+    fn learns(&mut self, place: usize) -> bool {
+        self.misses = (self.misses + 1) % LEARN_EVERY;
+        let learns = self.list.is_empty() || self.misses == 0;
+        if learns {
+            self.list.truncate(place);
+            self.number += 1;
+        }
+        learns
+    }
+
+    /// Remembers one more name; false if that would be too much.
+    fn push(&mut self, name: &str) -> bool {
+        let has_place = self.list.len() < LEADS_MAX && name.len() <= LEADS_MAX;
+        if has_place {
+            self.list.push([name, COLON].concat());
+        }
+        has_place
+    }
+}
+
 /// Reads a plain frame into an empty event; none, with some of it read, where it is not plain.
-pub(super) fn read<'a>(frame: &'a str, event: &mut Event<'a>) -> Option<()> {
+pub(super) fn read<'a>(frame: &'a str, event: &mut Event<'a>, leads: &mut Leads) -> Option<()> {
     let mut cursor = Cursor { frame, at: 0 };
     let mut seen = 0_u8;
     cursor.object(|cursor, field| {
@@ -58,8 +110,7 @@ pub(super) fn read<'a>(frame: &'a str, event: &mut Event<'a>) -> Option<()> {
                 1 << 5
             }
             "measures" => {
-                cursor.object(|cursor, name| {
-                    let value = cursor.string()?;
+                event.names = cursor.measures(leads, |name, value| {
                     // Made where it stands: pushed, it would be put together on the stack and
                     // moved in other pieces, and the processor waits for these.
                     event.measures.extend(std::iter::once_with(|| {
@@ -110,6 +161,53 @@ impl<'a> Cursor<'a> {
             match self.mark()? {
                 b',' => mark = self.mark()?,
                 b'}' => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
+    /// An object of strings; the number of its names where they are remembered, or else 0.
+    #[inline]
+    fn measures(
+        &mut self,
+        leads: &mut Leads,
+        mut take: impl FnMut(&'a str, &'a str) -> Option<()>,
+    ) -> Option<u64> {
+        if self.mark()? != b'{' {
+            return None;
+        }
+        let mut mark = self.mark()?;
+        if mark == b'}' {
+            return Some(0);
+        }
+        let mut place = 0;
+        while mark == b'"'
+            && let Some(bytes) = leads.of(place, self.frame.as_bytes().get(self.at..)?)
+        {
+            let name = self.frame.get(self.at..self.at + bytes - COLON.len())?;
+            self.at += bytes;
+            take(name, self.rest_of_string()?)?;
+            match self.mark()? {
+                b',' => mark = self.mark()?,
+                b'}' => return Some(leads.number),
+                _ => return None,
+            }
+            place += 1;
+        }
+        let mut learns = leads.learns(place);
+        loop {
+            if mark != b'"' {
+                return None;
+            }
+            let name = self.rest_of_string()?;
+            learns = learns && leads.push(name);
+            if self.mark()? != b':' {
+                return None;
+            }
+            take(name, self.string()?)?;
+            match self.mark()? {
+                b',' => mark = self.mark()?,
+                b'}' => return Some(if learns { leads.number } else { 0 }),
                 _ => return None,
             }
         }
