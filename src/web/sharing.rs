@@ -86,18 +86,18 @@ impl Sharing {
             last = None;
             place = self.place().await;
         }
-        let (source, places) = (Arc::clone(&self.source), Arc::clone(&self.places));
+        let (source, places, slot) = (Arc::clone(&self.source), Arc::clone(&self.places), Arc::clone(slot));
         let began = self.moment();
         let rendering = spawn_blocking(move || {
             let rendering = Arc::new(source.render(wish, &pick, last, place)?);
             (guard.began, guard.last) = (began, Arc::downgrade(&rendering));
             // The last place is for those who need one.
             guard.kept = (places.available_permits() > 0).then(|| Arc::clone(&rendering));
+            // Here, since nobody may be left to wait for the end of this.
+            forget_later(&slot, began);
             Ok::<_, flate2::CompressError>(rendering)
         });
-        let rendering = finished(rendering.await)?;
-        forget_later(slot, began);
-        Ok(rendering)
+        finished(rendering.await)
     }
 
     fn moment(&self) -> u64 {
