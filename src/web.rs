@@ -14,6 +14,7 @@ pub mod connection;
 pub mod door;
 pub mod listener;
 pub mod part;
+pub mod places;
 pub mod rendering;
 pub mod routes;
 pub mod scrape;

@@ -14,6 +14,7 @@ mod frames;
 mod rig;
 
 use allocation_counter::measure;
+use axp_exporter::pipeline::Moment;
 use axp_exporter::sink::exposition::{self, Format};
 use prometheus_client::registry::Registry;
 use rig::Rig;
@@ -35,6 +36,25 @@ fn an_event_on_a_known_row_allocates_nothing() {
         .collect();
     let allocated = measure(|| rig.apply(&moved));
     assert_eq!((allocated.count_total, allocated.bytes_total), (0, 0));
+}
+
+#[test]
+fn a_refused_value_allocates_nothing_once_enough_were_looked_at() {
+    let mut rig = Rig::new(frames::AGENTS);
+    let good = frames::agents(10);
+    rig.apply(&good);
+    let bad: Vec<String> =
+        good.iter().map(|frame| frame.replace("idleTimeDuration\":\"", "idleTimeDuration\":\"+")).collect();
+    assert_ne!(good, bad);
+    let now = Moment::now();
+    // At one moment: of each second a few are looked at.
+    let mut apply = || {
+        for frame in &bad {
+            rig.pipeline.apply(frame, now).unwrap();
+        }
+    };
+    apply();
+    assert_eq!(measure(apply).count_total, 0);
 }
 
 #[test]

@@ -25,10 +25,10 @@ use libfuzzer_sys::fuzz_target;
 use prometheus_client::registry::Registry;
 
 /// Names that mean something, or fall on what others mean.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "agentState", "activeDuration", "timeInState", "agentFirstName", "queueName", "info", "state", "itd",
     "itdInfo", "Answered", "answered", "answeredTotal", "waitSeconds", "wait", "le", "__name__", "account_id",
-    "queueId", "9to5", "a.b",
+    "queueId", "9to5", "a.b", "-name-",
 ];
 /// Values that have gone wrong somewhere before.
 const VALUES: [&str; 16] = [

@@ -86,10 +86,13 @@ impl Refusals {
         if self.at_hand.is_empty() {
             return;
         }
+        if !self.may_look(now.instant) {
+            self.at_hand.clear();
+            return;
+        }
         let at_hand = std::mem::take(&mut self.at_hand);
         let mut buffer = EventBuffer::default();
-        let event = if self.may_look(now.instant) { Event::parse(frame, &mut buffer).ok() } else { None };
-        let Some(event) = event else { return };
+        let Ok(event) = Event::parse(frame, &mut buffer) else { return };
         let mut strangers = strangers(&event, measures, &at_hand);
         for (id, reject) in at_hand {
             let name = measures.get(id).map(|measure| &*measure.name).or_else(|| strangers.pop_front());

@@ -6,8 +6,8 @@
 //! for a copy. A row lies in one bite, so each shows all of an event or nothing of it.
 //!
 //! Labels change only when rows come and go, so their text is prepared once and shared by all
-//! scrapes until then. Where that happens between two bites, the copy begins anew, and after a
-//! few times takes all rows in one bite.
+//! scrapes until then. Where that happens between two bites, or a column comes that the rows copied
+//! lack, the copy begins anew, and after a few times takes all rows in one bite.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -107,14 +107,15 @@ impl View {
         view
     }
 
-    /// Copies `bite` rows a lock; none where rows came or went in between.
+    /// Copies `bite` rows a lock; none where rows or columns came or went in between.
     fn take(table: &RwLock<Table>, bite: usize, between: impl Fn()) -> Option<Self> {
         let mut begun: Option<Self> = None;
         let mut from = 0;
         loop {
             let table = table.read().unwrap_or_else(PoisonError::into_inner);
             let mut view = begun.take().unwrap_or_else(|| Self::begin(&table));
-            if !Arc::ptr_eq(&view.order, table.order()) {
+            let are_all_there = columns(&table).count() == view.columns.len();
+            if !Arc::ptr_eq(&view.order, table.order()) || !are_all_there {
                 return None;
             }
             view.copy(&table, from, bite);
@@ -145,7 +146,8 @@ impl View {
             stem: table.stem().to_owned(),
             version: table.version(),
             rows_held: 0,
-            columns: table.columns().iter().filter(|column| column.shown > 0).map(column).collect(),
+            // Those without a value too: an event may give them one while others are copied.
+            columns: columns(table).map(column).collect(),
             order,
             infos: Lines::default(),
         }
@@ -218,6 +220,11 @@ impl View {
         };
         self.columns.iter().map(column).sum::<usize>() + 2 * self.infos.text.len()
     }
+}
+
+/// The columns that are families of their own.
+fn columns(table: &Table) -> impl Iterator<Item = &Column> {
+    table.columns().iter().filter(|column| column.spec.kind != Kind::Text)
 }
 
 impl Table {
@@ -315,6 +322,29 @@ mod tests {
     }
 
     #[test]
+    fn of_an_event_between_two_bites_a_first_value_is_shown_with_the_others() {
+        for comes_late in [false, true] {
+            let (table, ids) = table();
+            let add = || table.write().unwrap().add_column(spec(Kind::Number, "first"));
+            let early = (!comes_late).then(add);
+            let once = std::cell::Cell::new(true);
+            let between = || {
+                if once.take() {
+                    let first = early.unwrap_or_else(add);
+                    let mut table = table.write().unwrap();
+                    table.set_cell(ids[4], 0, 5.0).unwrap();
+                    table.set_cell(ids[4], first, 6.0).unwrap();
+                }
+            };
+            let view = View::take(&table, 2, between);
+            assert_eq!(view.is_none(), comes_late);
+            let view = view.unwrap_or_else(|| View::of(&table));
+            let last = |column: &Shown| view.samples(column).last().unwrap().1;
+            assert_eq!(view.columns.iter().map(last).collect::<Vec<_>>(), [5.0, 6.0]);
+        }
+    }
+
+    #[test]
     fn a_table_whose_rows_never_rest_is_copied_at_once() {
         let (table, ids) = table();
         std::thread::scope(|scope| {
@@ -341,7 +371,8 @@ mod tests {
             }
             table.set_state(ids[4], state, "BUSY").unwrap();
         };
-        let view = View::take(&table, 3, between).unwrap();
+        assert!(View::take(&table, 3, between).is_none(), "the copy has to begin anew");
+        let view = View::of(&table);
         let states = view.columns.iter().find(|column| column.kind == Kind::State).unwrap();
         assert_eq!((states.count, states.states.len()), (2, 2));
         assert_eq!(view.state_samples(states).map(|(_, value)| value).collect::<Vec<_>>(), [0.0, 1.0]);

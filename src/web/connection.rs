@@ -4,7 +4,7 @@
 //! byte, or from the opening for the first; when nothing is asked for [`Limits::idle`]; when
 //! the client takes not one byte for [`Limits::stall`], or not all of an answer in
 //! [`Limits::answer`]. An answer under way is then cut off, which a client notices, as it was
-//! told the length. HTTP/2 is not spoken: its preface ends the connection.
+//! told the length. Where there is a crowd, it ends with its answer. HTTP/2 is not spoken: its preface ends the connection.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -54,20 +55,30 @@ impl Default for Limits {
     }
 }
 
-/// Serves one client until it leaves, takes too long, or `watcher` says to stop.
+/// Serves one client until it leaves, takes too long, has been answered in a crowd, or `watcher`
+/// says to stop.
 ///
 /// # Errors
 /// How the connection ended, if not by the client's closing it between two requests.
-pub async fn serve<S>(stream: S, door: Arc<Door>, limits: Limits, watcher: Watcher) -> hyper::Result<()>
+pub async fn serve<S>(
+    stream: S,
+    door: Arc<Door>,
+    limits: Limits,
+    is_crowded: impl Fn() -> bool,
+    watcher: Watcher,
+) -> hyper::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let progress = Arc::new(Progress::default());
     let patient = Patient::new(stream, limits, Arc::clone(&progress));
     let service = service_fn(move |request: Request<Incoming>| {
-        let (door, answering) = (Arc::clone(&door), Answering::begin(&progress));
+        let (door, answering, is_crowded) = (Arc::clone(&door), Answering::begin(&progress), is_crowded());
         async move {
-            let response = door.answer(&request).await;
+            let mut response = door.answer(&request).await;
+            if is_crowded {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok::<_, Infallible>(response.map(|body| body.holding(answering)))
         }
     });

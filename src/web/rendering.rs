@@ -8,7 +8,6 @@ use std::sync::{Arc, RwLock, Weak};
 
 use flate2::CompressError;
 use hyper::body::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::ingest::feeds::Feeds;
 use crate::pipeline::{SharedTable, read_table};
@@ -21,6 +20,7 @@ use crate::table::view::View;
 use crate::telemetry::{self, Telemetry};
 use crate::web::accept::{Coding, Dialect};
 use crate::web::part::{self, Blank, Part, Press};
+use crate::web::places::Place;
 
 /// What makes one rendering differ from another of the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ struct Measures {
     /// Producer, rows and series of each.
     held: Vec<(String, usize, usize)>,
     /// Given back when nobody needs the pages any more.
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Place,
 }
 
 impl Measures {
@@ -118,7 +118,8 @@ impl Source {
 
     /// Renders what is there now; blocks for as long as that takes. Uses the measures of
     /// `last` where they still hold, which must be of the same wish and whole; else writes on
-    /// their pages, if nobody reads them any more.
+    /// their pages, if nobody reads them any more. New measures need a place: without one there
+    /// are none.
     ///
     /// # Errors
     /// Where compressing fails, which it has no reason to.
@@ -127,13 +128,16 @@ impl Source {
         wish: Wish,
         pick: &Pick,
         last: Option<Arc<Rendering>>,
-        place: Option<OwnedSemaphorePermit>,
-    ) -> Result<Rendering, CompressError> {
+        place: Option<Place>,
+    ) -> Result<Option<Rendering>, CompressError> {
         let tables: Vec<SharedTable> =
             self.feeds.list().iter().map(|feed| Arc::clone(feed.table())).collect();
         let measures = match last {
             Some(last) if last.measures.are_of(&tables) => Arc::clone(&last.measures),
-            last => Arc::new(measures(&tables, wish, pick, place, blank(last))?),
+            last => {
+                let Some(place) = place else { return Ok(None) };
+                Arc::new(measures(&tables, wish, pick, place, blank(last))?)
+            }
         };
         for (producer_id, rows, series) in &measures.held {
             self.telemetry.set_held(producer_id, *rows, *series);
@@ -145,7 +149,7 @@ impl Source {
             own::append(pages, self.telemetry.registry(), wish.format, pick);
         })?;
         let (head, tail) = (part::head(wish.coding), part::tail(wish.coding, [&measures.part, &own]));
-        Ok(Rendering { measures, own, head, tail })
+        Ok(Some(Rendering { measures, own, head, tail }))
     }
 }
 
@@ -159,13 +163,14 @@ fn measures(
     tables: &[SharedTable],
     wish: Wish,
     pick: &Pick,
-    place: Option<OwnedSemaphorePermit>,
+    place: Place,
     blank: Blank,
 ) -> Result<Measures, CompressError> {
     let views: Vec<View> = tables.iter().map(|table| View::of(table)).collect();
     let part = print(wish, false, blank, |pages| exposition::measures(pages, &views, wish.format, pick))?;
     let version = |(table, view): (&SharedTable, &View)| (Arc::downgrade(table), view.version);
     let held = |view: &View| (view.producer_id.clone(), view.rows_held, view.series());
+    let place = place.fit(part.pages().iter().map(|page| page.len() as u64).sum());
     Ok(Measures {
         part,
         tables: iter::zip(tables, &views).map(version).collect(),

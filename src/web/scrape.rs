@@ -15,6 +15,7 @@ use crate::sink::exposition::Pick;
 use crate::telemetry::ScrapeTimer;
 use crate::web::accept::{Coding, Dialect};
 use crate::web::body::Body;
+use crate::web::places::Places;
 use crate::web::rendering::{Source, Wish};
 use crate::web::routes::plain;
 use crate::web::sharing::Sharing;
@@ -40,7 +41,10 @@ pub struct Scrapes {
 impl Scrapes {
     /// Renders from this source.
     pub fn new(source: Arc<Source>) -> Self {
-        Self { sharing: Sharing::new(source), places: Arc::new(Semaphore::new(SCRAPES_MAX)) }
+        Self {
+            sharing: Sharing::new(source, Places::default()),
+            places: Arc::new(Semaphore::new(SCRAPES_MAX)),
+        }
     }
 
     /// Answers one scrape: 200 with a whole body, 406 where no coding is acceptable, 503

@@ -2,7 +2,8 @@
 //!
 //! At most 256 connections at once, and no more than half of the file
 //! descriptors that the process may have: the feeds need theirs. More clients wait in the
-//! system's queue. When accepting fails, as it does when the process has no file descriptor
+//! system's queue; while less than a quarter is free, none is kept between two requests, so that
+//! their turn comes. When accepting fails, as it does when the process has no file descriptor
 //! left, it tries again after a moment.
 
 use std::io;
@@ -31,8 +32,13 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 pub async fn serve(listeners: Vec<Listener>, door: Arc<Door>, stop: watch::Receiver<bool>) {
     // Each listener holds a place while it waits for who is to take it.
     let places = connections_max().max(listeners.len() + 1);
-    let hall =
-        Hall { door, places: Arc::new(Semaphore::new(places)), graceful: GracefulShutdown::new(), stop };
+    let hall = Hall {
+        door,
+        size: places,
+        places: Arc::new(Semaphore::new(places)),
+        graceful: GracefulShutdown::new(),
+        stop,
+    };
     join_all(listeners.iter().map(|listener| hall.serve(listener))).await;
     drop(listeners);
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, hall.graceful.shutdown()).await;
@@ -41,6 +47,8 @@ pub async fn serve(listeners: Vec<Listener>, door: Arc<Door>, stop: watch::Recei
 /// What the listeners share.
 struct Hall {
     door: Arc<Door>,
+    /// How many places there are, free or not.
+    size: usize,
     places: Arc<Semaphore>,
     graceful: GracefulShutdown,
     stop: watch::Receiver<bool>,
@@ -68,7 +76,10 @@ impl Hall {
             if std::mem::take(&mut is_failing) {
                 info!("accepting connections again");
             }
-            let connection = carry(stream, Arc::clone(&self.door), stop.clone(), self.graceful.watcher());
+            let (size, places) = (self.size, Arc::clone(&self.places));
+            let is_crowded = move || places.available_permits() < size.div_ceil(4);
+            let door = Arc::clone(&self.door);
+            let connection = carry(stream, door, is_crowded, stop.clone(), self.graceful.watcher());
             tokio::spawn(async move {
                 if let Err(err) = connection.await {
                     debug!(err = %err, "a scraper's connection ended early");
@@ -88,25 +99,26 @@ impl Hall {
 async fn carry(
     stream: Stream,
     door: Arc<Door>,
+    is_crowded: impl Fn() -> bool,
     mut stop: watch::Receiver<bool>,
     watcher: Watcher,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let limits = Limits::default();
     let Some(config) = door.tls().await else {
         match stream {
-            Stream::Tcp(stream) => connection::serve(stream, door, limits, watcher).await?,
-            Stream::Unix(stream) => connection::serve(stream, door, limits, watcher).await?,
+            Stream::Tcp(stream) => connection::serve(stream, door, limits, is_crowded, watcher).await?,
+            Stream::Unix(stream) => connection::serve(stream, door, limits, is_crowded, watcher).await?,
         }
         return Ok(());
     };
     match stream {
         Stream::Tcp(stream) => {
             let stream = tls::within(limits.head, &mut stop, tls::accept_tcp(stream, config)).await?;
-            connection::serve(stream, door, limits, watcher).await?;
+            connection::serve(stream, door, limits, is_crowded, watcher).await?;
         }
         Stream::Unix(stream) => {
             let stream = tls::within(limits.head, &mut stop, tls::accept(stream, config)).await?;
-            connection::serve(stream, door, limits, watcher).await?;
+            connection::serve(stream, door, limits, is_crowded, watcher).await?;
         }
     }
     Ok(())

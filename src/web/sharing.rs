@@ -6,23 +6,23 @@
 //! as someone is still reading it: where no table has changed since, the next one uses its
 //! measures again.
 //!
-//! A rendering of a million series is a hundred megabytes. Those of four different moments
-//! are there at most, counted until the last reader is done, and whoever needs another waits.
+//! A rendering of a million series is a hundred megabytes. So each has a place
+//! (`web/places.rs`) until its last reader is done, and whoever finds none waits, unless the
+//! measures of the last still hold: they have theirs.
 //! A rendering goes on when the client that asked for it has left.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::spawn_blocking;
 use tracing::error;
 
 use crate::sink::exposition::Pick;
+use crate::web::places::{Place, Places};
 use crate::web::rendering::{Rendering, Source, Wish};
 
-/// Measures of different moments in memory.
-const MEASURES_MAX: usize = 4;
 /// How long a rendering is kept that nobody reads.
 const KEEP: Duration = Duration::from_secs(5);
 
@@ -31,7 +31,7 @@ const KEEP: Duration = Duration::from_secs(5);
 pub struct Sharing {
     source: Arc<Source>,
     slots: [Arc<Mutex<Slot>>; Wish::COUNT],
-    places: Arc<Semaphore>,
+    places: Places,
     /// Numbers what happens: a rendering with a higher number than a request began after it.
     moments: AtomicU64,
 }
@@ -49,9 +49,8 @@ struct Slot {
 pub struct Failed;
 
 impl Sharing {
-    /// Renders from this source.
-    pub fn new(source: Arc<Source>) -> Self {
-        let places = Arc::new(Semaphore::new(MEASURES_MAX));
+    /// Renders from this source, into these places.
+    pub fn new(source: Arc<Source>, places: Places) -> Self {
         Self { source, slots: std::array::from_fn(|_| Arc::default()), places, moments: AtomicU64::new(0) }
     }
 
@@ -68,8 +67,8 @@ impl Sharing {
         if !pick.is_everything() {
             // Others hardly pick the same.
             let (source, place) = (Arc::clone(&self.source), self.place().await);
-            return finished(spawn_blocking(move || source.render(wish, &pick, None, place)).await)
-                .map(Arc::new);
+            let rendering = spawn_blocking(move || source.render(wish, &pick, None, place));
+            return finished(rendering.await)?.map(Arc::new).ok_or(Failed);
         }
         let came = self.moment();
         let Some(slot) = self.slots.get(wish.index()) else { return Err(Failed) };
@@ -79,25 +78,40 @@ impl Sharing {
         {
             return Ok(rendering);
         }
-        let mut last = guard.kept.take().or_else(|| guard.last.upgrade());
-        let mut place = Arc::clone(&self.places).try_acquire_owned().ok();
-        if place.is_none() {
-            // It may be the last that holds the place which this waits for.
-            last = None;
-            place = self.place().await;
+        let last = guard.kept.take().or_else(|| guard.last.upgrade());
+        match self.next(wish, guard, last, self.places.try_take()).await? {
+            Ok(rendering) => Ok(rendering),
+            // What was kept is gone: it may have had the place which this waits for.
+            Err(guard) => {
+                let place = self.place().await;
+                self.next(wish, guard, None, place).await?.map_err(|_| Failed)
+            }
         }
-        let (source, places) = (Arc::clone(&self.source), Arc::clone(&self.places));
+    }
+
+    /// Renders what `guard` waits for; gives it back where that takes a place and there is none.
+    async fn next(
+        &self,
+        wish: Wish,
+        mut guard: OwnedMutexGuard<Slot>,
+        last: Option<Arc<Rendering>>,
+        place: Option<Place>,
+    ) -> Result<Result<Arc<Rendering>, OwnedMutexGuard<Slot>>, Failed> {
+        let (source, places) = (Arc::clone(&self.source), self.places.clone());
         let began = self.moment();
         let rendering = spawn_blocking(move || {
-            let rendering = Arc::new(source.render(wish, &pick, last, place)?);
+            let Some(rendering) = source.render(wish, &Pick::default(), last, place)? else {
+                return Ok(Err(guard));
+            };
+            let rendering = Arc::new(rendering);
             (guard.began, guard.last) = (began, Arc::downgrade(&rendering));
             // The last place is for those who need one.
-            guard.kept = (places.available_permits() > 0).then(|| Arc::clone(&rendering));
-            Ok::<_, flate2::CompressError>(rendering)
+            guard.kept = places.has_one().then(|| Arc::clone(&rendering));
+            // Here, since nobody may be left to wait for the end of this.
+            forget_later(OwnedMutexGuard::mutex(&guard), began);
+            Ok::<_, flate2::CompressError>(Ok(rendering))
         });
-        let rendering = finished(rendering.await)?;
-        forget_later(slot, began);
-        Ok(rendering)
+        finished(rendering.await)
     }
 
     fn moment(&self) -> u64 {
@@ -105,8 +119,8 @@ impl Sharing {
     }
 
     /// A place for measures; what is only kept makes room.
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        if self.places.available_permits() == 0 {
+    async fn place(&self) -> Option<Place> {
+        if !self.places.has_one() {
             for slot in &self.slots {
                 // Who has it locked has dropped what was kept there.
                 if let Ok(mut slot) = slot.try_lock() {
@@ -114,8 +128,7 @@ impl Sharing {
                 }
             }
         }
-        // The semaphore is never closed.
-        Arc::clone(&self.places).acquire_owned().await.ok()
+        self.places.take().await
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod connections;
 mod scrapes;
+mod sharing;
 mod status;
 
 use std::io::Read;

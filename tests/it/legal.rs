@@ -222,6 +222,7 @@ fn read_labels(mut text: &str) -> Outcome<(Vec<(String, String)>, &str)> {
         let (name, rest) =
             text.strip_prefix(start).and_then(|rest| rest.split_once("=\"")).ok_or("no label")?;
         check_name(name, false)?;
+        ensure(name != "__name__", "a label in the place of the metric's name")?;
         let (value, rest) = unescape(rest, true, Some('"'))?;
         ensure(!value.is_empty(), "a label without a value is none")?;
         labels.push((name.to_owned(), value));
@@ -285,6 +286,7 @@ mod tests {
             "# HELP a A\n# TYPE a gauge\na 1\na 2\n",
             "# HELP a A\n# TYPE a gauge\na{b=\"c\",b=\"d\"} 1\n",
             "# HELP a A\n# TYPE a gauge\na{b=\"\"} 1\n",
+            "# HELP a A\n# TYPE a gauge\na{__name__=\"b\"} 1\n",
             "# HELP a A\n# TYPE a gauge\na{b=\"c\"\"} 1\n",
             "# HELP a A\n# TYPE a gauge\na{b=\"\\x\"} 1\n",
             "# HELP a A\n# TYPE a gauge\na{b=\"c\td\"} 1\n",

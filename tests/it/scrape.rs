@@ -137,3 +137,20 @@ fn scrapers_leave_half_of_the_file_descriptors_to_others() {
     drop(held);
     assert_eq!(get(&demo.metrics_url).status, 200);
 }
+
+#[test]
+fn more_scrapers_that_stay_connected_than_there_are_places_are_all_answered() {
+    // Half of them are for scrapers.
+    let demo = Demo::start_with_files(80);
+    let address = demo.metrics_url.strip_prefix("http://").unwrap().split('/').next().unwrap();
+    let mut kept = Vec::new();
+    for number in 0..60 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: axp\r\n\r\n").unwrap();
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).unwrap_or_else(|err| panic!("scraper {number}: {err}"));
+        assert_eq!(&start, b"HTTP/1.1 200");
+        kept.push(stream);
+    }
+}

@@ -18,8 +18,17 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 fn name() -> impl Strategy<Value = String> {
-    let fixed =
-        ["agentState", "activeDuration", "timeInState", "agentFirstName", "queueName", "info", "state"];
+    let fixed = [
+        "agentState",
+        "activeDuration",
+        "timeInState",
+        "agentFirstName",
+        "queueName",
+        "info",
+        "state",
+        "-name-",
+        "__name__",
+    ];
     prop_oneof![prop::sample::select(fixed.to_vec()).prop_map(str::to_owned), "[a-zA-Z_.é\"\\\\]{0,3}",]
         .prop_map(|name| serde_json::to_string(&name).unwrap())
 }

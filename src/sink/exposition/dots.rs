@@ -5,9 +5,15 @@
 //! `_dot_` can stand for a dot. The name of a sample is escaped whole, `_total` and `_info`
 //! included, as prometheus/common does; what a histogram adds to its name is not.
 //!
+//! One label keeps its name: `_name_`, which would become `__name__`, by which Prometheus knows the
+//! metric itself, and it refuses the whole scrape then. No other name comes to what that stays.
+//!
 //! Nobody asks for it unless told to, so it is a second pass over finished pages.
 
 use super::Format;
+
+/// The label that is not escaped, as it would take the metric's name.
+const KEPT_LABEL: &[u8] = b"_name_=";
 
 /// Escapes an exposition page by page.
 #[derive(Debug)]
@@ -80,8 +86,14 @@ impl Dots {
         }
         // Outside of quotes only names have underscores.
         let (mut is_quoted, mut is_escaped) = (false, false);
-        for byte in rest {
-            if *byte == b'_' && !is_quoted {
+        let mut kept = 0..0;
+        for (at, byte) in rest.iter().enumerate() {
+            if matches!(byte, b'{' | b',') && !is_quoted {
+                let name = rest.get(at + 1..).unwrap_or_default();
+                let is_kept = name.starts_with(KEPT_LABEL);
+                kept = at..at + if is_kept { KEPT_LABEL.len() } else { 0 };
+            }
+            if *byte == b'_' && !is_quoted && !(kept.start < at && at < kept.end) {
                 out.push(b'_');
             }
             out.push(*byte);
@@ -113,6 +125,14 @@ mod tests {
         let text =
             "# HELP a_b Help of a_b\n# TYPE a_b gauge\na_b{c_d=\"e_f\\\"_,g_h=\\\\\",i_=\"\"} 1\na_b 2\n";
         let expected = "# HELP a__b Help of a_b\n# TYPE a__b gauge\na__b{c__d=\"e_f\\\"_,g_h=\\\\\",i__=\"\"} 1\na__b 2\n";
+        assert_eq!(escaped(Format::Text, text), expected);
+    }
+
+    #[test]
+    fn no_label_comes_to_take_the_name_of_its_metric() {
+        let text =
+            "a{_name_=\"_name_=\",_name__=\"{_name_=\",a_name_=\",_name_=\"} 1\na{b=\"c\",_name_=\"d\"} 2\n";
+        let expected = "a{_name_=\"_name_=\",__name____=\"{_name_=\",a__name__=\",_name_=\"} 1\na{b=\"c\",_name_=\"d\"} 2\n";
         assert_eq!(escaped(Format::Text, text), expected);
     }
 

@@ -22,7 +22,7 @@ fn connect(bench: &Bench) -> (DuplexStream, JoinHandle<hyper::Result<()>>) {
     let serving = tokio::spawn(async move {
         // Where it goes, connections end.
         let graceful = GracefulShutdown::new();
-        serve(server, door, Limits::default(), graceful.watcher()).await
+        serve(server, door, Limits::default(), || false, graceful.watcher()).await
     });
     (client, serving)
 }

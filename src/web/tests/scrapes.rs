@@ -10,6 +10,7 @@ use super::*;
 use crate::legal::{self, Series, Syntax};
 use crate::sink::exposition::Pick;
 use crate::web::accept::{Coding, Dialect};
+use crate::web::places::Places;
 use crate::web::rendering::{Rendering, Source, Wish};
 use crate::web::sharing::Sharing;
 
@@ -154,7 +155,7 @@ async fn what_is_no_scrape_is_told_so() {
 async fn a_thousand_scrapers_at_once_cost_the_work_of_a_few() {
     let bench = Bench::new(500);
     let source = Source::new(feeds_of(&bench), Arc::clone(&bench.telemetry), Vec::new());
-    let sharing = Arc::new(Sharing::new(Arc::new(source)));
+    let sharing = Arc::new(Sharing::new(Arc::new(source), Places::default()));
     let wish = Wish::new(Dialect::Text0, Coding::Gzip);
     let hold = bench.hold();
     let mut scrapers = JoinSet::new();
@@ -198,7 +199,9 @@ async fn measures_that_have_not_changed_are_not_rendered_again() {
     let bench = Bench::new(100);
     let source = Source::new(feeds_of(&bench), Arc::clone(&bench.telemetry), Vec::new());
     let wish = Wish::new(Dialect::Text0, Coding::Identity);
-    let render = |last| Arc::new(source.render(wish, &Pick::default(), last, None).unwrap());
+    let places = Places::default();
+    let render =
+        |last| Arc::new(source.render(wish, &Pick::default(), last, places.try_take()).unwrap().unwrap());
     let place = |rendering: &Rendering| rendering.page(1).unwrap().as_ptr().addr();
     let first = render(None);
     let second = render(Some(Arc::clone(&first)));
