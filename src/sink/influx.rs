@@ -287,7 +287,14 @@ impl Sink {
     /// Delivers one load of the backlog.
     async fn drain(&mut self, receiver: &LineReceiver) {
         let Some(backlog) = &mut self.backlog else { return };
-        let Some(mut taken) = backlog.take(self.piece_bytes).await else { return };
+        let mut taken = match backlog.take(self.piece_bytes).await {
+            Ok(Some(taken)) => taken,
+            Ok(None) => return,
+            Err(err) => {
+                self.drain_at = Instant::now() + self.pace.retry_min;
+                return self.warn(&Trouble::Io(err), "lines cannot be read from the spool");
+            }
+        };
         let (begun, before) = (Instant::now(), taken.load.state());
         self.attempt(&mut taken.load, receiver).await;
         self.drain_at = Instant::now() + self.pace.drain.max(begun.elapsed());
