@@ -19,6 +19,8 @@
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::Bytes;
@@ -134,7 +136,7 @@ impl Http {
     /// Sends one piece and reads the answer to its end.
     async fn write(&self, piece: &Bytes) -> Result<Answer, Trouble> {
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8");
-        let (request, secret) = self.authorize(request)?;
+        let (request, secrets) = self.authorize(request)?;
         let request = if self.gzip {
             request.header(CONTENT_ENCODING, "gzip").body(compressed(piece.clone()).await?)
         } else {
@@ -153,17 +155,18 @@ impl Http {
             let room = ANSWER_BYTES_MAX.saturating_sub(body.len()).min(chunk.len());
             body.extend_from_slice(chunk.get(..room).unwrap_or_default());
         }
-        let hidden = secret.as_ref().map(ExposeSecret::expose_secret);
-        judge(response.status(), asked, &body, piece, hidden)
+        judge(response.status(), asked, &body, piece, &secrets.iter().collect::<Vec<_>>())
     }
 
-    /// The request with our credentials, as they are now.
-    fn authorize(&self, request: RequestBuilder) -> Result<(RequestBuilder, Option<SecretString>), Trouble> {
+    /// The request with our credentials, as they are now, and what of it must not be shown.
+    fn authorize(&self, request: RequestBuilder) -> Result<(RequestBuilder, Vec<SecretString>), Trouble> {
         Ok(match &self.credentials {
-            Credentials::None => (request, None),
+            Credentials::None => (request, Vec::new()),
             Credentials::Basic(username, source) => {
                 let password = source.read().map_err(|err| Trouble::Secret("the password", err))?;
-                (request.basic_auth(username, Some(password.expose_secret())), Some(password))
+                let plain = SecretString::from(format!("{username}:{}", password.expose_secret()));
+                let encoded = SecretString::from(STANDARD.encode(plain.expose_secret()));
+                (request.basic_auth(username, Some(password.expose_secret())), vec![encoded, password])
             }
             Credentials::Token(scheme, source) => {
                 let token = source.read().map_err(|err| Trouble::Secret("the token", err))?;
@@ -171,7 +174,7 @@ impl Http {
                 let mut value =
                     HeaderValue::from_str(value.expose_secret()).map_err(|_| Trouble::Unsendable)?;
                 value.set_sensitive(true);
-                (request.header(AUTHORIZATION, value), Some(token))
+                (request.header(AUTHORIZATION, value), vec![token])
             }
         })
     }
