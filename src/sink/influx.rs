@@ -25,6 +25,7 @@ mod datagrams;
 mod file;
 mod http;
 mod load;
+mod output;
 mod spool;
 mod stream;
 mod target;
@@ -51,6 +52,7 @@ use datagrams::Datagrams;
 use file::LineFile;
 use http::Http;
 use load::Load;
+use output::Output;
 use spool::Spool;
 use stream::{Address, Stream};
 use target::{Again, Target, Trouble};
@@ -328,7 +330,10 @@ async fn open_target(config: &Influx, secrets: &InfluxSecrets, dialer: &Dialer) 
             let opened = tokio::task::spawn_blocking(open).await.map_err(io::Error::other).flatten();
             Target::File(Blocking::new(opened.map_err(|err| Error::Open(config.path.clone(), err))?))
         }
-        Kind::Stdout => Target::Stdout(tokio::io::stdout()),
+        Kind::Stdout => {
+            let output = Output::stdout().map_err(|err| Error::Open("/dev/stdout".into(), err))?;
+            Target::Stdout(Blocking::new(output))
+        }
         Kind::Tcp => Target::Stream(Stream::new(Address::Tcp(config.address.clone()), timeout)),
         Kind::Unix => Target::Stream(Stream::new(Address::Unix(config.path.clone()), timeout)),
         Kind::Udp => Target::Datagrams(Datagrams::new(config.address.clone())),
