@@ -240,8 +240,12 @@ impl Sink {
             receiver.ended().await;
             tokio::time::sleep(self.pace.last).await;
         };
+        // New lines would be dropped while a server hangs and the spool has room. A request that is
+        // given up half-way does no harm: its lines come again, as the same points.
+        let gives_way = self.backlog.is_some() && matches!(self.target, Target::Http(_));
         let delivered = tokio::select! {
             delivered = self.target.deliver(load, &self.metrics) => delivered,
+            () = receiver.crowded(), if gives_way => Err(Trouble::TimedOut),
             () = last_call => Err(Trouble::Stopping),
         };
         let Err(trouble) = delivered else {
