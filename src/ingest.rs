@@ -21,4 +21,4 @@ pub mod pause;
 pub mod report;
 pub mod session;
 pub(crate) mod status;
-mod words;
+pub(crate) mod words;

@@ -7,6 +7,7 @@
 //! What arrives that cannot be used is counted ([`crate::reject`]) and costs nothing else.
 
 mod labels;
+mod markers;
 pub mod refusals;
 pub mod report;
 mod sessions;
@@ -28,6 +29,7 @@ use crate::table::rows::{RowId, Table};
 use crate::telemetry;
 
 use labels::{row_labels, write_identity};
+use markers::write_marker;
 use refusals::Refusals;
 use sessions::{Origin, Sessions, Voice};
 use values::{field_of, set_values};
@@ -199,7 +201,7 @@ impl Pipeline {
             Action::Delete => self.delete(now),
         };
         if voice.closes {
-            self.close_snapshot();
+            self.close_snapshot(now);
         }
         applied
     }
@@ -334,15 +336,13 @@ impl Pipeline {
         let Self { parts, identity, line, .. } = self;
         let mut table = write_table(&parts.table);
         let id = table.find(identity).ok_or(EventReject::UnknownRow)?;
-        if let Some(row) = table.row(id).filter(|row| row.standing == Standing::Shown) {
-            line.clear();
-            let timestamp = now.unix_ns.max(row.line_ns.saturating_add(1));
-            line::write_retired(line, table.stem(), &row.face.labels, timestamp);
-            for output in parts.outputs.iter().filter(|output| output.on_delete == OnDelete::Marker) {
-                output.sender.send(line);
-            }
+        line.clear();
+        if let Some(row) = table.row(id) {
+            write_marker(line, table.stem(), row, now);
         }
         table.retire(id);
+        drop(table);
+        parts.send_markers(line);
         parts.metrics.rows_retired(RetireCause::Delete, 1);
         Ok(())
     }
@@ -355,9 +355,9 @@ impl Pipeline {
     }
 
     /// The session brought nothing at all: the producer has no rows.
-    pub fn accept_empty(&mut self) {
+    pub fn accept_empty(&mut self, now: Moment) {
         if self.sessions.followed_mut().accept_empty() {
-            self.close_snapshot();
+            self.close_snapshot(now);
         }
     }
 
@@ -371,11 +371,11 @@ impl Pipeline {
     /// The session that was to take over broke, and the outgoing one goes on as it stands.
     /// Rows that either has named stay. What the broken one has set may be behind what the
     /// other has said before, so with any of it the snapshot does not count as complete.
-    pub fn session_handed_back(&mut self) {
+    pub fn session_handed_back(&mut self, now: Moment) {
         let Self { sessions, parts, .. } = self;
         sessions.hand_back(|from, to| write_table(&parts.table).move_generation(from, to));
         if self.sessions.followed().names_all() {
-            return self.close_snapshot();
+            return self.close_snapshot(now);
         }
         self.note_complete();
     }
@@ -386,17 +386,15 @@ impl Pipeline {
     }
 
     /// Lets time pass: a quiet snapshot closes, rows without a feed go stale.
-    pub fn tick(&mut self, now: Instant) {
-        if self.sessions.followed_mut().tick(now) {
-            self.close_snapshot();
+    pub fn tick(&mut self, now: Moment) {
+        if self.sessions.followed_mut().tick(now.instant) {
+            self.close_snapshot(now);
         }
         // While a snapshot is on its way the rows wait for its end.
-        if !self.sessions.is_open() && self.stale_at.is_some_and(|deadline| now >= deadline) {
+        if !self.sessions.is_open() && self.stale_at.is_some_and(|deadline| now.instant >= deadline) {
             self.stale_at = None;
-            let mut table = write_table(&self.parts.table);
-            let count = table.retire_where(|row| !self.sessions.vouch_for(row.generation));
-            drop(table);
-            self.parts.metrics.rows_retired(RetireCause::Stale, count);
+            let Self { parts, sessions, .. } = self;
+            parts.retire_where(RetireCause::Stale, now, |row| !sessions.vouch_for(row.generation));
         }
     }
 
@@ -416,10 +414,9 @@ impl Pipeline {
         self.parts.measures.set_dictionary(dictionary);
     }
 
-    fn close_snapshot(&mut self) {
+    fn close_snapshot(&mut self, now: Moment) {
         let generation = self.sessions.followed().generation();
-        let count = write_table(&self.parts.table).retire_where(|row| row.generation != generation);
-        self.parts.metrics.rows_retired(RetireCause::Resync, count);
+        self.parts.retire_where(RetireCause::Resync, now, |row| row.generation != generation);
         self.note_complete();
         self.stale_at = None;
     }

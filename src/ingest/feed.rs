@@ -36,7 +36,7 @@ use crate::ingest::ledger::Ledger;
 use crate::ingest::link::{Action, Call, Input, Settings};
 use crate::ingest::report::Setback;
 use crate::ingest::session::{Reason, Session, Slot};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Moment, Pipeline};
 use crate::telemetry;
 use clocks::Clocks;
 use way::{Caller, Happened, Way};
@@ -189,7 +189,7 @@ impl Feed {
 
     fn tick(&mut self) {
         let now = Instant::now();
-        self.parts.pipeline.tick(now);
+        self.parts.pipeline.tick(Moment::now());
         self.note_snapshot();
         if self.clocks.slept() {
             info!(producer = self.producer_id(), "the machine slept");
@@ -246,7 +246,7 @@ impl Feed {
             // The silence of an outgoing session says nothing about the one that is followed.
             Action::AcceptEmpty if slot != self.follows => {}
             Action::AcceptEmpty => {
-                self.parts.pipeline.accept_empty();
+                self.parts.pipeline.accept_empty(Moment::now());
                 self.note_snapshot();
             }
             Action::Close(reason) => self.close(slot, reason, false),

@@ -12,7 +12,7 @@ const SECRET_LENGTH_MIN: usize = 24;
 
 /// What a server says, up to `bytes_max`, without these secrets and without whatever else could
 /// be one: a part of a token, or a token that another call has had.
-pub(super) fn fit(words: &str, secrets: &[&SecretString], bytes_max: usize) -> String {
+pub(crate) fn fit(words: &str, secrets: &[&SecretString], bytes_max: usize) -> String {
     let words = secrets.iter().fold(words.to_owned(), |words, secret| match secret.expose_secret() {
         "" => words,
         secret => {

@@ -25,6 +25,7 @@ mod datagrams;
 mod file;
 mod http;
 mod load;
+mod output;
 mod spool;
 mod stream;
 mod target;
@@ -51,6 +52,7 @@ use datagrams::Datagrams;
 use file::LineFile;
 use http::Http;
 use load::Load;
+use output::Output;
 use spool::Spool;
 use stream::{Address, Stream};
 use target::{Again, Target, Trouble};
@@ -238,8 +240,12 @@ impl Sink {
             receiver.ended().await;
             tokio::time::sleep(self.pace.last).await;
         };
+        // New lines would be dropped while a server hangs and the spool has room. A request that is
+        // given up half-way does no harm: its lines come again, as the same points.
+        let gives_way = self.backlog.is_some() && matches!(self.target, Target::Http(_));
         let delivered = tokio::select! {
             delivered = self.target.deliver(load, &self.metrics) => delivered,
+            () = receiver.crowded(), if gives_way => Err(Trouble::TimedOut),
             () = last_call => Err(Trouble::Stopping),
         };
         let Err(trouble) = delivered else {
@@ -287,7 +293,14 @@ impl Sink {
     /// Delivers one load of the backlog.
     async fn drain(&mut self, receiver: &LineReceiver) {
         let Some(backlog) = &mut self.backlog else { return };
-        let Some(mut taken) = backlog.take(self.piece_bytes).await else { return };
+        let mut taken = match backlog.take(self.piece_bytes).await {
+            Ok(Some(taken)) => taken,
+            Ok(None) => return,
+            Err(err) => {
+                self.drain_at = Instant::now() + self.pace.retry_min;
+                return self.warn(&Trouble::Io(err), "lines cannot be read from the spool");
+            }
+        };
         let (begun, before) = (Instant::now(), taken.load.state());
         self.attempt(&mut taken.load, receiver).await;
         self.drain_at = Instant::now() + self.pace.drain.max(begun.elapsed());
@@ -321,7 +334,10 @@ async fn open_target(config: &Influx, secrets: &InfluxSecrets, dialer: &Dialer) 
             let opened = tokio::task::spawn_blocking(open).await.map_err(io::Error::other).flatten();
             Target::File(Blocking::new(opened.map_err(|err| Error::Open(config.path.clone(), err))?))
         }
-        Kind::Stdout => Target::Stdout(tokio::io::stdout()),
+        Kind::Stdout => {
+            let output = Output::stdout().map_err(|err| Error::Open("/dev/stdout".into(), err))?;
+            Target::Stdout(Blocking::new(output))
+        }
         Kind::Tcp => Target::Stream(Stream::new(Address::Tcp(config.address.clone()), timeout)),
         Kind::Unix => Target::Stream(Stream::new(Address::Unix(config.path.clone()), timeout)),
         Kind::Udp => Target::Datagrams(Datagrams::new(config.address.clone())),

@@ -14,6 +14,9 @@ use tokio::time::Instant;
 /// Most bytes waiting: some 50,000 lines, a few seconds of the busiest feed.
 pub const QUEUE_BYTES_MAX: usize = 16 << 20;
 
+/// From so many bytes on the queue is crowded: soon lines are dropped. More than a full batch.
+const CROWDED_BYTES: usize = QUEUE_BYTES_MAX / 4 * 3;
+
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: Vec<u8>,
@@ -29,6 +32,7 @@ struct Waiting {
 struct Shared {
     waiting: Mutex<Waiting>,
     changed: Notify,
+    crowded: Notify,
     batch_bytes: usize,
 }
 
@@ -57,7 +61,7 @@ pub fn lines(batch_bytes: usize, dropped: Counter) -> (LineSender, LineReceiver)
     let waiting = Mutex::new(Waiting { senders: 1, ..Waiting::default() });
     // A batch that the queue cannot hold would never be full.
     let batch_bytes = batch_bytes.min(QUEUE_BYTES_MAX / 2);
-    let shared = Arc::new(Shared { waiting, changed: Notify::new(), batch_bytes });
+    let shared = Arc::new(Shared { waiting, changed: Notify::new(), crowded: Notify::new(), batch_bytes });
     (LineSender { shared: Arc::clone(&shared), dropped }, LineReceiver { shared })
 }
 
@@ -75,8 +79,11 @@ impl LineSender {
         if before == 0 {
             waiting.since = Some(Instant::now());
         }
-        let after = waiting.bytes.len();
+        let (after, taken) = (waiting.bytes.len(), waiting.taken);
         drop(waiting);
+        if taken + before < CROWDED_BYTES && taken + after >= CROWDED_BYTES {
+            self.shared.crowded.notify_one();
+        }
         let limit = self.shared.batch_bytes;
         if before == 0 || (before < limit && after >= limit) {
             self.shared.changed.notify_one();
@@ -136,6 +143,13 @@ impl LineReceiver {
     pub async fn ended(&self) {
         while self.shared.lock().senders > 0 {
             self.shared.changed.notified().await;
+        }
+    }
+
+    /// Waits until there is little room left; one at a time may wait.
+    pub async fn crowded(&self) {
+        while self.gauge().bytes() < CROWDED_BYTES {
+            self.shared.crowded.notified().await;
         }
     }
 

@@ -186,8 +186,9 @@ impl Table {
     }
 
     /// Removes every row that `goes`; returns how many went.
-    pub fn retire_where(&mut self, goes: impl Fn(&Row) -> bool) -> usize {
-        let ids: Vec<RowId> = (0..self.rows.len()).filter(|id| self.row(*id).is_some_and(&goes)).collect();
+    pub fn retire_where(&mut self, mut goes: impl FnMut(&Row) -> bool) -> usize {
+        let ids: Vec<RowId> =
+            (0..self.rows.len()).filter(|id| self.row(*id).is_some_and(&mut goes)).collect();
         for id in &ids {
             self.retire(*id);
         }

@@ -11,6 +11,7 @@ use super::way::{Caller, Ending};
 use crate::failure::describe;
 use crate::ingest::dial::Socket;
 use crate::ingest::session::{Reason, Slot};
+use crate::pipeline::Moment;
 
 /// How long closing a socket may take, and how long the feed waits at its end for that and for
 /// the end of its subscriptions.
@@ -40,7 +41,7 @@ impl Feed {
         if slot == self.follows {
             if is_up {
                 self.follows = slot.other();
-                self.parts.pipeline.session_handed_back();
+                self.parts.pipeline.session_handed_back(Moment::now());
             } else {
                 self.parts.pipeline.session_lost(Instant::now());
             }

@@ -92,7 +92,7 @@ proptest! {
         for (frame, pause, what) in &frames {
             match what {
                 0 => bench.pipeline.session_opened(bench.now),
-                1 => bench.pipeline.session_handed_back(),
+                1 => bench.pipeline.session_handed_back(bench.moment()),
                 2 => bench.pipeline.outgoing_ended(),
                 3 => bench.reconnect(),
                 _ => {}

@@ -77,19 +77,24 @@ impl Bench {
         Setup::default().build()
     }
 
+    /// Now; by the wall it is always the same.
+    pub(super) const fn moment(&self) -> Moment {
+        Moment { instant: self.now, unix_ns: START_NS }
+    }
+
     pub(super) fn apply(&mut self, frame: &str) -> Result<(), EventReject> {
-        let now = Moment { instant: self.now, unix_ns: START_NS };
+        let now = self.moment();
         self.pipeline.apply(frame, now)
     }
 
     pub(super) fn apply_outgoing(&mut self, frame: &str) -> Result<(), EventReject> {
-        let now = Moment { instant: self.now, unix_ns: START_NS };
+        let now = self.moment();
         self.pipeline.apply_outgoing(frame, now)
     }
 
     pub(super) fn pass(&mut self, time: Duration) {
         self.now += time;
-        self.pipeline.tick(self.now);
+        self.pipeline.tick(self.moment());
     }
 
     /// Sends a LIVE event of a queue; panics if it is refused.

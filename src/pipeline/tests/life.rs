@@ -58,6 +58,30 @@ fn a_delete_writes_a_marker_where_that_is_wished() {
 }
 
 #[test]
+fn rows_that_a_snapshot_leaves_out_and_stale_ones_leave_a_marker_too() {
+    let marker =
+        |queue| format!("queue_itd,account_id=EZCLTR,queue_id={queue} retired=true {}\n", START_NS + 1);
+    let mut bench = Setup { on_delete: OnDelete::Marker, ..Setup::default() }.build();
+    for queue in ["p", "q", "r"] {
+        bench.initializing(queue, r#"{"a":"1"}"#);
+    }
+    bench.pass(QUIET);
+    bench.reconnect();
+    bench.initializing("p", r#"{"a":"1"}"#);
+    bench.lines();
+    bench.pass(QUIET);
+    assert_eq!(bench.lines(), marker("q") + &marker("r"));
+    bench.reconnect();
+    bench.pipeline.accept_empty(bench.moment());
+    assert_eq!(bench.lines(), marker("p").replace(&(START_NS + 1).to_string(), &(START_NS + 2).to_string()));
+    bench.live("s", r#"{"a":"1"}"#);
+    bench.lines();
+    bench.pipeline.session_lost(bench.now);
+    bench.pass(STALE);
+    assert_eq!(bench.lines(), marker("s"));
+}
+
+#[test]
 fn lines_of_a_row_have_strictly_increasing_times() {
     let mut bench = Bench::new();
     bench.live("q", r#"{"a":"1"}"#);
@@ -141,7 +165,7 @@ fn a_session_without_any_event_has_an_empty_snapshot_once_that_is_believed() {
     bench.reconnect();
     bench.pass(QUIET * 10);
     assert_eq!(bench.samples_of("a").len(), 1);
-    bench.pipeline.accept_empty();
+    bench.pipeline.accept_empty(bench.moment());
     assert!(bench.samples().is_empty() && bench.pipeline.is_snapshot_complete());
 }
 

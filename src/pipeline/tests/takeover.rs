@@ -77,7 +77,7 @@ fn once_the_snapshot_is_complete_the_outgoing_session_has_no_say() {
 fn a_new_session_that_breaks_before_it_said_anything_leaves_all_as_it_was() {
     let mut bench = taking_over(&["q", "r"]);
     assert!(!bench.pipeline.is_snapshot_complete());
-    bench.pipeline.session_handed_back();
+    bench.pipeline.session_handed_back(bench.moment());
     assert!(bench.pipeline.is_snapshot_complete());
     bench.live("q", r#"{"a":"5"}"#);
     bench.pass(STALE * 2);
@@ -90,7 +90,7 @@ fn a_new_session_that_breaks_half_way_leaves_rows_that_either_has_named() {
     bench.delete("s");
     bench.initializing("q", r#"{"a":"7"}"#);
     bench.initializing("new", r#"{"a":"7"}"#);
-    bench.pipeline.session_handed_back();
+    bench.pipeline.session_handed_back(bench.moment());
     assert!(!bench.pipeline.is_snapshot_complete(), "nobody knows which of the two was ahead");
     let shown = [r#"queue_id="new"} 7"#, r#"queue_id="q"} 7"#, r#"queue_id="r"} 1"#];
     assert_eq!(bench.samples_of("a"), shown);
@@ -123,7 +123,7 @@ fn a_session_whose_snapshot_was_open_goes_on_with_it_when_it_is_handed_back() {
     bench.initializing("q", r#"{"a":"3"}"#);
     bench.pass(QUIET / 2);
     assert_eq!(bench.apply_outgoing(&event("INITIALIZING", "UPSERT", "s", r#"{"a":"2"}"#)), Ok(()));
-    bench.pipeline.session_handed_back();
+    bench.pipeline.session_handed_back(bench.moment());
     bench.pass(QUIET / 2);
     assert_eq!(bench.samples_of("a").len(), 5, "the snapshot is not over yet");
     bench.initializing("t", r#"{"a":"2"}"#);
@@ -142,7 +142,7 @@ fn a_snapshot_that_closed_meanwhile_retires_what_neither_has_named_when_it_is_ha
     bench.pipeline.session_opened(bench.now);
     assert_eq!(bench.outgoing("UPSERT", "r", 2), Ok(()));
     assert_eq!(bench.samples_of("a").len(), 3, "the new session may still name it");
-    bench.pipeline.session_handed_back();
+    bench.pipeline.session_handed_back(bench.moment());
     assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 2"#, r#"queue_id="r"} 2"#]);
     assert!(bench.pipeline.is_snapshot_complete());
 }

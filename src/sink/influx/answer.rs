@@ -17,10 +17,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::target::Trouble;
-use crate::label::labels::clean_value;
+use crate::ingest::words;
 
 /// Most bytes of the server's own words in a log.
 const DETAIL_BYTES_MAX: usize = 200;
@@ -75,7 +76,7 @@ struct NamedLine {
     error_message: String,
 }
 
-/// Judges an answer to these lines; `hidden` is not to be shown, should the server repeat it.
+/// Judges an answer to these lines; `secrets` are not shown, should the server repeat them.
 ///
 /// # Errors
 /// An answer that settles nothing.
@@ -84,7 +85,7 @@ pub(super) fn judge(
     retry_after: Option<Duration>,
     body: &[u8],
     lines: &[u8],
-    hidden: Option<&str>,
+    secrets: &[&SecretString],
 ) -> Result<Answer, Trouble> {
     if status.is_success() {
         return Ok(Answer::Stored);
@@ -93,7 +94,7 @@ pub(super) fn judge(
         return Ok(Answer::TooLarge);
     }
     let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
-    let detail = detail(&refusal, hidden);
+    let detail = detail(&refusal, secrets);
     if matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY) {
         return Ok(Answer::Poison(poison(&refusal, lines), detail));
     }
@@ -133,8 +134,9 @@ fn count_dropped(words: &str) -> Option<u64> {
     after.get(..digits)?.parse().ok().filter(|count| *count > 0)
 }
 
-/// The server's own words, fit for a log: no control characters, cut, without the secret.
-fn detail(refusal: &Refusal, hidden: Option<&str>) -> String {
+/// The server's own words, fit for a log: no control characters, cut, without secrets and without
+/// what it quotes, which may be personal data.
+fn detail(refusal: &Refusal, secrets: &[&SecretString]) -> String {
     let line = match &refusal.data {
         Some(Named::Many(named)) => named.first(),
         Some(Named::One(named)) => Some(named),
@@ -144,11 +146,22 @@ fn detail(refusal: &Refusal, hidden: Option<&str>) -> String {
     let mut words: Vec<&str> =
         words.into_iter().map(String::as_str).filter(|words| !words.is_empty()).collect();
     words.dedup();
-    let mut words = words.join(": ");
-    if let Some(hidden) = hidden.filter(|hidden| !hidden.is_empty()) {
-        words = words.replace(hidden, "[redacted]");
+    let words: Vec<String> = words.into_iter().map(without_quoted).collect();
+    words::fit(&words.join(": "), secrets, DETAIL_BYTES_MAX)
+}
+
+/// Words without what stands between their first and their last quote, or behind the only one:
+/// what is quoted may have quotes within. A quote behind a letter opens nothing.
+fn without_quoted(words: &str) -> String {
+    let mut words = words.to_owned();
+    for quote in ['\'', '"', '`'] {
+        let opens =
+            |at: usize| !words.get(..at).is_some_and(|before| before.ends_with(char::is_alphanumeric));
+        let Some(open) = words.match_indices(quote).map(|(at, _)| at).find(|at| opens(*at)) else { continue };
+        let close = words.rfind(quote).filter(|close| *close > open).unwrap_or(words.len());
+        words.replace_range(open + 1..close, "...");
     }
-    clean_value(&words, DETAIL_BYTES_MAX).into_owned()
+    words
 }
 
 #[cfg(test)]
@@ -159,7 +172,13 @@ mod tests {
     const LINES: &[u8] = b"a x=1 1\nb x=2 2\nc x=3 3\n";
 
     fn judged(status: u16, body: &str) -> Result<Answer, Trouble> {
-        judge(StatusCode::from_u16(status).unwrap(), None, body.as_bytes(), LINES, Some("hush"))
+        judge(
+            StatusCode::from_u16(status).unwrap(),
+            None,
+            body.as_bytes(),
+            LINES,
+            &[&SecretString::from("hush")],
+        )
     }
 
     fn poison(body: &str) -> Poison {
@@ -236,7 +255,7 @@ mod tests {
         let asked = Some(Duration::from_secs(7));
         for (status, again) in [(429, Again::NotBefore(Duration::from_secs(7))), (404, Again::Rarely)] {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(judge(status, asked, b"", LINES, None).unwrap_err().again(), again, "{status}");
+            assert_eq!(judge(status, asked, b"", LINES, &[]).unwrap_err().again(), again, "{status}");
         }
     }
 
@@ -248,6 +267,20 @@ mod tests {
             panic!("a refusal");
         };
         assert_eq!(detail, "token [redacted]  [31m");
+        for (said, shown) in [
+            (
+                "unable to parse 'q,agent=Ada text=\"it's\" 1': missing fields",
+                "unable to parse '...': missing fields",
+            ),
+            ("unable to parse 'q,agent=Ada", "unable to parse '..."),
+            (r#"cannot read "q text=\"Ada\" 1": no"#, r#"cannot read "...": no"#),
+            ("it doesn't exist", "it doesn't exist"),
+            ("a token 0f1e2d3c4b5a69788796a5b4c3d2e1f0", "a token [redacted]"),
+        ] {
+            let body = serde_json::json!({ "error": said }).to_string();
+            let Ok(Answer::Poison(_, detail)) = judged(400, &body) else { panic!("a refusal") };
+            assert_eq!(detail, shown);
+        }
         let long = format!(r#"{{"error":"{}"}}"#, "x".repeat(5000));
         assert!(judged(503, &long).unwrap_err().to_string().len() < 300);
     }

@@ -77,9 +77,10 @@ impl Backlog {
     pub(super) async fn store(&mut self, load: &mut Load) -> io::Result<()> {
         while let Some(piece) = load.front().cloned() {
             let work = move |spool: &mut Spool| (spool.append(&piece, unix_ms()), spool.bytes());
-            let (appended, bytes) = self.spool.run(work).await?;
+            let ((dropped, appended), bytes) = self.spool.run(work).await?;
             self.show(bytes);
-            self.metrics.dropped.inc_by(appended?);
+            self.metrics.dropped.inc_by(dropped);
+            appended?;
             load.pop();
             self.changed.notify_one();
         }
@@ -87,18 +88,21 @@ impl Backlog {
     }
 
     /// The oldest lines, in pieces of at most `piece_bytes`; to be given back.
-    pub(super) async fn take(&mut self, piece_bytes: usize) -> Option<Taken> {
+    ///
+    /// # Errors
+    /// Why the disk does not give them now.
+    pub(super) async fn take(&mut self, piece_bytes: usize) -> io::Result<Option<Taken>> {
         if let Some(current) = self.current.take() {
-            return Some(current);
+            return Ok(Some(current));
         }
         let work = move |spool: &mut Spool| (spool.read(piece_bytes, unix_ms()), spool.bytes());
-        let ((found, dropped), bytes) = self.spool.run(work).await.ok()?;
+        let ((dropped, found), bytes) = self.spool.run(work).await?;
         self.metrics.dropped.inc_by(dropped);
         self.show(bytes);
-        let mut found = found?;
+        let Some(mut found) = found? else { return Ok(None) };
         let load = Load::new(std::mem::take(&mut found.lines), piece_bytes);
         let lines = load.lines();
-        Some(Taken { load, found, lines })
+        Ok(Some(Taken { load, found, lines }))
     }
 
     /// Takes back what was taken. What is under way, some of it settled or lines isolated, is

@@ -12,13 +12,15 @@
 //!
 //! A refused piece is isolated: lines that the server names are taken out and the rest is sent
 //! again; else the piece is halved until single lines are refused. Sending a line twice does no
-//! harm, its point is the same. [`ISOLATING_MAX`] bounds it: a server that refuses so much does
+//! harm, its point is the same. [`HALVINGS_MAX`] bounds halving: a server that refuses so much does
 //! not mean single lines, so what it says of dropped lines is believed then, and where it says
-//! nothing all of the piece is given up.
+//! nothing all of the piece is given up. Lines that are named get fewer each time by themselves.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::Bytes;
@@ -42,8 +44,8 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 /// How long a connection may be idle and be used again.
 const IDLE_MAX: Duration = Duration::from_secs(60);
-/// Most refusals by which lines of one load are isolated: some ten lines among thousands.
-const ISOLATING_MAX: u32 = 256;
+/// Most refusals without a name by which lines of one load are isolated: some ten among thousands.
+const HALVINGS_MAX: u32 = 256;
 
 /// A server that takes lines.
 #[derive(Debug)]
@@ -102,7 +104,7 @@ impl Http {
     /// # Errors
     /// What kept the rest from being delivered.
     pub(super) async fn deliver(&mut self, load: &mut Load, tally: &telemetry::Sink) -> Result<(), Trouble> {
-        let mut refusals = 0;
+        let (mut refusals, mut halvings) = (0, 0);
         while let Some(piece) = load.front().cloned() {
             match self.write(&piece).await? {
                 Answer::Stored => {
@@ -117,7 +119,8 @@ impl Http {
                 }
                 Answer::Poison(poison, detail) => {
                     refusals += 1;
-                    isolate(load, &piece, poison, refusals, tally);
+                    halvings += u32::from(!matches!(poison, Poison::Lines(_)));
+                    isolate(load, &piece, poison, halvings, tally);
                     if refusals == 1 && !self.is_refusing {
                         warn!(url = %self.shown_url(), detail, "lines are refused for good, and left out");
                     } else {
@@ -133,7 +136,7 @@ impl Http {
     /// Sends one piece and reads the answer to its end.
     async fn write(&self, piece: &Bytes) -> Result<Answer, Trouble> {
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8");
-        let (request, secret) = self.authorize(request)?;
+        let (request, secrets) = self.authorize(request)?;
         let request = if self.gzip {
             request.header(CONTENT_ENCODING, "gzip").body(compressed(piece.clone()).await?)
         } else {
@@ -152,17 +155,18 @@ impl Http {
             let room = ANSWER_BYTES_MAX.saturating_sub(body.len()).min(chunk.len());
             body.extend_from_slice(chunk.get(..room).unwrap_or_default());
         }
-        let hidden = secret.as_ref().map(ExposeSecret::expose_secret);
-        judge(response.status(), asked, &body, piece, hidden)
+        judge(response.status(), asked, &body, piece, &secrets.iter().collect::<Vec<_>>())
     }
 
-    /// The request with our credentials, as they are now.
-    fn authorize(&self, request: RequestBuilder) -> Result<(RequestBuilder, Option<SecretString>), Trouble> {
+    /// The request with our credentials, as they are now, and what of it must not be shown.
+    fn authorize(&self, request: RequestBuilder) -> Result<(RequestBuilder, Vec<SecretString>), Trouble> {
         Ok(match &self.credentials {
-            Credentials::None => (request, None),
+            Credentials::None => (request, Vec::new()),
             Credentials::Basic(username, source) => {
                 let password = source.read().map_err(|err| Trouble::Secret("the password", err))?;
-                (request.basic_auth(username, Some(password.expose_secret())), Some(password))
+                let plain = SecretString::from(format!("{username}:{}", password.expose_secret()));
+                let encoded = SecretString::from(STANDARD.encode(plain.expose_secret()));
+                (request.basic_auth(username, Some(password.expose_secret())), vec![encoded, password])
             }
             Credentials::Token(scheme, source) => {
                 let token = source.read().map_err(|err| Trouble::Secret("the token", err))?;
@@ -170,7 +174,7 @@ impl Http {
                 let mut value =
                     HeaderValue::from_str(value.expose_secret()).map_err(|_| Trouble::Unsendable)?;
                 value.set_sensitive(true);
-                (request.header(AUTHORIZATION, value), Some(token))
+                (request.header(AUTHORIZATION, value), vec![token])
             }
         })
     }
@@ -184,21 +188,20 @@ impl Http {
 }
 
 /// Settles what is known of a refused piece, and cuts it where nothing is.
-fn isolate(load: &mut Load, piece: &Bytes, poison: Poison, refusals: u32, tally: &telemetry::Sink) {
+fn isolate(load: &mut Load, piece: &Bytes, poison: Poison, halvings: u32, tally: &telemetry::Sink) {
     let lines = count_lines(piece);
-    let is_enough = refusals >= ISOLATING_MAX;
+    let is_enough = halvings >= HALVINGS_MAX;
     let give_up = |load: &mut Load, refused: u64| {
         load.pop();
         tally.rejected.inc_by(refused.min(lines));
         tally.written.inc_by(lines.saturating_sub(refused));
     };
     match poison {
-        Poison::Lines(refused) if !is_enough => {
+        Poison::Lines(refused) => {
             load.pop();
             load.push_front(&without(piece, |index| refused.contains(&index)), piece.len());
             tally.rejected.inc_by(refused.len() as u64);
         }
-        Poison::Lines(refused) => give_up(load, refused.len() as u64),
         Poison::Count(count) if count >= lines || is_enough => give_up(load, count),
         Poison::Count(_) | Poison::Unknown => {
             if is_enough || !load.halve() {
@@ -292,22 +295,22 @@ mod tests {
     #[test]
     fn isolating_settles_each_line_once() {
         let lines = "a 1\nb 2\nc 3\nd 4\n";
-        let settled = |poison, refusals| {
+        let settled = |poison, halvings| {
             let tally = Telemetry::new(1).sink("main");
             let mut load = Load::new(lines.as_bytes().to_vec(), 1 << 20);
             let piece = load.front().unwrap().clone();
-            isolate(&mut load, &piece, poison, refusals, &tally);
+            isolate(&mut load, &piece, poison, halvings, &tally);
             (tally.written.get(), tally.rejected.get(), load.pieces().join("|"))
         };
         assert_eq!(settled(Poison::Lines([1, 2].into()), 1), (0, 2, "a 1\nd 4\n".to_owned()));
         assert_eq!(settled(Poison::Lines([0, 1, 2, 3].into()), 1), (0, 4, String::new()));
-        assert_eq!(settled(Poison::Lines([1].into()), ISOLATING_MAX), (3, 1, String::new()));
+        assert_eq!(settled(Poison::Lines([1].into()), HALVINGS_MAX), (0, 1, "a 1\nc 3\nd 4\n".to_owned()));
         assert_eq!(settled(Poison::Count(4), 1), (0, 4, String::new()));
         assert_eq!(settled(Poison::Count(9), 1), (0, 4, String::new()));
         assert_eq!(settled(Poison::Count(1), 1), (0, 0, "a 1\nb 2\n|c 3\nd 4\n".to_owned()));
-        assert_eq!(settled(Poison::Count(1), ISOLATING_MAX), (3, 1, String::new()));
+        assert_eq!(settled(Poison::Count(1), HALVINGS_MAX), (3, 1, String::new()));
         assert_eq!(settled(Poison::Unknown, 1), (0, 0, "a 1\nb 2\n|c 3\nd 4\n".to_owned()));
-        assert_eq!(settled(Poison::Unknown, ISOLATING_MAX), (0, 4, String::new()));
+        assert_eq!(settled(Poison::Unknown, HALVINGS_MAX), (0, 4, String::new()));
     }
 
     #[tokio::test]

@@ -7,8 +7,9 @@
 //! A start reads the head of each file and no more, so that it takes the same time whatever the
 //! spool holds; each run begins a file of its own. A damaged record costs itself; what cannot be
 //! read behind one, a file of another version and one that is none of ours under one of our
-//! names are renamed to `….aside` and left to people. Other files are not touched. One process
-//! at a time uses a folder, which a lock makes sure of.
+//! names are renamed to `….aside` and left to people. Other files are not touched. A disk that
+//! says no costs nothing: what it does not give now is asked for again. One process at a time
+//! uses a folder, which a lock makes sure of.
 //!
 //! Nothing here waits for anything but the disk; callers keep it off the threads that others
 //! need, and call [`Spool::sync`] when lines have to survive more than the end of the process.
@@ -39,6 +40,9 @@ const RECORD_BYTES: usize = 64 << 10;
 const SEGMENTS: u64 = 8;
 /// Most bytes of a file.
 const SEGMENT_BYTES_MAX: u64 = 16 << 20;
+
+/// Beyond this a number is none of ours: it would leave too little room for those after it.
+const NUMBER_MAX: u64 = 1_000_000_000_000_000;
 
 /// A folder of waiting lines.
 #[derive(Debug)]
@@ -114,7 +118,8 @@ impl Spool {
             let Some((number, rest)) = name.to_str().and_then(|name| name.split_at_checked(16)) else {
                 continue;
             };
-            let Ok(number) = number.parse::<u64>() else { continue };
+            let number = number.parse::<u64>().ok().filter(|number| *number < NUMBER_MAX);
+            let Some(number) = number else { continue };
             // One that was set aside keeps its number, too.
             self.next_number = self.next_number.max(number.saturating_add(1));
             if rest == segment::SUFFIX && entry.file_type().is_ok_and(|kind| kind.is_file()) {
@@ -129,6 +134,7 @@ impl Spool {
                 Ok(None) if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) => {
                     let _ = std::fs::remove_file(&path);
                 }
+                Err(err) if is_passing(&err) => return Err(err),
                 opened => {
                     let cause = opened
                         .err()
@@ -146,29 +152,34 @@ impl Spool {
         usize::try_from(segment_bytes(bytes_max) / 2).unwrap_or(usize::MAX)
     }
 
-    /// Puts lines in, all or none of them, and gives how many older ones had to go for them.
-    ///
-    /// # Errors
-    /// Where they cannot be written; the spool holds what it held before.
-    pub(super) fn append(&mut self, lines: &[u8], unix_ms: u64) -> io::Result<u64> {
+    /// Puts lines in, all or none of them; gives how many older ones had to go for them, which
+    /// they have also where the lines cannot be written.
+    pub(super) fn append(&mut self, lines: &[u8], unix_ms: u64) -> (u64, io::Result<()>) {
+        let mut dropped = 0;
+        let appended = self.put(lines, unix_ms, &mut dropped);
+        (dropped, appended)
+    }
+
+    fn put(&mut self, lines: &[u8], unix_ms: u64, dropped: &mut u64) -> io::Result<()> {
         let records = records(lines, unix_ms);
         let needed = records.len() as u64;
         if needed + segment::HEAD_BYTES > self.bytes_max {
-            return Ok(count_lines(lines));
+            *dropped += count_lines(lines);
+            return Ok(());
         }
-        let mut dropped = self.expire(unix_ms);
+        self.expire(unix_ms, dropped)?;
         let is_full = |segment: &Segment| segment.bytes + needed > segment_bytes(self.bytes_max);
         if self.segments.back().is_some_and(is_full) {
             self.full.extend(self.writer.take());
         }
         let head = if self.writer.is_some() { 0 } else { segment::HEAD_BYTES };
         while self.bytes() + head + needed > self.bytes_max {
-            let Some(lines) = self.drop_oldest(|_| true) else { break };
-            dropped += lines;
+            let Some(lines) = self.drop_oldest(|_| true)? else { break };
+            *dropped += lines;
         }
         self.write(&records, unix_ms).inspect_err(|_| self.writer = None)?;
         self.is_synced = false;
-        Ok(dropped)
+        Ok(())
     }
 
     fn write(&mut self, records: &[u8], unix_ms: u64) -> io::Result<()> {
@@ -185,7 +196,7 @@ impl Spool {
             // What was written of them would be read as damage.
             let _ = file.set_len(segment.bytes);
             if segment.bytes == segment::HEAD_BYTES {
-                segment.remove();
+                let _ = segment.remove();
                 self.segments.pop_back();
             }
             return Err(err);
@@ -195,19 +206,27 @@ impl Spool {
         Ok(())
     }
 
-    /// The oldest lines, about `bytes_max` of them, and how many were too old or damaged and
-    /// are gone; `None` where there are no more. They stay until [`Self::settle`].
-    pub(super) fn read(&mut self, bytes_max: usize, unix_ms: u64) -> (Option<Found>, u64) {
-        let mut dropped = self.expire(unix_ms);
+    /// The oldest lines, about `bytes_max` of them; `None` where there are no more. They stay
+    /// until [`Self::settle`]. Gives also how many were too old or damaged and are gone, which
+    /// they are even where the disk does not give the others.
+    pub(super) fn read(&mut self, bytes_max: usize, unix_ms: u64) -> (u64, io::Result<Option<Found>>) {
+        let mut dropped = 0;
+        let found = self.find(bytes_max, unix_ms, &mut dropped);
+        (dropped, found)
+    }
+
+    fn find(&mut self, bytes_max: usize, unix_ms: u64, dropped: &mut u64) -> io::Result<Option<Found>> {
+        // A file that cannot be removed is no reason to deliver nothing: its lines are passed over.
+        let _ = self.expire(unix_ms, dropped);
         let oldest_ms = unix_ms.saturating_sub(self.age_max_ms());
         while let Some(segment) = self.segments.front_mut() {
             match segment.read(bytes_max, oldest_ms) {
                 Ok(stretch) => {
-                    dropped += stretch.dropped;
+                    *dropped += stretch.dropped + stretch.unreadable_lines;
                     if !stretch.lines.is_empty() {
                         let (number, end) = (segment.number, stretch.end);
                         self.held = Some(number);
-                        return (Some(Found { lines: stretch.lines, number, end }), dropped);
+                        return Ok(Some(Found { lines: stretch.lines, number, end }));
                     }
                     // Less than a record is what a crash leaves of one.
                     if stretch.unreadable > RECORD_BYTES as u64 {
@@ -217,17 +236,19 @@ impl Spool {
                         );
                         segment.set_aside();
                     } else {
-                        segment.remove();
+                        segment.remove()?;
                     }
                 }
+                Err(err) if is_passing(&err) => return Err(err),
                 Err(err) => {
+                    *dropped += segment.lines_from_here();
                     warn!(number = segment.number, err = %err, "a file in the spool cannot be read and is set aside");
                     segment.set_aside();
                 }
             }
             self.forget_front();
         }
-        (None, dropped)
+        Ok(None)
     }
 
     /// What was found will be looked for again.
@@ -242,8 +263,8 @@ impl Spool {
             return;
         };
         segment.note_read(found.end);
-        if segment.is_read() {
-            segment.remove();
+        // One that cannot be removed now is when it is read next.
+        if segment.is_read() && segment.remove().is_ok() {
             self.forget_front();
         }
     }
@@ -277,27 +298,27 @@ impl Spool {
     }
 
     /// Removes the files in which every line is too old.
-    fn expire(&mut self, unix_ms: u64) -> u64 {
+    fn expire(&mut self, unix_ms: u64, dropped: &mut u64) -> io::Result<()> {
         let oldest_ms = unix_ms.saturating_sub(self.age_max_ms());
-        let mut dropped = 0;
-        while let Some(lines) = self.drop_oldest(|segment| segment.touched_ms < oldest_ms) {
-            dropped += lines;
+        while let Some(lines) = self.drop_oldest(|segment| segment.touched_ms < oldest_ms)? {
+            *dropped += lines;
         }
-        dropped
+        Ok(())
     }
 
     /// Removes the oldest segment that is not held, if `may_go` says yes to it; gives how many
-    /// lines were in it.
-    fn drop_oldest(&mut self, may_go: impl Fn(&Segment) -> bool) -> Option<u64> {
-        let oldest = self.segments.iter().position(|segment| Some(segment.number) != self.held)?;
-        let segment = self.segments.get(oldest).filter(|segment| may_go(segment))?;
-        let lines = segment.unread_lines();
-        segment.remove();
+    /// lines were in it. One that cannot be looked into or removed stays.
+    fn drop_oldest(&mut self, may_go: impl Fn(&Segment) -> bool) -> io::Result<Option<u64>> {
+        let oldest = self.segments.iter().position(|segment| Some(segment.number) != self.held);
+        let segment = oldest.and_then(|oldest| Some((oldest, self.segments.get(oldest)?)));
+        let Some((oldest, segment)) = segment.filter(|(_, segment)| may_go(segment)) else { return Ok(None) };
+        let lines = segment.unread_lines()?;
+        segment.remove()?;
         if oldest + 1 == self.segments.len() {
             self.writer = None;
         }
         self.segments.remove(oldest);
-        Some(lines)
+        Ok(Some(lines))
     }
 
     fn forget_front(&mut self) {
@@ -310,6 +331,13 @@ impl Spool {
     fn age_max_ms(&self) -> u64 {
         u64::try_from(self.age_max.as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Whether the next try may go well: too many open files, a disk that is away. What is gone, not
+/// ours to read or too short stays so.
+fn is_passing(err: &io::Error) -> bool {
+    use io::ErrorKind::{NotFound, PermissionDenied, UnexpectedEof};
+    !matches!(err.kind(), NotFound | PermissionDenied | UnexpectedEof)
 }
 
 fn segment_bytes(bytes_max: u64) -> u64 {

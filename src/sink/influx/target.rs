@@ -4,17 +4,18 @@
 //! given up) it takes off the load and counts; what is left when it reports a [`Trouble`] is to
 //! be tried again.
 
+use std::fs::File;
 use std::io;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use tokio::io::{AsyncWriteExt, Stdout};
 
 use super::blocking::Blocking;
 use super::datagrams::Datagrams;
 use super::file::LineFile;
 use super::http::Http;
-use super::load::{Load, count_lines};
+use super::load::Load;
+use super::output::Output;
 use super::stream::Stream;
 use crate::config::SecretError;
 use crate::telemetry;
@@ -27,7 +28,7 @@ pub(super) enum Target {
     /// A file.
     File(Blocking<LineFile>),
     /// Standard output.
-    Stdout(Stdout),
+    Stdout(Blocking<Output<File>>),
     /// A TCP connection or a Unix socket.
     Stream(Stream),
     /// UDP datagrams.
@@ -42,8 +43,8 @@ impl Target {
     pub(super) async fn deliver(&mut self, load: &mut Load, tally: &telemetry::Sink) -> Result<(), Trouble> {
         match self {
             Self::Http(http) => http.deliver(load, tally).await,
-            Self::File(file) => deliver_to_file(file, load, tally).await,
-            Self::Stdout(stdout) => deliver_to_stdout(stdout, load, tally).await,
+            Self::File(file) => append(file, LineFile::append, load, tally).await,
+            Self::Stdout(stdout) => append(stdout, Output::append, load, tally).await,
             Self::Stream(stream) => stream.deliver(load, tally).await,
             Self::Datagrams(datagrams) => datagrams.deliver(load, tally).await,
         }
@@ -57,29 +58,17 @@ impl Target {
     }
 }
 
-async fn deliver_to_file(
-    file: &Blocking<LineFile>,
+/// Delivers by a function that says how many bytes of whole lines it has settled.
+async fn append<T: Send + 'static>(
+    target: &Blocking<T>,
+    append: fn(&mut T, &[u8]) -> (usize, io::Result<()>),
     load: &mut Load,
     tally: &telemetry::Sink,
 ) -> Result<(), Trouble> {
     while let Some(piece) = load.front().cloned() {
-        let (bytes, appended) = file.run(move |file| file.append(&piece)).await?;
+        let (bytes, appended) = target.run(move |target| append(target, &piece)).await?;
         tally.written.inc_by(load.advance(bytes));
         appended?;
-    }
-    Ok(())
-}
-
-async fn deliver_to_stdout(
-    stdout: &mut Stdout,
-    load: &mut Load,
-    tally: &telemetry::Sink,
-) -> Result<(), Trouble> {
-    while let Some(piece) = load.front() {
-        stdout.write_all(piece).await?;
-        stdout.flush().await?;
-        tally.written.inc_by(count_lines(piece));
-        load.pop();
     }
     Ok(())
 }

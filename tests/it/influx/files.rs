@@ -165,16 +165,23 @@ async fn no_token_shows_in_logs_metrics_lines_or_spool() {
     let spool = folder.path().join("spool");
     let keys = format!(
         "[[influx]]\nname = \"http\"\nurl = {:?}\norg = \"o\"\nbucket = \"b\"\ntoken = \"canary-of-influx\"\n\
-         flush_interval = \"10ms\"\nspool_dir = \"{}\"\n[log]\nlevel = \"trace\"",
+         flush_interval = \"10ms\"\nspool_dir = \"{}\"\n\
+         [[influx]]\nname = \"basic\"\nurl = {:?}\napi = \"v1\"\ndatabase = \"d\"\nusername = \"user\"\n\
+         password = \"canary-of-influx\"\nflush_interval = \"10ms\"\n[log]\nlevel = \"trace\"",
         server.url(),
-        spool.display()
+        spool.display(),
+        server.url(),
     );
     let writer = Writer::start("", &keys);
     wait_for("a refusal in the log", PATIENCE, || {
         let log = writer.exporter.stderr();
-        if log.contains("401 Unauthorized") && size(&writer.path("lines")) > 0 { Ok(()) } else { Err(log) }
+        let refused = |sink: &str| log.lines().any(|line| line.contains("401 Unauth") && line.contains(sink));
+        if refused("http") && refused("basic") && size(&writer.path("lines")) > 0 { Ok(()) } else { Err(log) }
     });
-    assert!(server.seen().iter().all(|seen| seen.header("authorization") == "Token canary-of-influx"));
+    // The user and the password, as they are sent.
+    let basic = "dXNlcjpjYW5hcnktb2YtaW5mbHV4";
+    let sent = ["Token canary-of-influx".to_owned(), format!("Basic {basic}")];
+    assert!(server.seen().iter().all(|seen| sent.iter().any(|sent| sent == seen.header("authorization"))));
     let mut shown = vec![writer.exporter.stderr(), get(&writer.metrics_url).ok()];
     assert!(
         shown[0].contains("[redacted]")
@@ -185,6 +192,6 @@ async fn no_token_shows_in_logs_metrics_lines_or_spool() {
     for entry in std::fs::read_dir(&spool).unwrap() {
         shown.push(String::from_utf8_lossy(&std::fs::read(entry.unwrap().path()).unwrap()).into_owned());
     }
-    assert!(shown.iter().all(|text| !text.contains("canary-of-influx")));
+    assert!(shown.iter().all(|text| !text.contains("canary-of-influx") && !text.contains(basic)));
     writer.stop();
 }

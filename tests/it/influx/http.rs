@@ -243,6 +243,28 @@ async fn lines_that_influxdb_3_names_are_left_out_and_the_rest_is_stored() {
 }
 
 #[tokio::test]
+async fn lines_that_are_named_one_at_a_time_are_counted_however_many_they_are() {
+    let server = StandIn::start(|_| status(500)).await;
+    let store = server.store();
+    server.answer_by(move |seen| {
+        let named = seen.lines.lines().position(|line| line.contains("n=1000"));
+        let good = seen.lines.lines().filter(|line| !line.contains("n=1000"));
+        good.for_each(|line| store(&format!("{line}\n")));
+        match named {
+            None => Reply { status: 299, ..Reply::default() },
+            Some(index) => {
+                json(400, format!(r#"{{"error":"partial write","data":[{{"line_number":{}}}]}}"#, index + 1))
+            }
+        }
+    });
+    let mut bench = Bench::start(&keys(&server, APIS[2])).await;
+    bench.send_all(700..1300);
+    let expected = Books { made: 600, written: 300, rejected: 300, dropped: 0, waiting: 0 };
+    assert_eq!(bench.settled().await, expected);
+    assert_eq!(server.stored().into_keys().collect::<BTreeSet<_>>(), (1000..1300).map(line).collect());
+}
+
+#[tokio::test]
 async fn what_is_too_large_is_halved_and_a_line_that_is_too_large_alone_is_dropped() {
     let server = StandIn::start(|seen| status(if seen.lines.len() > 1000 { 413 } else { 204 })).await;
     let mut bench = Bench::start(&keys(&server, APIS[1])).await;

@@ -67,6 +67,24 @@ async fn with_a_spool_lines_wait_on_disk_and_come_back_each_once() {
 }
 
 #[tokio::test]
+async fn a_server_that_hangs_costs_no_line_while_the_spool_has_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let more = spool(folder.path());
+    let keys = format!("url = {url:?}\napi = \"v1\"\ndatabase = \"axp\"\ntimeout = \"300s\"\n{more}");
+    let mut bench = Bench::start(&keys).await;
+    let long = |number| line(number).replace("a b", &"x".repeat(4000));
+    let at_once = (1 << 20) / long(0).len() as u64;
+    for begin in 0..40 {
+        (begin * at_once..(begin + 1) * at_once).for_each(|number| bench.send(&long(number)));
+        wait_for("room in the queue", || bench.queue.bytes() < QUEUE_BYTES_MAX / 4 * 3).await;
+    }
+    assert_eq!((bench.books().dropped, bench.books().waiting), (0, 40 * at_once));
+    assert!(bench.metrics.spool_bytes.get() > 20 << 20);
+}
+
+#[tokio::test]
 async fn the_spool_survives_crashes_and_clean_ends() {
     let folder = tempfile::tempdir().unwrap();
     let server = StandIn::start(|_| status(503)).await;

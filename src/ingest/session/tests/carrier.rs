@@ -175,7 +175,7 @@ impl Carrier {
             self.work_at = Some(now + up_to(pause, &mut self.world.random));
             self.world.work();
         }
-        self.pipeline.tick(now);
+        self.pipeline.tick(Moment { instant: now, unix_ns: 0 });
         self.note_snapshot();
         self.drain();
         for slot in Slot::ALL {
@@ -290,7 +290,7 @@ impl Carrier {
             Action::AcceptEmpty if slot != self.follows => {}
             Action::AcceptEmpty => {
                 self.seen.empty += 1;
-                self.pipeline.accept_empty();
+                self.pipeline.accept_empty(Moment { instant: self.world.now, unix_ns: 0 });
                 self.note_snapshot();
             }
             Action::Close(_) => self.close(slot, false),
@@ -318,7 +318,7 @@ impl Carrier {
             if self.session.is_up() {
                 self.seen.handed_back += 1;
                 self.follows = slot.other();
-                self.pipeline.session_handed_back();
+                self.pipeline.session_handed_back(Moment { instant: self.world.now, unix_ns: 0 });
             } else {
                 self.pipeline.session_lost(self.world.now);
             }

@@ -48,6 +48,8 @@ pub(super) struct Stretch {
     pub(super) dropped: u64,
     /// Bytes that cannot be read any more.
     pub(super) unreadable: u64,
+    /// Lines among them, one at least if there are any bytes.
+    pub(super) unreadable_lines: u64,
 }
 
 impl Segment {
@@ -114,6 +116,7 @@ impl Segment {
                 Record::Damaged(bytes) => (record::HEAD_BYTES + bytes.len(), count_lines(&bytes).max(1)),
                 Record::End => {
                     stretch.unreadable = left;
+                    stretch.unreadable_lines = self.lines_from(stretch.end);
                     stretch.end = self.bytes;
                     break;
                 }
@@ -139,25 +142,56 @@ impl Segment {
             .and_then(|file| file.write_all_at(&position.to_le_bytes(), MAGIC.len() as u64));
     }
 
-    /// How many lines have not been read; those that cannot be read do not count.
-    pub(super) fn unread_lines(&self) -> u64 {
+    /// How many lines have not been read; what is no record is counted as it lies.
+    ///
+    /// # Errors
+    /// Where nothing can be read now.
+    pub(super) fn unread_lines(&self) -> io::Result<u64> {
         let (mut lines, mut at) = (0, self.position);
-        let Ok(mut file) = self.reader().map(BufReader::new) else { return 0 };
+        let mut file = match self.reader() {
+            Ok(file) => BufReader::new(file),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(1),
+            Err(err) => return Err(err),
+        };
         while at < self.bytes {
             match record::read(&mut file, self.bytes - at) {
                 Ok(Record::Lines(bytes, _) | Record::Damaged(bytes)) => {
-                    lines += count_lines(&bytes);
+                    lines += count_lines(&bytes).max(1);
                     at += (record::HEAD_BYTES + bytes.len()) as u64;
                 }
-                Ok(Record::End) | Err(_) => break,
+                Ok(Record::End) | Err(_) => {
+                    lines += self.lines_from(at);
+                    break;
+                }
             }
         }
-        lines
+        Ok(lines)
+    }
+
+    /// How many lines come after what was read, as they lie; one at least.
+    pub(super) fn lines_from_here(&self) -> u64 {
+        self.lines_from(self.position)
+    }
+
+    fn lines_from(&self, position: u64) -> u64 {
+        let mut lines = 0;
+        let Ok(mut file) = self.reader_at(position) else { return 1 };
+        let mut block = [0; 8192];
+        while let Some(read) = file.read(&mut block).ok().filter(|read| *read > 0) {
+            lines += count_lines(block.get(..read).unwrap_or_default());
+        }
+        lines.max(1)
     }
 
     /// Deletes the file.
-    pub(super) fn remove(&self) {
-        let _ = std::fs::remove_file(&self.path);
+    ///
+    /// # Errors
+    /// Where it is there still.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        match std::fs::remove_file(&self.path) {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
+            _ => Ok(()),
+        }
     }
 
     /// Renames the file so that no spool looks at it again.
@@ -166,8 +200,12 @@ impl Segment {
     }
 
     fn reader(&self) -> io::Result<File> {
+        self.reader_at(self.position)
+    }
+
+    fn reader_at(&self, position: u64) -> io::Result<File> {
         let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(&self.path)?;
-        file.seek(SeekFrom::Start(self.position))?;
+        file.seek(SeekFrom::Start(position))?;
         Ok(file)
     }
 }

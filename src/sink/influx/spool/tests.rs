@@ -36,6 +36,17 @@ fn open_with(folder: &Path, bytes_max: u64) -> Spool {
     }
 }
 
+fn append(spool: &mut Spool, lines: &str, now: u64) -> u64 {
+    let (dropped, appended) = spool.append(lines.as_bytes(), now);
+    appended.unwrap();
+    dropped
+}
+
+fn read(spool: &mut Spool, bytes_max: usize, now: u64) -> (Option<Found>, u64) {
+    let (dropped, found) = spool.read(bytes_max, now);
+    (found.unwrap(), dropped)
+}
+
 fn line(number: u64) -> String {
     format!("stem,tag={number:010} n={number} {number}\n")
 }
@@ -44,7 +55,7 @@ fn line(number: u64) -> String {
 fn drained(spool: &mut Spool, now: u64) -> (Vec<u64>, u64) {
     let (mut numbers, mut dropped) = (Vec::new(), 0);
     loop {
-        let (found, more) = spool.read(1000, now);
+        let (found, more) = read(spool, 1000, now);
         dropped += more;
         let Some(found) = found else { return (numbers, dropped) };
         numbers.extend(numbers_of(&found.lines));
@@ -70,21 +81,21 @@ fn lines_come_out_in_the_order_in_which_they_went_in_over_restarts() {
     for begin in [0, 100, 200] {
         let mut spool = open(&folder);
         for number in begin..begin + 100 {
-            assert_eq!(spool.append(line(number).as_bytes(), 1).unwrap(), 0);
+            assert_eq!(append(&mut spool, &line(number), 1), 0);
         }
         spool.sync().unwrap();
     }
     let mut spool = open(&folder);
-    let (found, _) = spool.read(10, 1);
+    let (found, _) = read(&mut spool, 10, 1);
     assert_eq!(numbers_of(&found.unwrap().lines), [0], "what is not settled stays");
-    let found = spool.read(100, 1).0.unwrap();
+    let found = read(&mut spool, 100, 1).0.unwrap();
     let settled = numbers_of(&found.lines).len() as u64;
     spool.settle(&found);
     drop(spool);
     let mut spool = open(&folder);
     assert_eq!(drained(&mut spool, 1), ((settled..300).collect(), 0), "what is settled does not come again");
     assert_eq!((spool.bytes(), files(&folder).len()), (0, 0));
-    spool.append(line(7).as_bytes(), 1).unwrap();
+    append(&mut spool, &line(7), 1);
     assert_eq!(drained(&mut spool, 1), (vec![7], 0));
 }
 
@@ -95,7 +106,7 @@ fn the_oldest_lines_make_room_and_are_counted() {
     let (mut next, mut dropped) = (0, 0);
     let piece = |from: u64| (from..from + 500).map(line).collect::<String>();
     for _ in 0..200 {
-        dropped += spool.append(piece(next).as_bytes(), 1).unwrap();
+        dropped += append(&mut spool, &piece(next), 1);
         next += 500;
         assert!(spool.bytes() <= MIB, "{}", spool.bytes());
     }
@@ -104,7 +115,7 @@ fn the_oldest_lines_make_room_and_are_counted() {
     assert_eq!(numbers, (dropped..next).collect::<Vec<_>>(), "the newest are there, without a gap");
     assert!(numbers.len() as u64 * 30 > MIB * 3 / 4, "most of the room is used");
     let too_long = "x".repeat(2 << 20) + "\n";
-    assert_eq!(spool.append(too_long.as_bytes(), 1).unwrap(), 1, "a line for which there is no room at all");
+    assert_eq!(append(&mut spool, &too_long, 1), 1, "a line for which there is no room at all");
 }
 
 #[test]
@@ -113,12 +124,12 @@ fn lines_that_waited_too_long_are_dropped_and_counted() {
     let hour = 3_600_000;
     let mut spool = open(&folder);
     for (number, time) in [(1, 0), (2, hour / 2), (3, hour)] {
-        spool.append(line(number).as_bytes(), time).unwrap();
+        append(&mut spool, &line(number), time);
     }
-    let (found, dropped) = spool.read(1, hour + 1);
+    let (found, dropped) = read(&mut spool, 1, hour + 1);
     assert_eq!((numbers_of(&found.unwrap().lines), dropped), (vec![2], 1));
     assert_eq!(drained(&mut spool, hour + 1), (vec![2, 3], 0), "counted once");
-    spool.append(line(4).as_bytes(), hour).unwrap();
+    append(&mut spool, &line(4), hour);
     assert_eq!(drained(&mut spool, 3 * hour), (vec![], 1));
     assert_eq!(spool.bytes(), 0);
 }
@@ -128,7 +139,7 @@ fn damage_costs_itself_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let mut spool = open(&folder);
     for number in 0..10 {
-        spool.append(line(number).as_bytes(), 1).unwrap();
+        append(&mut spool, &line(number), 1);
     }
     drop(spool);
     let path = folder.path().join("0000000000000001.spool");
@@ -139,7 +150,7 @@ fn damage_costs_itself_and_nothing_else() {
     bytes.truncate(bytes.len() - 5);
     std::fs::write(&path, &bytes).unwrap();
     let mut spool = open(&folder);
-    assert_eq!(drained(&mut spool, 1), (vec![0, 1, 2, 4, 5, 6, 7, 8], 1));
+    assert_eq!(drained(&mut spool, 1), (vec![0, 1, 2, 4, 5, 6, 7, 8], 2));
     assert!(files(&folder).is_empty());
 }
 
@@ -148,7 +159,7 @@ fn what_cannot_be_read_is_set_aside_and_never_stops_a_start() {
     let folder = tempfile::tempdir().unwrap();
     let mut spool = open(&folder);
     let lines: String = (0..5000).map(line).collect();
-    spool.append(lines.as_bytes(), 1).unwrap();
+    append(&mut spool, &lines, 1);
     drop(spool);
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
     // The length of the second record is damaged: the rest cannot be found.
@@ -161,19 +172,22 @@ fn what_cannot_be_read_is_set_aside_and_never_stops_a_start() {
     write("0000000000000004.spool", b"");
     std::fs::create_dir(folder.path().join("0000000000000005.spool")).unwrap();
     write("notes.txt", b"mine");
+    write("9999999999999999.spool", b"of a number that nothing could follow");
     write("0000000000000006.spool.aside", b"of before");
     let mut spool = open(&folder);
-    spool.append(line(9999).as_bytes(), 1).unwrap();
-    let (numbers, _) = drained(&mut spool, 1);
+    append(&mut spool, &line(9999), 1);
+    let (numbers, dropped) = drained(&mut spool, 1);
     assert_eq!(numbers.last(), Some(&9999));
     let read = numbers.len() as u64 - 1;
     assert!(read > 1000 && numbers[..numbers.len() - 1].iter().copied().eq(0..read));
+    assert!(dropped >= 5000 - read, "{dropped} of {} are counted", 5000 - read);
     let expected = [
         "0000000000000001.spool.aside",
         "0000000000000002.spool.aside",
         "0000000000000003.spool.aside",
         "0000000000000005.spool",
         "0000000000000006.spool.aside",
+        "9999999999999999.spool",
         "notes.txt",
     ];
     assert_eq!(files(&folder), expected.map(str::to_owned).into());
@@ -203,6 +217,42 @@ fn whatever_lies_in_a_file_a_start_and_a_drain_come_to_an_end() {
     }
 }
 
+/// As when too many files are open: the file is there, and cannot be opened for now.
+fn make_unreadable(path: &Path) -> impl FnOnce() + use<> {
+    let (path, hidden) = (path.to_owned(), path.with_extension("hidden"));
+    std::fs::rename(&path, &hidden).unwrap();
+    // A link is not followed, which is an error that says nothing about the file.
+    std::os::unix::fs::symlink(&hidden, &path).unwrap();
+    move || std::fs::rename(&hidden, &path).unwrap()
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_for_now_is_neither_lost_nor_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(&folder);
+    append(&mut spool, &line(1), 1);
+    let put_back = make_unreadable(&folder.path().join("0000000000000001.spool"));
+    assert_eq!(spool.read(1000, 1).1.unwrap_err().raw_os_error(), Some(libc::ELOOP));
+    // Nor does it make room for others, nor expire.
+    let (dropped, appended) = spool.append(line(2).as_bytes(), 2 * 3_600_000);
+    assert_eq!((dropped, appended.is_err()), (0, true));
+    put_back();
+    assert_eq!(drained(&mut spool, 1), (vec![1], 0));
+    append(&mut spool, &line(3), 1);
+    std::fs::remove_file(folder.path().join("0000000000000002.spool")).unwrap();
+    assert_eq!(drained(&mut spool, 1), (vec![], 1), "one that is gone is counted");
+}
+
+#[test]
+fn lines_that_made_room_are_counted_though_the_new_ones_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(&folder);
+    append(&mut spool, &line(1), 1);
+    std::fs::create_dir(folder.path().join("0000000000000002.spool")).unwrap();
+    let (dropped, appended) = spool.append(line(2).as_bytes(), 2 * 3_600_000);
+    assert_eq!((dropped, appended.is_err()), (1, true));
+}
+
 #[test]
 fn one_process_at_a_time_uses_a_folder() {
     let folder = tempfile::tempdir().unwrap();
@@ -218,14 +268,14 @@ fn a_full_disk_leaves_what_was_there() {
     // The file takes nothing, then no new one can be made.
     let folder = tempfile::tempdir().unwrap();
     let mut spool = open(&folder);
-    spool.append(line(1).as_bytes(), 1).unwrap();
+    append(&mut spool, &line(1), 1);
     spool.writer = Some(File::open(folder.path().join("0000000000000001.spool")).unwrap());
-    spool.append(line(2).as_bytes(), 1).unwrap_err();
+    spool.append(line(2).as_bytes(), 1).1.unwrap_err();
     let (real, moved) = (folder.path().to_owned(), folder.path().with_extension("moved"));
     std::fs::rename(&real, &moved).unwrap();
-    spool.append(line(2).as_bytes(), 1).unwrap_err();
+    spool.append(line(2).as_bytes(), 1).1.unwrap_err();
     std::fs::rename(&moved, &real).unwrap();
-    spool.append(line(3).as_bytes(), 1).unwrap();
+    append(&mut spool, &line(3), 1);
     assert_eq!(drained(&mut spool, 1), (vec![1, 3], 0));
 }
 
@@ -289,11 +339,11 @@ fn spool_until_killed(folder: &Path, mut next: u64) -> ! {
     let say = |sign: char, number: u64| writeln!(std::io::stdout(), "\n{sign}{number}").unwrap();
     for step in 0.. {
         let lines: String = (next..next + STEP).map(line).collect();
-        assert_eq!(spool.append(lines.as_bytes(), 1).unwrap(), 0);
+        assert_eq!(append(&mut spool, &lines, 1), 0);
         next += STEP;
         say('+', next - 1);
         if step % 4 > 0 {
-            let (found, _) = spool.read(1, 1);
+            let (found, _) = read(&mut spool, 1, 1);
             let found = found.unwrap();
             spool.settle(&found);
             say('-', *numbers_of(&found.lines).last().unwrap());
