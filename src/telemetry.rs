@@ -95,6 +95,7 @@ pub struct Telemetry {
     rows_refused: Family<ByReason, Counter>,
     scrapes: Family<ByFormat, Counter>,
     scrapes_refused: Family<ByReason, Counter>,
+    http_refused: Family<ByReason, Counter>,
     scrape_duration: Histogram,
     influx_lines: Family<BySinkOutcome, Counter>,
     influx_queue_bytes: Family<BySink, Gauge>,
@@ -129,6 +130,7 @@ impl Telemetry {
             rows_refused: Family::default(),
             scrapes: Family::default(),
             scrapes_refused: Family::default(),
+            http_refused: Family::default(),
             // From a handful of series to a million over a slow disk's worth of waiting.
             scrape_duration: Histogram::new([
                 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
@@ -246,6 +248,11 @@ impl Telemetry {
             self.scrapes_refused.clone(),
         );
         registry.register(
+            "axp_exporter_http_refused",
+            "Connections that could not be accepted, and requests turned away at the door, by the reason",
+            self.http_refused.clone(),
+        );
+        registry.register(
             "axp_exporter_scrape_duration_seconds",
             "How long a scrape took until its answer was there",
             self.scrape_duration.clone(),
@@ -288,6 +295,9 @@ impl Telemetry {
         }
         for reason in ["busy", "timeout"] {
             let _ = self.scrapes_refused.get_or_create(&ByReason { reason });
+        }
+        for reason in ["accept", "busy", "rate", "unauthorized"] {
+            let _ = self.http_refused.get_or_create(&ByReason { reason });
         }
         for format in ["text", "openmetrics"] {
             let _ = self.scrapes.get_or_create(&ByFormat { format });
@@ -400,6 +410,13 @@ impl Telemetry {
     /// The counter of scrapes refused for one reason.
     pub fn scrapes_refused(&self, reason: &'static str) -> Counter {
         self.scrapes_refused.get_or_create_owned(&ByReason { reason })
+    }
+
+    /// The counter of failed accepts (`accept`) or of requests that the door turned away: for their
+    /// rate (`rate`), without a password that is right (`unauthorized`), or unchecked, as too many
+    /// were being checked (`busy`).
+    pub fn http_refused(&self, reason: &'static str) -> Counter {
+        self.http_refused.get_or_create_owned(&ByReason { reason })
     }
 
     /// How long rendering takes.

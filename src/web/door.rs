@@ -80,11 +80,13 @@ impl Door {
             match self.auth.judge(&config.users, request.headers()).await {
                 Verdict::Welcome => self.site.answer(request).await,
                 Verdict::Refused => {
+                    self.count_refused("unauthorized");
                     let mut response = plain(StatusCode::UNAUTHORIZED, "who are you?\n".to_owned());
                     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
                     response
                 }
                 Verdict::Busy => {
+                    self.count_refused("busy");
                     let body = "too many passwords to check\n".to_owned();
                     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, body);
                     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -92,12 +94,18 @@ impl Door {
                 }
             }
         } else {
+            self.count_refused("rate");
             plain(StatusCode::TOO_MANY_REQUESTS, "too many requests\n".to_owned())
         };
         for (name, value) in &config.headers {
             response.headers_mut().insert(name, value.clone());
         }
         response
+    }
+
+    /// Counts who did not get in, by the reason.
+    pub(super) fn count_refused(&self, reason: &'static str) {
+        self.site.telemetry().http_refused(reason).inc();
     }
 
     async fn config(&self) -> Arc<WebConfig> {

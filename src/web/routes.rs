@@ -47,6 +47,11 @@ impl Site {
         Self { metrics_path, feeds, telemetry, scrapes, status: Arc::new(status) }
     }
 
+    /// The exporter's own metrics.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
     /// Answers one request, of which it reads no body; HEAD is answered like GET, the server
     /// leaves the body out.
     pub async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {

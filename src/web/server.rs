@@ -66,6 +66,7 @@ impl Hall {
             let (stream, place) = match accepted {
                 Ok(accepted) => accepted,
                 Err(err) => {
+                    self.door.count_refused("accept");
                     if !std::mem::replace(&mut is_failing, true) {
                         warn!(err = %err, "cannot accept connections");
                     }

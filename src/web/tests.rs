@@ -1,6 +1,7 @@
 //! What scrapers may rely on, seen without sockets: requests in, answers out.
 
 mod connections;
+mod door;
 mod scrapes;
 mod sharing;
 mod status;

@@ -124,6 +124,11 @@ fn without_a_file_descriptor_left_it_waits_and_then_goes_on() {
         assert_eq!(scraper.join().unwrap().status, 200, "a scrape that had to wait");
     }
     assert_eq!(demo.process.stderr().matches("cannot accept connections").count(), 1, "said once");
+    let body = get(&demo.metrics_url).ok();
+    let mut lines = body.lines();
+    let counted =
+        lines.find_map(|line| line.strip_prefix(r#"axp_exporter_http_refused_total{reason="accept"} "#));
+    assert_ne!(counted.unwrap(), "0");
 }
 
 #[test]
