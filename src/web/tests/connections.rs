@@ -124,6 +124,21 @@ async fn head_is_answered_like_get_without_the_body() {
 }
 
 #[tokio::test]
+async fn head_of_a_scrape_tells_the_length_that_it_would_have_compressed() {
+    let bench = Bench::new(2000);
+    let (mut client, _server) = connect(&bench);
+    let headers = "Host: test\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n";
+    client.write_all(format!("HEAD /metrics HTTP/1.1\r\n{headers}").as_bytes()).await.unwrap();
+    let mut text = String::new();
+    client.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\n"), "{text}");
+    assert!(text.contains("content-encoding: gzip\r\n"), "{text}");
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let plain = bench.get("/metrics", &[]).await.body.len();
+    assert!((1..plain / 2).contains(&length.parse().unwrap()), "{length} of {plain}");
+}
+
+#[tokio::test]
 async fn http_2_is_not_spoken() {
     let bench = Bench::new(1);
     let (mut client, server) = connect(&bench);
