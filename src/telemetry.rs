@@ -24,9 +24,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::ingest::dial::TlsError;
-use crate::ingest::event::{Action, PayloadType};
-use crate::ingest::link::{Status, Verdict};
-use crate::reject::{EventReject, ReadingReject, RetireCause, RowReject};
+use crate::reject::{EventReject, ReadingReject, RowReject};
 
 pub use dial::TlsErrors;
 pub use feed::Feed;
@@ -309,74 +307,6 @@ impl Telemetry {
         &self.registry
     }
 
-    /// The handles of one producer's pipeline.
-    pub fn pipeline(&self, producer_id: &str) -> Pipeline {
-        let producer = || producer_id.to_owned();
-        let event = |payload_type, event_action| {
-            let labels = ByEvent { measure_producer_id: producer(), payload_type, event_action };
-            self.events.get_or_create_owned(&labels)
-        };
-        let by_reason =
-            |family: &Family<ByReason, Counter>, reason| family.get_or_create_owned(&ByReason { reason });
-        let by_outcome = |outcome| self.readings.get_or_create_owned(&ByOutcome { outcome });
-        let by_producer = ByProducer { measure_producer_id: producer() };
-        Pipeline {
-            events: PayloadType::ALL
-                .map(|phase| Action::ALL.map(|action| event(phase.label(), action.label()))),
-            events_unknown: event(UNKNOWN, UNKNOWN),
-            events_applied: self.events_applied.get_or_create_owned(&by_producer),
-            events_rejected: EventReject::ALL
-                .iter()
-                .map(|reason| by_reason(&self.events_rejected, reason.label()))
-                .collect(),
-            readings_applied: by_outcome("applied"),
-            readings_absent: by_outcome("absent"),
-            readings_denied: by_outcome("denied"),
-            readings_rejected_all: by_outcome("rejected"),
-            readings_rejected: ReadingReject::ALL
-                .iter()
-                .map(|reason| by_reason(&self.readings_rejected, reason.label()))
-                .collect(),
-            rows_refused: RowReject::ALL
-                .iter()
-                .map(|reason| by_reason(&self.rows_refused, reason.label()))
-                .collect(),
-            rows_retired: RetireCause::ALL
-                .iter()
-                .map(|cause| {
-                    self.rows_retired.get_or_create_owned(&ByCause {
-                        measure_producer_id: producer(),
-                        cause: cause.label(),
-                    })
-                })
-                .collect(),
-            last_event: self.feed_last_event.get_or_create_owned(&by_producer),
-            snapshot_complete: self.feed_snapshot_complete.get_or_create_owned(&by_producer),
-        }
-    }
-
-    /// The handles of one producer's connection; `reasons` are all that may end it.
-    pub fn feed(&self, producer_id: &str, reasons: impl Iterator<Item = &'static str>) -> Feed {
-        let by_producer = ByProducer { measure_producer_id: producer_id.to_owned() };
-        let reconnects = reasons
-            .map(|reason| {
-                let labels = ByReconnect { measure_producer_id: producer_id.to_owned(), reason };
-                self.reconnects.get_or_create_owned(&labels)
-            })
-            .collect();
-        let by_status = |status| ByStatus { measure_producer_id: producer_id.to_owned(), status };
-        Feed {
-            subscription_status: Status::ALL
-                .map(|status| self.subscription_status.get_or_create_owned(&by_status(status.label()))),
-            authentications: Verdict::ALL
-                .map(|verdict| self.authentications.get_or_create_owned(&by_status(verdict.label()))),
-            up: self.feed_up.get_or_create_owned(&by_producer),
-            ping: self.feed_ping.get_or_create_owned(&by_producer),
-            subscription_expiry: self.subscription_expiry.get_or_create_owned(&by_producer),
-            reconnects,
-        }
-    }
-
     /// How many rows a producer holds and how many series it shows.
     pub fn set_held(&self, producer_id: &str, rows: usize, series: usize) {
         let by_producer = ByProducer { measure_producer_id: producer_id.to_owned() };
@@ -422,23 +352,6 @@ impl Telemetry {
     /// How long rendering takes.
     pub fn scrape_duration(&self) -> Histogram {
         self.scrape_duration.clone()
-    }
-
-    /// The handles of one sink.
-    pub fn sink(&self, sink: &str) -> Sink {
-        let outcome = |outcome| {
-            self.influx_lines.get_or_create_owned(&BySinkOutcome { sink: sink.to_owned(), outcome })
-        };
-        let by_sink = BySink { sink: sink.to_owned() };
-        Sink {
-            name: sink.to_owned(),
-            written: outcome("written"),
-            rejected: outcome("rejected"),
-            dropped: outcome("dropped"),
-            queue_bytes: self.influx_queue_bytes.get_or_create_owned(&by_sink),
-            spool_bytes: self.influx_spool_bytes.get_or_create_owned(&by_sink),
-            up: self.influx_up.get_or_create_owned(&by_sink),
-        }
     }
 }
 

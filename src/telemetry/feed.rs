@@ -3,7 +3,7 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::{Seconds, add};
+use super::{ByProducer, ByReconnect, ByStatus, Seconds, Telemetry, add};
 use crate::ingest::link::{Status, Verdict};
 
 /// What one producer's connection shows.
@@ -46,6 +46,30 @@ impl Feed {
     pub fn subscription_stands(&self, stands: Option<Status>) {
         for (status, gauge) in Status::ALL.iter().zip(&self.subscription_status) {
             gauge.set(i64::from(stands == Some(*status)));
+        }
+    }
+}
+
+impl Telemetry {
+    /// The handles of one producer's connection; `reasons` are all that may end it.
+    pub fn feed(&self, producer_id: &str, reasons: impl Iterator<Item = &'static str>) -> Feed {
+        let by_producer = ByProducer { measure_producer_id: producer_id.to_owned() };
+        let reconnects = reasons
+            .map(|reason| {
+                let labels = ByReconnect { measure_producer_id: producer_id.to_owned(), reason };
+                self.reconnects.get_or_create_owned(&labels)
+            })
+            .collect();
+        let by_status = |status| ByStatus { measure_producer_id: producer_id.to_owned(), status };
+        Feed {
+            subscription_status: Status::ALL
+                .map(|status| self.subscription_status.get_or_create_owned(&by_status(status.label()))),
+            authentications: Verdict::ALL
+                .map(|verdict| self.authentications.get_or_create_owned(&by_status(verdict.label()))),
+            up: self.feed_up.get_or_create_owned(&by_producer),
+            ping: self.feed_ping.get_or_create_owned(&by_producer),
+            subscription_expiry: self.subscription_expiry.get_or_create_owned(&by_producer),
+            reconnects,
         }
     }
 }

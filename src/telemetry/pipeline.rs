@@ -1,9 +1,10 @@
 //! What a pipeline counts: handles resolved once, so that counting is an addition.
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::{Seconds, add};
+use super::{ByCause, ByEvent, ByOutcome, ByProducer, ByReason, Seconds, Telemetry, UNKNOWN, add};
 use crate::ingest::event::{Action, PayloadType};
 use crate::reject::{EventReject, ReadingReject, RetireCause, RowReject};
 
@@ -73,5 +74,53 @@ impl Pipeline {
     /// `count` rows were removed.
     pub fn rows_retired(&self, cause: RetireCause, count: usize) {
         add(&self.rows_retired, cause as usize, count as u64);
+    }
+}
+
+impl Telemetry {
+    /// The handles of one producer's pipeline.
+    pub fn pipeline(&self, producer_id: &str) -> Pipeline {
+        let producer = || producer_id.to_owned();
+        let event = |payload_type, event_action| {
+            let labels = ByEvent { measure_producer_id: producer(), payload_type, event_action };
+            self.events.get_or_create_owned(&labels)
+        };
+        let by_reason =
+            |family: &Family<ByReason, Counter>, reason| family.get_or_create_owned(&ByReason { reason });
+        let by_outcome = |outcome| self.readings.get_or_create_owned(&ByOutcome { outcome });
+        let by_producer = ByProducer { measure_producer_id: producer() };
+        Pipeline {
+            events: PayloadType::ALL
+                .map(|phase| Action::ALL.map(|action| event(phase.label(), action.label()))),
+            events_unknown: event(UNKNOWN, UNKNOWN),
+            events_applied: self.events_applied.get_or_create_owned(&by_producer),
+            events_rejected: EventReject::ALL
+                .iter()
+                .map(|reason| by_reason(&self.events_rejected, reason.label()))
+                .collect(),
+            readings_applied: by_outcome("applied"),
+            readings_absent: by_outcome("absent"),
+            readings_denied: by_outcome("denied"),
+            readings_rejected_all: by_outcome("rejected"),
+            readings_rejected: ReadingReject::ALL
+                .iter()
+                .map(|reason| by_reason(&self.readings_rejected, reason.label()))
+                .collect(),
+            rows_refused: RowReject::ALL
+                .iter()
+                .map(|reason| by_reason(&self.rows_refused, reason.label()))
+                .collect(),
+            rows_retired: RetireCause::ALL
+                .iter()
+                .map(|cause| {
+                    self.rows_retired.get_or_create_owned(&ByCause {
+                        measure_producer_id: producer(),
+                        cause: cause.label(),
+                    })
+                })
+                .collect(),
+            last_event: self.feed_last_event.get_or_create_owned(&by_producer),
+            snapshot_complete: self.feed_snapshot_complete.get_or_create_owned(&by_producer),
+        }
     }
 }

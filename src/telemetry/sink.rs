@@ -3,6 +3,8 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::{BySink, BySinkOutcome, Telemetry};
+
 /// What one sink counts.
 #[derive(Debug, Clone)]
 pub struct Sink {
@@ -20,4 +22,23 @@ pub struct Sink {
     pub spool_bytes: Gauge,
     /// 1 while the last write went through.
     pub up: Gauge,
+}
+
+impl Telemetry {
+    /// The handles of one sink.
+    pub fn sink(&self, sink: &str) -> Sink {
+        let outcome = |outcome| {
+            self.influx_lines.get_or_create_owned(&BySinkOutcome { sink: sink.to_owned(), outcome })
+        };
+        let by_sink = BySink { sink: sink.to_owned() };
+        Sink {
+            name: sink.to_owned(),
+            written: outcome("written"),
+            rejected: outcome("rejected"),
+            dropped: outcome("dropped"),
+            queue_bytes: self.influx_queue_bytes.get_or_create_owned(&by_sink),
+            spool_bytes: self.influx_spool_bytes.get_or_create_owned(&by_sink),
+            up: self.influx_up.get_or_create_owned(&by_sink),
+        }
+    }
 }
