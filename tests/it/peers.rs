@@ -114,8 +114,12 @@ fn a_real_prometheus_scrapes_the_demo_and_sees_a_deleted_agent_go_stale_after_on
     });
     // It had been there a moment ago, and nothing else has gone: the look-back has not passed.
     assert_eq!(prometheus.query(&format!("last_over_time({logon}[1m])")).len(), 1);
-    assert!(!prometheus.query("axp_agent_itd_agent_logon_duration_seconds").is_empty());
-    assert_eq!(prometheus.query("up").into_values().collect::<Vec<_>>(), [1.0]);
+    // A scrape that outlasts its second on a busy machine makes everything stale until the next.
+    wait_for("the others in Prometheus", PATIENCE, || {
+        let others = prometheus.query("axp_agent_itd_agent_logon_duration_seconds").len();
+        let up = prometheus.query("up").into_values().collect::<Vec<_>>();
+        if others > 0 && up == [1.0] { Ok(()) } else { Err(format!("{others} agents, up {up:?}")) }
+    });
 
     assert!(demo.process.stop().success(), "{}", demo.process.stderr());
 }
