@@ -386,7 +386,11 @@ async fn listeners(config: &Config) -> Result<Vec<Listener>, Error> {
     Ok(listeners)
 }
 
-fn rules(config: &Config) -> Result<Arc<Rules>, Error> {
+/// The relabel rules.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn rules(config: &Config) -> Result<Arc<Rules>, Error> {
     Rules::compile(&config.relabel).map(Arc::new).map_err(Error::Relabel)
 }
 

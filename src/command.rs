@@ -6,6 +6,9 @@
 
 pub mod check;
 pub mod demo;
+pub mod explain;
+pub mod filter;
+mod kit;
 pub mod producers;
 pub mod run;
 pub mod simulate;
@@ -28,6 +31,8 @@ pub enum Exit {
     Success = 0,
     /// Wrong arguments (`EX_USAGE`).
     Usage = 64,
+    /// The input is no event, or was refused and is not to be (`EX_DATAERR`).
+    Data = 65,
     /// An internal failure (`EX_SOFTWARE`).
     Internal = 70,
     /// A bad configuration (`EX_CONFIG`).
@@ -61,6 +66,10 @@ enum Command {
     Check(ConfigArgs),
     /// Show what the account offers, and what becomes of it under a configuration
     Producers(producers::ProducersArgs),
+    /// Show what each stage makes of an event
+    Explain(explain::ExplainArgs),
+    /// Turn events on stdin, one a line, into line protocol on stdout
+    Filter(filter::FilterArgs),
 }
 
 /// Where the configuration is.
@@ -90,6 +99,8 @@ impl CommandLine {
             Command::Simulate(args) => simulate::execute(args),
             Command::Check(args) => check::execute(&args.config),
             Command::Producers(args) => producers::execute(&args),
+            Command::Explain(args) => explain::execute(&args),
+            Command::Filter(args) => filter::execute(&args),
         }
     }
 }

@@ -11,6 +11,8 @@ mod markers;
 pub mod refusals;
 pub mod report;
 mod sessions;
+mod stream;
+pub mod trace;
 mod values;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -112,6 +114,8 @@ pub struct Pipeline {
     refusals: Refusals,
     /// The row of the last event that was shown.
     last_row: Option<RowId>,
+    /// Notes what becomes of readings, while somebody traces an event.
+    witness: Option<Vec<Value<'static>>>,
 }
 
 impl Pipeline {
@@ -127,6 +131,7 @@ impl Pipeline {
             line: Vec::new(),
             refusals: Refusals::default(),
             last_row: None,
+            witness: None,
         }
     }
 
@@ -161,6 +166,12 @@ impl Pipeline {
             }
         };
         self.event_buffer = buffer;
+        self.conclude(frame, applied, now);
+        applied
+    }
+
+    /// Counts what became of a frame.
+    fn conclude(&mut self, frame: &str, applied: Result<(), EventReject>, now: Moment) {
         self.refusals.sample_readings(frame, &self.parts.measures, now);
         match applied {
             Ok(()) => self.parts.metrics.event_applied(),
@@ -169,7 +180,6 @@ impl Pipeline {
                 self.refusals.sample_event(reject, now);
             }
         }
-        applied
     }
 
     /// Counts a frame that is not even looked into.
@@ -184,6 +194,7 @@ impl Pipeline {
             return Err(EventReject::Malformed);
         };
         self.parts.metrics.event(payload_type, action);
+        let payload_type = if origin == Origin::Stream { PayloadType::Live } else { payload_type };
         if event.producer_id.as_deref().is_some_and(|id| id != self.parts.measures.producer_id()) {
             return Err(EventReject::WrongProducer);
         }
@@ -234,6 +245,9 @@ impl Pipeline {
                     self.write_line(id, &readings);
                 }
             }
+        }
+        if let Some(witness) = &mut self.witness {
+            witness.extend(readings.iter().map(|reading| reading.value.to_owned_value()));
         }
         let verdict = match applied {
             Ok((_, Standing::Shown | Standing::Dropped)) => Ok(()),

@@ -5,10 +5,10 @@
 //! every counter exists, at 0, from the start. Text of the feed is never a reason.
 
 macro_rules! reasons {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident => $label:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[doc = $words:literal])+ $variant:ident => $label:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$doc])* $variant,)+ }
+        pub enum $name { $($(#[doc = $words])+ $variant,)+ }
 
         impl $name {
             /// Every reason, in the order of declaration.
@@ -18,8 +18,22 @@ macro_rules! reasons {
             pub const fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label,)+ }
             }
+
+            /// The same in words, for people: a sentence without its full stop.
+            pub const fn words(self) -> &'static str {
+                match self { $(Self::$variant => sentence(concat!($($words),+)),)+ }
+            }
         }
     };
+}
+
+/// A line of documentation as a sentence for people.
+const fn sentence(doc: &str) -> &str {
+    let doc = doc.trim_ascii();
+    match doc.as_bytes() {
+        [.., b'.'] => doc.split_at(doc.len() - 1).0,
+        _ => doc,
+    }
 }
 
 reasons! {
@@ -129,6 +143,12 @@ reasons! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_told_in_the_words_of_its_documentation() {
+        assert_eq!(ReadingReject::NotANumber.words(), "Text outside the number grammar");
+        assert_eq!(RowReject::Relabel.words(), "A `keep` or `drop` rule said so");
+    }
 
     #[test]
     fn labels_are_snake_case_and_unique() {

@@ -122,14 +122,16 @@ impl Axp {
                 report.text(&key.at("endpoint_hosts").index(index), host, expected);
             }
         }
-        if let Some(file) = scene.file(&self.ca_file)
+        if let Some(file) = scene.file(&self.ca_file).filter(|_| scene.files_needed)
             && let Err(found) = certificate::has_certificate(&file)
         {
             let found = format!("{}, {found}", shown(&self.ca_file.to_string_lossy()));
             report.value(&key.at("ca_file"), found, "a file with PEM certificates");
         }
         let pair = (self.client_cert_file.as_path(), self.client_key_file.as_path());
-        certificate::check_client(&key, pair, scene, report);
+        if scene.files_needed {
+            certificate::check_client(&key, pair, scene, report);
+        }
         let span = |name, value, least, most, report: &mut Report| {
             check::span(
                 &key.at(name),

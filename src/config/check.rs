@@ -18,6 +18,8 @@ pub(super) struct Scene<'a> {
     pub(super) places: &'a Places,
     /// Whether the program will talk to AXP; else the account may be left empty.
     pub(super) account_required: bool,
+    /// Whether files are needed that hold secrets, certificates or the server's settings.
+    pub(super) files_needed: bool,
 }
 
 impl Scene<'_> {
@@ -104,7 +106,9 @@ pub(super) fn secret(
     if required && !source.is_set() && !report.is_broken(&section.at(name)) {
         report.value(&file_key, "nothing", format!("a file that holds the secret, or {name}"));
     }
-    secret_file(&file_key, &source, report);
+    if scene.files_needed {
+        secret_file(&file_key, &source, report);
+    }
 }
 
 /// The file of a secret, if that is where it comes from.

@@ -70,6 +70,9 @@ pub enum Account {
     Required,
     /// They may be missing, as for work on recorded events; what is given is checked.
     Optional,
+    /// They may be missing, and no listener and no sink will be opened either: what files hold that
+    /// only these need is not looked at, since who asks may not be allowed to.
+    Unused,
 }
 
 /// The file's text. A missing file at the default path comes with advice.
@@ -116,7 +119,11 @@ pub(super) fn load(
     let original = file.clone();
     shape::check(&mut file, &defaults, &mut report);
     let config = extract(&mut file, &mut variables, &defaults, &mut report);
-    let scene = Scene { places: &places, account_required: account == Account::Required };
+    let scene = Scene {
+        places: &places,
+        account_required: account == Account::Required,
+        files_needed: account != Account::Unused,
+    };
     let loaded = config.map(|config| {
         config.check(&scene, &mut report);
         Loaded {

@@ -50,7 +50,7 @@ impl Web {
     pub(super) fn check(&self, scene: &Scene<'_>, report: &mut Report) {
         let key = Key::of("web");
         self.listen.check(&key.at("listen"), report);
-        if let Some(file) = scene.file(&self.config_file)
+        if let Some(file) = scene.file(&self.config_file).filter(|_| scene.files_needed)
             && let Err(err) = Draft::read(&file).and_then(Draft::build)
         {
             report.refused(&key.at("config_file"), &self.config_file.to_string_lossy(), err.within());

@@ -72,10 +72,12 @@ fn patience(trouble: Trouble) -> Duration {
 /// Each id once, and only what can be one: two feeds of one producer would show every
 /// series twice.
 pub fn usable(ids: Vec<String>) -> Vec<String> {
-    let is_id = |id: &String| {
-        !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    ids.into_iter().filter(is_id).collect::<BTreeSet<_>>().into_iter().collect()
+    ids.into_iter().filter(|id| is_usable(id)).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// True if this can be the id of a producer.
+pub fn is_usable(id: &str) -> bool {
+    !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod rule;
 mod template;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::num::NonZeroU64;
 
@@ -32,6 +33,7 @@ use crate::label::labels::{Labels, clean_value, is_valid_name};
 pub use self::{
     action::{Action, UnknownAction},
     rule::{RelabelRule, RuleError},
+    trace::RuleTrace,
 };
 
 /// Longest value a rule writes; more is cut, and the cut shows as `…`. Sixteen times the default

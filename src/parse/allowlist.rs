@@ -16,10 +16,35 @@ impl Allowlist {
         Self { allow: allow.to_vec(), deny: deny.to_vec() }
     }
 
-    /// True if the measure of this name is exported.
-    pub fn allows(&self, measure: &str) -> bool {
-        let listed = |globs: &[String]| globs.iter().any(|glob| matches(glob, measure));
-        (self.allow.is_empty() || listed(&self.allow)) && !listed(&self.deny)
+    /// What the lists say of the measure of this name.
+    pub fn listing(&self, measure: &str) -> Listing<'_> {
+        let find = |globs| <[String]>::iter(globs).find(|glob| matches(glob, measure));
+        match (find(&self.deny), find(&self.allow)) {
+            (Some(glob), _) => Listing::Denied(glob),
+            (None, Some(glob)) => Listing::Allowed(glob),
+            (None, None) if self.allow.is_empty() => Listing::Unlisted,
+            (None, None) => Listing::NotAllowed,
+        }
+    }
+}
+
+/// What an allowlist says of one measure, and which glob says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing<'a> {
+    /// There is no `allow`, and no glob of `deny` describes it.
+    Unlisted,
+    /// This glob of `allow` describes it, and none of `deny`.
+    Allowed(&'a str),
+    /// There is an `allow`, and none of its globs describes it.
+    NotAllowed,
+    /// This glob of `deny` describes it.
+    Denied(&'a str),
+}
+
+impl Listing<'_> {
+    /// True if the measure is exported.
+    pub const fn is_exported(self) -> bool {
+        matches!(self, Self::Unlisted | Self::Allowed(_))
     }
 }
 
@@ -87,11 +112,15 @@ mod tests {
             let own = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
             Allowlist::new(&own(allow), &own(deny))
         };
-        assert!(list(&[], &[]).allows("anything"));
-        assert!(!list(&[], &["any*"]).allows("anything"));
-        assert!(list(&["a*"], &[]).allows("anything"));
-        assert!(!list(&["a*"], &[]).allows("nothing"));
-        assert!(!list(&["a*"], &["*thing"]).allows("anything"));
+        for (allow, deny, measure, expected) in [
+            (&[][..], &[][..], "anything", Listing::Unlisted),
+            (&[], &["any*"], "anything", Listing::Denied("any*")),
+            (&["b*", "a*"], &[], "anything", Listing::Allowed("a*")),
+            (&["a*"], &[], "nothing", Listing::NotAllowed),
+            (&["a*"], &["*thing"], "anything", Listing::Denied("*thing")),
+        ] {
+            assert_eq!(list(allow, deny).listing(measure), expected, "{allow:?} {deny:?}");
+        }
     }
 
     #[test]

@@ -51,6 +51,37 @@ pub struct Definition {
 /// What AXP says of a producer's measures, by name.
 pub type Dictionary = HashMap<String, Definition>;
 
+/// What decides what a measure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KindSource {
+    /// A `[[producer.measure]]` rule.
+    Rule,
+    /// It is personal, so it is text.
+    Personal,
+    /// `producer.labels` names it, so it is text.
+    Label,
+    /// AXP's dictionary.
+    Dictionary,
+    /// The built-in table, by its name.
+    Table,
+    /// Its first value.
+    FirstValue,
+}
+
+impl KindSource {
+    /// The source as one word, for scripts.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Personal => "personal",
+            Self::Label => "labels",
+            Self::Dictionary => "dictionary",
+            Self::Table => "built_in",
+            Self::FirstValue => "first_value",
+        }
+    }
+}
+
 /// A measure's place in its producer's list.
 pub type MeasureId = usize;
 
@@ -91,6 +122,20 @@ pub enum Value<'a> {
     Refused(ReadingReject),
 }
 
+impl Value<'_> {
+    /// The same, of its own.
+    pub fn to_owned_value(&self) -> Value<'static> {
+        let own = |text: &str| Cow::Owned(text.to_owned());
+        match self {
+            Self::Number(number) => Value::Number(*number),
+            Self::State(text) => Value::State(own(text)),
+            Self::Text(text) => Value::Text(own(text)),
+            Self::Absent => Value::Absent,
+            Self::Refused(reject) => Value::Refused(*reject),
+        }
+    }
+}
+
 /// One measure's value in one event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading<'a> {
@@ -109,6 +154,8 @@ pub struct Measure {
     pub verdict: Verdict,
     /// What it is; none until its first present value.
     pub kind: Option<Kind>,
+    /// What its kind comes from; of no meaning without a kind.
+    pub source: KindSource,
     /// `<measure>[_<unit>]`: the field of the lines, the end of the metric's name, the
     /// label of a text.
     pub field: Box<str>,
@@ -127,6 +174,13 @@ pub struct Measure {
     pub(super) repeated_event: u64,
     /// The measure that came after it last time.
     pub(super) successor: MeasureId,
+}
+
+impl Measure {
+    /// How its numbers are spelled, and what they are divided by.
+    pub const fn spelling(&self) -> (Format, f64) {
+        (self.reader.format, self.reader.divisor)
+    }
 }
 
 /// How a measure's text becomes a value.

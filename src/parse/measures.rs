@@ -22,7 +22,7 @@ use crate::ingest::event::{RawReading, Scalar};
 use crate::label::labels::clean_value;
 use crate::parse::allowlist::Allowlist;
 use crate::parse::measure::{
-    AxpType, Dictionary, Measure, MeasureId, Reader, Reading, Value, Verdict, field_name,
+    AxpType, Dictionary, KindSource, Measure, MeasureId, Reader, Reading, Value, Verdict, field_name,
 };
 use crate::parse::name::snake_case;
 use crate::parse::names::Names;
@@ -102,6 +102,16 @@ impl Measures {
     /// What becomes of personal data.
     pub const fn privacy(&self) -> &Privacy {
         &self.privacy
+    }
+
+    /// Which measures are exported.
+    pub const fn allowlist(&self) -> &Allowlist {
+        &self.allowlist
+    }
+
+    /// The producer's settings.
+    pub const fn settings(&self) -> &Producer {
+        &self.settings
     }
 
     /// The producer's metric stem.
@@ -218,7 +228,7 @@ impl Measures {
         if !is_name(name) || self.list.len() == MEASURES_MAX {
             return None;
         }
-        let denied = !self.allowlist.allows(name)
+        let denied = !self.allowlist.listing(name).is_exported()
             || (self.privacy.is_personal(name) && self.privacy.mode() == Personal::Drop);
         let description = self.dictionary.get(name).map_or("", |definition| &definition.description);
         let rule = self.rule(name);
@@ -227,6 +237,7 @@ impl Measures {
             name: name.into(),
             verdict: if denied { Verdict::Denied } else { Verdict::Exported },
             kind: None,
+            source: KindSource::FirstValue,
             field: Box::default(),
             promoted: self.settings.labels.iter().any(|label| label == name),
             states: rule.map_or_else(Vec::new, |rule| {
@@ -263,7 +274,7 @@ impl Measures {
             Scalar::Boolean(true) => Cow::Borrowed("true"),
             Scalar::Boolean(false) => Cow::Borrowed("false"),
         };
-        if self.settings.null_values.iter().any(|null| *null == text) {
+        if self.is_null(&text) {
             return;
         }
         if self.list.get(id).is_some_and(|measure| measure.kind.is_none()) {
@@ -303,6 +314,11 @@ impl Measures {
         }
     }
 
+    /// True if a text means that there is no value.
+    pub fn is_null(&self, text: &str) -> bool {
+        self.settings.null_values.iter().any(|null| null == text)
+    }
+
     /// Pins what a measure is and what it is called.
     fn settle(&mut self, id: MeasureId, first_value: &str) {
         let Some(name) = self.list.get(id).map(|measure| measure.name.clone()) else {
@@ -310,7 +326,7 @@ impl Measures {
         };
         let rule = self.rule(&name);
         let hashed = self.is_hashed(&name);
-        let kind = self.kind(&name, first_value);
+        let (kind, source) = self.kind(&name, first_value);
         let unit = rule.and_then(|rule| rule.unit);
         let format = rule.map_or(Format::Strict, |rule| rule.format);
         let divisor = match (kind, unit) {
@@ -333,6 +349,7 @@ impl Measures {
             && self.names.claim(&format!("axp_{}_{field}", self.stem), &self.producer_id, &name);
         if let Some(measure) = self.list.get_mut(id) {
             measure.kind = Some(kind);
+            measure.source = source;
             measure.field = field.into();
             measure.promoted &= kind == Kind::Text;
             measure.reader = Reader { format, divisor, hashed };
@@ -348,33 +365,34 @@ impl Measures {
         self.privacy.is_personal(name) && self.privacy.mode() == Personal::Hash
     }
 
-    /// What a measure of this first value is.
-    fn kind(&self, name: &str, first_value: &str) -> Kind {
+    /// What a measure of this first value is, and what says so.
+    fn kind(&self, name: &str, first_value: &str) -> (Kind, KindSource) {
         match self.rule(name).and_then(|rule| rule.kind) {
-            _ if self.is_hashed(name) => Kind::Text,
-            Some(kind) => kind,
-            None if self.privacy.is_personal(name) => Kind::Text,
+            _ if self.is_hashed(name) => (Kind::Text, KindSource::Personal),
+            Some(kind) => (kind, KindSource::Rule),
+            None if self.privacy.is_personal(name) => (Kind::Text, KindSource::Personal),
             // A label of the row is text, whatever its first value looks like.
-            None if self.settings.labels.iter().any(|label| label == name) => Kind::Text,
+            None if self.settings.labels.iter().any(|label| label == name) => (Kind::Text, KindSource::Label),
             None => self.infer(name, first_value),
         }
     }
 
     /// What a measure without a rule is.
-    fn infer(&self, name: &str, first_value: &str) -> Kind {
+    fn infer(&self, name: &str, first_value: &str) -> (Kind, KindSource) {
         let axp_type = self.dictionary.get(name).map_or(AxpType::Unknown, |definition| definition.axp_type);
         let text = match first_value {
-            _ if STATES.contains(&name) => Kind::State,
-            "true" | "false" => Kind::Boolean,
-            _ => Kind::Text,
+            _ if STATES.contains(&name) => (Kind::State, KindSource::Table),
+            "true" | "false" => (Kind::Boolean, KindSource::FirstValue),
+            _ => (Kind::Text, KindSource::FirstValue),
         };
+        let by_dictionary = |kind| (kind, KindSource::Dictionary);
         match axp_type {
-            AxpType::Number => Kind::Number,
-            AxpType::Duration => Kind::Duration,
-            AxpType::Date | AxpType::TimeInState => Kind::Timestamp,
-            AxpType::Unknown if let Some(kind) = kind_by_name(name) => kind,
-            AxpType::Unknown if text == Kind::Text && number::is_number(first_value.as_bytes()) => {
-                Kind::Number
+            AxpType::Number => by_dictionary(Kind::Number),
+            AxpType::Duration => by_dictionary(Kind::Duration),
+            AxpType::Date | AxpType::TimeInState => by_dictionary(Kind::Timestamp),
+            AxpType::Unknown if let Some(kind) = kind_by_name(name) => (kind, KindSource::Table),
+            AxpType::Unknown if text.0 == Kind::Text && number::is_number(first_value.as_bytes()) => {
+                (Kind::Number, KindSource::FirstValue)
             }
             AxpType::String | AxpType::Unknown => text,
         }

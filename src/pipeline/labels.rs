@@ -16,6 +16,7 @@ const EVENT_SOURCE_LABEL: &str = "__event_source_id__";
 const PRODUCER_LABEL: &str = "__measure_producer_id__";
 /// The label of the account.
 const ACCOUNT_LABEL: &str = "account_id";
+
 /// The labels of the event's row after the rules, or why it is not shown.
 ///
 /// Promoted texts that would need a label which a key has already are left out and named
@@ -25,6 +26,22 @@ pub(super) fn row_labels(
     parts: &PipelineParts,
     table: &Table,
     id: RowId,
+    collided: &mut Vec<MeasureId>,
+) -> Result<Labels, RowReject> {
+    let mut labels = first_labels(event, parts, table, Some(id), collided)?;
+    if !parts.rules.apply(&mut labels) {
+        return Err(RowReject::Relabel);
+    }
+    labels.drop_internal();
+    Ok(labels)
+}
+
+/// The labels that the rules get to see; without a row, without promoted texts.
+pub(super) fn first_labels(
+    event: &Event<'_>,
+    parts: &PipelineParts,
+    table: &Table,
+    id: Option<RowId>,
     collided: &mut Vec<MeasureId>,
 ) -> Result<Labels, RowReject> {
     let clean = |value: &str| clean_value(value, parts.label_value_bytes).into_owned();
@@ -43,7 +60,7 @@ pub(super) fn row_labels(
         labels.set(&name, value);
     }
     for (measure_id, measure) in parts.measures.iter().enumerate().filter(|(_, measure)| measure.promoted) {
-        if let Some(text) = measure.column.and_then(|column| table.text(id, column)) {
+        if let Some(text) = id.zip(measure.column).and_then(|(id, column)| table.text(id, column)) {
             if !labels.contains(&measure.field) {
                 labels.set(&measure.field, text);
             } else if labels.get(&measure.field) != text {
@@ -53,10 +70,6 @@ pub(super) fn row_labels(
     }
     labels.set(EVENT_SOURCE_LABEL, clean(event.event_source_id.as_deref().unwrap_or_default()));
     labels.set(PRODUCER_LABEL, parts.measures.producer_id());
-    if !parts.rules.apply(&mut labels) {
-        return Err(RowReject::Relabel);
-    }
-    labels.drop_internal();
     Ok(labels)
 }
 

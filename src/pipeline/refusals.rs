@@ -50,6 +50,9 @@ pub(super) struct Refusals {
     samples: VecDeque<Refusal>,
     /// The second that counts now, and the events looked into.
     looks: Option<(Instant, u32)>,
+    /// All refused readings, and the last of them.
+    total: u64,
+    last: Option<(MeasureId, ReadingReject)>,
 }
 
 impl Refusals {
@@ -60,6 +63,8 @@ impl Refusals {
         if is_telling && self.at_hand.len() < READINGS_MAX {
             self.at_hand.push((measure, reject));
         }
+        self.total += 1;
+        self.last = Some((measure, reject));
         if measure == MeasureId::MAX {
             return;
         }
@@ -74,6 +79,11 @@ impl Refusals {
     /// How many readings of a measure were refused.
     pub(super) fn of(&self, measure: MeasureId) -> u64 {
         self.by_measure.get(measure).copied().unwrap_or_default()
+    }
+
+    /// How many readings were refused, and the last of them.
+    pub(super) const fn all(&self) -> (u64, Option<(MeasureId, ReadingReject)>) {
+        (self.total, self.last)
     }
 
     /// The last ones, the latest first.

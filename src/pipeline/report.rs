@@ -5,6 +5,7 @@ use super::refusals::{NAME_BYTES_MAX, Refusal};
 use crate::config::{Kind, Personal};
 use crate::label::labels::clean_value;
 use crate::parse::measure::{Measure, Verdict};
+use crate::reject::ReadingReject;
 use crate::table::rows::{ColumnId, RowId};
 
 /// What a pipeline says of itself.
@@ -57,6 +58,14 @@ impl Pipeline {
         }
     }
 
+    /// How many readings were refused so far, and of the last one its measure, by AXP's name, and
+    /// why; without a name where it is none of the producer's measures.
+    pub fn refused_readings(&self) -> (u64, Option<(&str, ReadingReject)>) {
+        let (count, last) = self.refusals.all();
+        let name = |id| self.parts.measures.get(id).map_or("", |measure| &*measure.name);
+        (count, last.map(|(id, reject)| (name(id), reject)))
+    }
+
     /// When the last event came, seconds since the epoch; none before the first.
     pub fn last_event_at(&self) -> Option<f64> {
         Some(self.parts.metrics.last_event.get()).filter(|at| *at > 0.0)
@@ -67,7 +76,7 @@ impl Pipeline {
         self.parts.metrics.snapshot_complete.get() == 1
     }
 
-    fn report_measure(&self, measure: &Measure) -> MeasureReport {
+    pub(super) fn report_measure(&self, measure: &Measure) -> MeasureReport {
         let (measures, privacy) = (&self.parts.measures, self.parts.measures.privacy());
         let personal = privacy.is_personal(&measure.name);
         let (verdict, reason) = match measure.verdict {

@@ -27,6 +27,8 @@ pub(super) enum Origin {
     Followed,
     /// The one that it takes over from.
     Outgoing,
+    /// None: a stream of events that knows no sessions.
+    Stream,
 }
 
 /// The name in which a frame changes rows.
@@ -104,7 +106,7 @@ impl Sessions {
     pub(super) fn hear(&mut self, origin: Origin, payload_type: PayloadType, now: Instant) -> Option<Voice> {
         let Self { followed, outgoing, last_generation, .. } = self;
         let snapshot = match origin {
-            Origin::Followed => followed,
+            Origin::Followed | Origin::Stream => followed,
             // A complete snapshot leaves nothing to be said.
             Origin::Outgoing if followed.is_complete() => return None,
             Origin::Outgoing => outgoing.as_mut()?,

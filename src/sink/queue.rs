@@ -139,6 +139,14 @@ impl LineReceiver {
         batch.lines > 0
     }
 
+    /// Swaps `batch`, which must be empty, for all that waits, be it little or nothing.
+    pub fn take(&self, batch: &mut Batch) {
+        let mut waiting = self.shared.lock();
+        std::mem::swap(&mut waiting.bytes, &mut batch.bytes);
+        batch.lines = std::mem::take(&mut waiting.lines);
+        waiting.taken = 0;
+    }
+
     /// Waits until every sender is gone.
     pub async fn ended(&self) {
         while self.shared.lock().senders > 0 {

@@ -175,6 +175,19 @@ fn commands_that_need_no_account_load_without_one() {
 }
 
 #[test]
+fn commands_that_call_nobody_open_no_file_of_the_way_there() {
+    let path = std::path::Path::new("/nowhere/config.toml");
+    let text = "[axp]\nclient_secret_file = \"none\"\nca_file = \"none\"\nclient_cert_file = \"none\"\n\
+                client_key_file = \"none\"\n[web]\nconfig_file = \"none\"\n\
+                [[influx]]\nname = \"main\"\nurl = \"http://127.0.0.1:8086\"\norg = \"o\"\nbucket = \"b\"\ntoken_file = \"none\"\n";
+    Config::from_text(Account::Unused, path, text, no_env()).unwrap();
+    let problems = Config::from_text(Account::Optional, path, text, no_env()).unwrap_err().to_string();
+    assert_eq!(problems.lines().count(), 6, "{problems}");
+    let hashed = "[privacy]\npersonal = \"hash\"\nhash_key_file = \"none\"\n";
+    assert!(Config::from_text(Account::Unused, path, hashed, no_env()).is_err(), "that one is needed");
+}
+
+#[test]
 fn a_measure_rule_may_leave_its_kind_open() {
     let text = "[[producer]]\nid = \"a\"\n[[producer.measure]]\nname = \"b\"\nkind = \"\"\n\
                 [[producer.measure]]\nname = \"c\"\nkind = \"state\"\n";

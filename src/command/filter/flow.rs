@@ -1,0 +1,178 @@
+//! The flow: from pieces of input to pieces of output. Knows no clock, and no files.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use prometheus_client::metrics::counter::Counter;
+
+use super::fork::{Fork, Refused};
+use super::lines::{Line, Lines};
+use super::refusal::Refusal;
+use super::tally::Tally;
+use super::{FilterArgs, Output};
+use crate::command::kit::Kit;
+use crate::config::OnDelete;
+use crate::pipeline::{LineOutput, Moment};
+use crate::sink::exposition::pages::Pages;
+use crate::sink::exposition::{self, Format, Pick};
+use crate::sink::queue::{self, Batch, LineReceiver};
+use crate::table::view::View;
+
+/// Lines that are written in one go where the input does not pause.
+const WRITE_BYTES: usize = 64 << 10;
+
+/// Why it goes no further.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Something was refused, and nothing was to be.
+    Refused,
+    /// The output takes nothing.
+    Write(io::Error),
+}
+
+impl From<io::Error> for End {
+    fn from(err: io::Error) -> Self {
+        Self::Write(err)
+    }
+}
+
+/// What lies between stdin and stdout.
+#[derive(Debug)]
+pub(super) struct Flow<W, T> {
+    lines: Lines,
+    current: Current<W, T>,
+}
+
+/// What a line flows through.
+#[derive(Debug)]
+struct Current<W, T> {
+    fork: Fork,
+    tally: Tally<T>,
+    written: LineReceiver,
+    dropped: Counter,
+    batch: Batch,
+    out: W,
+    output: Output,
+    strict: bool,
+}
+
+impl<W: Write, T: FnMut(String)> Flow<W, T> {
+    /// A flow into `out`; `tell` is given what people should know.
+    pub(super) fn new(kit: Kit, args: &FilterArgs, out: W, tell: T) -> Self {
+        let line_bytes_max = usize::try_from(kit.config.limits.frame_bytes.get()).unwrap_or(usize::MAX);
+        let dropped = Counter::default();
+        let (sender, written) = queue::lines(WRITE_BYTES, dropped.clone());
+        let on_delete = if args.markers { OnDelete::Marker } else { OnDelete::None };
+        let current = Current {
+            fork: Fork::new(kit, LineOutput { sender, on_delete }),
+            tally: Tally::new(tell),
+            written,
+            dropped,
+            batch: Batch::default(),
+            out,
+            output: args.output,
+            strict: args.strict,
+        };
+        Self { lines: Lines::new(line_bytes_max), current }
+    }
+
+    /// Takes what a read brought, and writes what comes of it.
+    ///
+    /// # Errors
+    /// Why it goes no further, after the summary.
+    pub(super) fn take(&mut self, piece: &[u8], now: Moment) -> Result<(), End> {
+        let Self { lines, current } = self;
+        let taken = lines.cut(piece, |line| current.apply(line, now));
+        let taken = current.write().map_err(End::Write).and(taken);
+        if let Err(End::Refused) = taken {
+            current.sum_up();
+        }
+        taken
+    }
+
+    /// Writes what is left, the exposition if that is wanted, and the summary; `at_end` if the input
+    /// has ended, so that what came behind the last line end is a line as well.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub(super) fn finish(mut self, at_end: bool, now: Moment) -> Result<(), End> {
+        let Self { lines, current } = &mut self;
+        let last = lines.last().filter(|_| at_end);
+        let applied = last.map_or(Ok(()), |(number, line)| current.apply((number, Ok(&line)), now));
+        current.write()?;
+        if applied.is_ok() && current.output == Output::Prometheus {
+            current.write_exposition()?;
+        }
+        current.out.flush()?;
+        current.sum_up();
+        applied
+    }
+}
+
+impl<W: Write, T: FnMut(String)> Current<W, T> {
+    fn apply(&mut self, (number, line): Line<'_>, now: Moment) -> Result<(), End> {
+        let applied = match line {
+            // Between events, and at the end, there may be empty lines.
+            Ok(line) if line.trim_ascii().is_empty() => return Ok(()),
+            Ok(line) => self.fork.apply(line, now),
+            Err(_) => Err(Refusal::TooLong),
+        };
+        let is_clean = match applied {
+            Ok(Refused { last: None, .. }) => {
+                self.tally.applied();
+                true
+            }
+            Ok(Refused { count, last: Some(last) }) => {
+                self.tally.applied();
+                self.tally.readings_refused(number, count, last, now.instant);
+                false
+            }
+            Err(refusal) => {
+                self.tally.refused(number, refusal, now.instant);
+                false
+            }
+        };
+        if self.written.waiting().0 >= WRITE_BYTES {
+            self.write()?;
+        }
+        if is_clean || !self.strict { Ok(()) } else { Err(End::Refused) }
+    }
+
+    /// Writes the lines that wait.
+    fn write(&mut self) -> io::Result<()> {
+        let Self { written, batch, .. } = self;
+        batch.bytes.clear();
+        written.take(batch);
+        if self.output == Output::Lines && batch.lines > 0 {
+            self.tally.lines_out += batch.lines;
+            self.out.write_all(&batch.bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Writes every series that is left, and counts them.
+    fn write_exposition(&mut self) -> io::Result<()> {
+        let views: Vec<View> = self.fork.tables().iter().map(|table| View::of(table)).collect();
+        let Self { out, tally, .. } = self;
+        let mut written = Ok(());
+        let mut take = |page: &mut Vec<u8>| {
+            tally.lines_out += page.split(|byte| *byte == b'\n').count().saturating_sub(1) as u64;
+            if written.is_ok() {
+                written = out.write_all(page);
+            }
+            page.clear();
+        };
+        let mut pages = Pages::new(&mut take);
+        exposition::measures(&mut pages, &views, Format::Text, &Pick::default());
+        pages.finish();
+        written
+    }
+
+    fn sum_up(&mut self) {
+        let mut summary = self.tally.summary();
+        if self.dropped.get() > 0 {
+            let _ = write!(summary, "; dropped, as too long to hold: {}", self.dropped.get());
+        }
+        self.tally.tell(summary);
+    }
+}
