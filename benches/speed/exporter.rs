@@ -74,13 +74,11 @@ impl Exporter {
 
     /// Time spent on all cores, in the system's calls too.
     pub(crate) fn cpu_time(&self) -> Duration {
-        let tasks = self.process().tasks().unwrap();
-        let times = tasks.map(|task| task.unwrap().schedstat().unwrap().sum_exec_runtime);
-        Duration::from_nanos(times.sum())
+        cpu_time(&self.child)
     }
 
     fn process(&self) -> procfs::process::Process {
-        procfs::process::Process::new(i32::try_from(self.child.id()).unwrap()).unwrap()
+        process_of(&self.child)
     }
 
     /// Waits until it has nothing to do.
@@ -107,6 +105,18 @@ impl Drop for Exporter {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What the kernel knows of a child.
+fn process_of(child: &Child) -> procfs::process::Process {
+    procfs::process::Process::new(i32::try_from(child.id()).unwrap()).unwrap()
+}
+
+/// Time that a child spent on all cores, in the system's calls too.
+pub(crate) fn cpu_time(child: &Child) -> Duration {
+    let tasks = process_of(child).tasks().unwrap();
+    let times = tasks.map(|task| task.unwrap().schedstat().unwrap().sum_exec_runtime);
+    Duration::from_nanos(times.sum())
 }
 
 /// A connection that is scraped on again and again, as Prometheus does.

@@ -16,6 +16,7 @@
 mod centre;
 mod contention;
 mod exporter;
+mod filter;
 mod frames;
 mod ingest;
 mod process;
@@ -29,11 +30,12 @@ use report::Report;
 /// A part of the table: its name as an argument, and what measures it.
 type Part = (&'static str, fn(&mut Report));
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("ingest", ingest::measure),
     ("render", render::measure),
     ("million", process::measure_million),
     ("socket", process::measure_socket),
+    ("filter", filter::measure),
     ("latency", process::measure_latency),
     ("contention", contention::measure),
     ("prometheus", prometheus::measure),

@@ -61,8 +61,9 @@ enum Output {
     Prometheus,
 }
 
-/// Gone once the last word is said.
-type Shared = Arc<Mutex<Option<Flow<File, fn(String)>>>>;
+/// From stdin to stdout; gone once the last word is said.
+type Pipe = Option<Flow<File, fn(String)>>;
+type Shared = Arc<Mutex<Pipe>>;
 
 /// Filters until the input ends, or a signal comes.
 pub(super) fn execute(args: &FilterArgs) -> Exit {
@@ -84,21 +85,22 @@ pub(super) fn execute(args: &FilterArgs) -> Exit {
         let reader = Arc::clone(&shared);
         tokio::select! {
             exit = tokio::task::spawn_blocking(move || read(stdin, &reader)) => exit.unwrap_or(Exit::Internal),
-            () = stop.wait() => {
-                let finish = tokio::task::spawn_blocking(move || finish(lock(&shared).take(), false));
-                match tokio::time::timeout(STOP_TIMEOUT, finish).await {
-                    Ok(exit) => exit.unwrap_or(Exit::Internal),
-                    Err(_) => {
-                        complain("filter: stopped while nobody reads stdout; lines are lost");
-                        Exit::Internal
-                    }
-                }
-            }
+            () = stop.wait() => finish_soon(shared).await,
         }
     })
 }
 
-fn lock(shared: &Shared) -> MutexGuard<'_, Option<Flow<File, fn(String)>>> {
+/// Writes what is left, unless a write is under way that does not end.
+async fn finish_soon(shared: Shared) -> Exit {
+    let finished = tokio::task::spawn_blocking(move || finish(lock(&shared).take(), false));
+    if let Ok(exit) = tokio::time::timeout(STOP_TIMEOUT, finished).await {
+        return exit.unwrap_or(Exit::Internal);
+    }
+    complain("filter: stopped while nobody reads stdout; lines are lost");
+    Exit::Internal
+}
+
+fn lock(shared: &Shared) -> MutexGuard<'_, Pipe> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -126,7 +128,7 @@ fn read(mut stdin: File, shared: &Shared) -> Exit {
 }
 
 /// Writes what is left; `at_end` if the input said all it had to say.
-fn finish(flow: Option<Flow<File, fn(String)>>, at_end: bool) -> Exit {
+fn finish(flow: Pipe, at_end: bool) -> Exit {
     match flow.map(|flow| flow.finish(at_end, Moment::now())) {
         None | Some(Ok(())) => Exit::Success,
         Some(Err(end)) => exit_of(end),

@@ -13,14 +13,22 @@ use crate::parse::measure::{Measure, Value, Verdict};
 use crate::parse::measures::Measures;
 use crate::reject::{EventReject, RowReject};
 
+/// What became of one measure of the event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    /// It was passed over, as it is not exported.
+    Denied,
+    /// It was read, and came to this.
+    Read(Value<'static>),
+}
+
 /// What became of one event.
 #[derive(Debug)]
 pub struct Trace {
     /// Whether it took effect.
     pub outcome: Result<(), EventReject>,
-    /// What became of its measures, in its order, none for a denied one; empty where they were
-    /// not looked at.
-    pub values: Vec<Option<Value<'static>>>,
+    /// What became of its measures, in its order; empty where they were not looked at.
+    pub seen: Vec<Seen>,
     /// The labels that the rules got to see, or why there are none.
     pub first_labels: Result<Labels, RowReject>,
     /// What each rule that ran made of them.
@@ -35,16 +43,17 @@ impl Pipeline {
         let names: Vec<String> = event.measures.iter().map(|(name, _)| name.to_string()).collect();
         self.witness = Some(Vec::new());
         let outcome = self.apply_streamed(event, frame, now);
-        let mut seen = self.witness.take().unwrap_or_default().into_iter();
+        let mut values = self.witness.take().unwrap_or_default().into_iter();
         let is_read =
             event.action == Some(Action::Upsert) && matches!(outcome, Ok(()) | Err(EventReject::RowRefused));
         let denied =
             |name: &str| self.measure(name).is_some_and(|measure| measure.verdict == Verdict::Denied);
         // All others are there in the event's order.
-        let of_name = |name: &String| if denied(name) { None } else { seen.next() };
-        let values = names.iter().filter(|_| is_read).map(of_name).collect();
+        let of_name =
+            |name: &String| if denied(name) { Some(Seen::Denied) } else { values.next().map(Seen::Read) };
+        let seen = names.iter().filter(|_| is_read).map_while(of_name).collect();
         let (first_labels, rules, labels) = self.trace_labels(event);
-        Trace { outcome, values, first_labels, rules, labels }
+        Trace { outcome, seen, first_labels, rules, labels }
     }
 
     fn trace_labels(

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -100,8 +100,22 @@ impl Process {
     /// Starts the program, with no stdin.
     #[track_caller]
     pub(crate) fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::null());
+        Self::spawn(command)
+    }
+
+    /// Starts the program, with a stdin to write to.
+    #[track_caller]
+    pub(crate) fn start_fed(mut command: Command) -> (Self, ChildStdin) {
+        command.stdin(Stdio::piped());
+        let mut process = Self::spawn(command);
+        let stdin = process.child.stdin.take().expect("stdin is piped");
+        (process, stdin)
+    }
+
+    #[track_caller]
+    fn spawn(mut command: Command) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -159,6 +173,11 @@ impl Process {
     /// What it has written to stderr so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().expect("nobody panics with it").clone()
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Its exit status, if it has ended.

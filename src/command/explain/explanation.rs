@@ -104,7 +104,10 @@ pub(super) struct RuleExplained {
     pub(super) action: &'static str,
     /// The values of `source_labels`, joined; null for the actions that look at names.
     pub(super) looked_at: Option<String>,
-    pub(super) regex: String,
+    /// Null for the actions that have none.
+    pub(super) regex: Option<String>,
+    /// The label that it writes or compares; null for the actions that have none.
+    pub(super) target_label: Option<String>,
     pub(super) before: BTreeMap<String, String>,
     pub(super) after: BTreeMap<String, String>,
     /// True if it drops the row.
@@ -148,8 +151,7 @@ impl Explanation {
             .iter()
             .enumerate()
             .map(|(index, given)| {
-                let seen = trace.values.get(index).map(Option::as_ref);
-                MeasureExplained::of(&pipeline, given, seen, outcome == "dropped")
+                MeasureExplained::of(&pipeline, given, trace.seen.get(index), outcome == "dropped")
             })
             .collect();
         Ok(Self {
@@ -219,7 +221,8 @@ fn hidden(event: &Event<'_>, measures: &[MeasureExplained], privacy: &Privacy) -
     };
     let keys = event.keys.iter().filter(|(name, _)| privacy.is_personal(name));
     let keys = keys.map(|(name, _)| Hidden { what: "key", name: text(name), how });
-    let measures = measures.iter().filter(|measure| measure.personal);
+    let is_kept_back = |measure: &&MeasureExplained| measure.personal && measure.reason != Some("allowlist");
+    let measures = measures.iter().filter(is_kept_back);
     let measures = measures.map(|measure| Hidden { what: "measure", name: measure.name.clone(), how });
     keys.chain(measures).collect()
 }
@@ -257,13 +260,21 @@ impl LabelsExplained {
 
 impl RuleExplained {
     fn of(index: usize, trace: &RuleTrace, rule: &RelabelRule) -> Self {
-        let by_name =
-            matches!(rule.action, RuleAction::LabelMap | RuleAction::LabelDrop | RuleAction::LabelKeep);
+        use RuleAction::{
+            Drop, DropEqual, HashMod, Keep, KeepEqual, LabelDrop, LabelKeep, LabelMap, Lowercase, Replace,
+            Uppercase,
+        };
+        let by_name = matches!(rule.action, LabelMap | LabelDrop | LabelKeep);
+        let has_regex = match rule.action {
+            Replace | Keep | Drop | LabelMap | LabelDrop | LabelKeep => true,
+            KeepEqual | DropEqual | HashMod | Lowercase | Uppercase => false,
+        };
         Self {
             index,
             action: rule.action.as_str(),
             looked_at: (!by_name).then(|| trace.looked_at.clone()),
-            regex: rule.regex.clone(),
+            regex: has_regex.then(|| rule.regex.clone()),
+            target_label: Some(rule.target_label.clone()).filter(|label| !label.is_empty()),
             before: map_of(&trace.before),
             after: map_of(&trace.after),
             drops: !trace.keeps,

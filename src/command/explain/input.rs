@@ -2,6 +2,7 @@
 //! the other. What is no event is told of with the place and with what is missing.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use serde_json::StreamDeserializer;
 use serde_json::de::StrRead;
@@ -79,11 +80,11 @@ pub(super) fn why_no_event(document: &str, reject: EventReject) -> String {
     let missing: Vec<&str> =
         REQUIRED.into_iter().filter(|field| !fields.is_empty() && !fields.contains_key(*field)).collect();
     if !missing.is_empty() {
-        words.push_str(&format!("; missing: {}", missing.join(", ")));
+        let _ = write!(words, "; missing: {}", missing.join(", "));
     }
     for name in ["keys", "measures"] {
         if fields.get(name).is_some_and(|value| !value.get().starts_with(['{', 'n'])) {
-            words.push_str(&format!("; {name} is not an object"));
+            let _ = write!(words, "; {name} is not an object");
         }
     }
     words

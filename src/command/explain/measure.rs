@@ -10,6 +10,7 @@ use crate::parse::measure::{Value, Verdict};
 use crate::parse::number;
 use crate::pipeline::Pipeline;
 use crate::pipeline::refusals::NAME_BYTES_MAX;
+use crate::pipeline::trace::Seen;
 use crate::reject::ReadingReject;
 
 /// Most bytes of a value that is shown.
@@ -73,12 +74,11 @@ pub(super) struct MeasureExplained {
 }
 
 impl MeasureExplained {
-    /// Explains what came, and what the pipeline has made of it: nothing where it did not look, no
-    /// value where it denies the measure.
+    /// Explains what came, and what the pipeline has made of it: nothing where it did not look.
     pub(super) fn of(
         pipeline: &Pipeline,
         (name, given): &(String, Scalar<'_>),
-        seen: Option<Option<&Value<'_>>>,
+        seen: Option<&Seen>,
         is_dropped: bool,
     ) -> Self {
         let measures = pipeline.measures();
@@ -116,14 +116,14 @@ impl MeasureExplained {
         };
         match seen {
             None => explained.outcome = Outcome::Ignored,
-            Some(None) => explained.deny(personal && is_hidden && !hashed),
-            Some(Some(Value::Refused(reject))) => explained.refuse(*reject),
-            Some(Some(Value::Absent)) => {
+            Some(Seen::Denied) => explained.deny(personal && is_hidden && !hashed),
+            Some(Seen::Read(Value::Refused(reject))) => explained.refuse(*reject),
+            Some(Seen::Read(Value::Absent)) => {
                 let kind = kind.map(|(kind, ..)| kind);
                 let is_null = text_of(given).is_some_and(|text| measures.is_null(text));
                 explained.miss(given, is_null, kind);
             }
-            Some(Some(value)) => {
+            Some(Seen::Read(value)) => {
                 explained.value = Some(printed(value));
                 explained.hashed = hashed;
                 (explained.metric, explained.label) =

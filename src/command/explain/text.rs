@@ -125,10 +125,15 @@ impl Page<'_> {
         };
         let done = match (rule.drops, rule.before == rule.after) {
             (true, _) => "drops the row",
+            (false, true) if rule.action.starts_with("keep") || rule.action.starts_with("drop") => {
+                "keeps the row"
+            }
             (false, true) => "changes nothing",
             (false, false) => "changes",
         };
-        let about = format!("{} with regex {:?} {looks}: {done}", rule.action, rule.regex);
+        let target = rule.target_label.as_ref().map(|label| format!(" {label}")).unwrap_or_default();
+        let regex = rule.regex.as_ref().map(|regex| format!(" with regex {regex:?}")).unwrap_or_default();
+        let about = format!("{}{target}{regex}, {looks}: {done}", rule.action);
         let about = self.paint.of(if rule.drops { Look::Hidden } else { Look::Plain }, &about);
         self.line(&name, &about);
         if rule.before != rule.after {
@@ -188,6 +193,12 @@ fn cells(measure: &MeasureExplained) -> [String; 5] {
 
 /// What becomes of a measure, with its name in `/metrics`.
 fn becomes(measure: &MeasureExplained) -> String {
+    let allowed = measure.glob.as_deref().filter(|_| measure.listed == "allowed");
+    let allowed = allowed.map_or_else(String::new, |glob| format!(" (allow has {glob:?})"));
+    outcome(measure) + &allowed
+}
+
+fn outcome(measure: &MeasureExplained) -> String {
     let value = measure.value.as_deref().unwrap_or_default();
     let because = |outcome: &str| format!("{outcome}: {}", measure.words.as_deref().unwrap_or_default());
     match measure.outcome {

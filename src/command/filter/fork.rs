@@ -48,7 +48,9 @@ impl Fork {
             buffer: EventBuffer::default(),
         };
         // In the order of the configuration, as it decides whose a name is.
-        blocks.into_iter().for_each(|producer| fork.add(producer));
+        for producer in blocks {
+            fork.add(producer);
+        }
         fork
     }
 

@@ -59,8 +59,8 @@ mod tests {
         ])
         .unwrap();
         let labels: Labels = [("a", "1"), ("b", "2")].into_iter().collect();
-        let mut traced = labels.clone();
-        let traces = rules.trace(&mut traced);
+        let mut left = labels.clone();
+        let traces = rules.trace(&mut left);
         let with_c: Labels = [("a", "1"), ("b", "2"), ("c", "1")].into_iter().collect();
         let expected =
             [("1;2", &labels, &with_c, true), ("1", &with_c, &with_c, true), ("1", &with_c, &with_c, false)];
@@ -71,6 +71,6 @@ mod tests {
         assert_eq!(found, expected);
         let mut applied = labels;
         assert!(!rules.apply(&mut applied));
-        assert_eq!(applied, traced, "the same code");
+        assert_eq!(applied, left, "the same code");
     }
 }
