@@ -176,3 +176,126 @@ impl<W: Write, T: FnMut(String)> Current<W, T> {
         self.tally.tell(summary);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::{Account, Config};
+
+    const QUEUE_EVENT: &str = include_str!("../../../tests/fixtures/queue-event.json");
+
+    /// Filters these pieces: how it ended, the output, and what was said.
+    fn filter(
+        config: &str,
+        args: &FilterArgs,
+        pieces: &[Vec<u8>],
+    ) -> (Result<(), End>, Vec<u8>, Vec<String>) {
+        let loaded = Config::from_text(Account::Unused, "test".as_ref(), config, std::iter::empty()).unwrap();
+        let (mut out, mut said) = (Vec::new(), Vec::new());
+        let mut flow = Flow::new(Kit::new(loaded, None).unwrap(), args, &mut out, |text| said.push(text));
+        let taken = pieces.iter().try_for_each(|piece| flow.take(piece, Moment::now()));
+        let ended = taken.and_then(|()| flow.finish(true, Moment::now()));
+        (ended, out, said)
+    }
+
+    const fn args(output: Output, strict: bool) -> FilterArgs {
+        FilterArgs { config: None, output, markers: true, strict }
+    }
+
+    /// A line that may be anything, though likely an event with something wrong.
+    fn line() -> impl Strategy<Value = Vec<u8>> {
+        let event = QUEUE_EVENT.replace('\n', "");
+        let spoilt = (0..event.len(), any::<u8>()).prop_map({
+            let event = event.clone();
+            move |(at, byte)| {
+                let mut bytes = event.clone().into_bytes();
+                bytes[at] = byte;
+                bytes
+            }
+        });
+        prop_oneof![
+            Just(event.clone().into_bytes()),
+            Just(event.replace("UPSERT", "DELETE").into_bytes()),
+            spoilt,
+            prop::collection::vec(any::<u8>(), 0..40),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_in_what_goes_out_is_legal_and_all_of_it_is_counted(
+            lines in prop::collection::vec(line(), 0..12),
+            piece_bytes in 1_usize..900,
+        ) {
+            let input = lines.join(&b'\n');
+            let pieces: Vec<Vec<u8>> = input.chunks(piece_bytes).map(<[u8]>::to_vec).collect();
+            let (ended, out, said) = filter("", &args(Output::Lines, false), &pieces);
+            prop_assert!(ended.is_ok());
+            let out = String::from_utf8(out).unwrap();
+            prop_assert!(influxdb_line_protocol::parse_lines(&out).all(|line| line.is_ok()), "{}", out);
+            let came = input.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count();
+            let summary = said.last().unwrap();
+            let begin = format!("lines: {came} in, ");
+            prop_assert!(summary.starts_with(&begin), "{}", summary);
+            let end = format!(", {} out", out.lines().count());
+            prop_assert!(summary.contains(&end), "{}", summary);
+
+            let (ended, out, _) = filter("", &args(Output::Prometheus, false), &pieces);
+            prop_assert!(ended.is_ok());
+            let out = String::from_utf8(out).unwrap();
+            let series = crate::legal::read(crate::legal::Syntax::Text, &out);
+            prop_assert!(series.is_ok(), "{:?} in\n{}", series.err(), out);
+        }
+    }
+
+    /// An output that breaks after so many bytes.
+    struct Breaking(usize);
+
+    impl Write for Breaking {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_output_that_breaks_ends_it_without_a_word() {
+        let event = QUEUE_EVENT.replace('\n', "") + "\n";
+        let loaded = Config::from_text(Account::Unused, "test".as_ref(), "", std::iter::empty()).unwrap();
+        for (output, room) in [(Output::Lines, 900), (Output::Prometheus, 100)] {
+            let kit = Kit::new(loaded.clone(), None).unwrap();
+            let mut flow =
+                Flow::new(kit, &args(output, false), Breaking(room), |text| panic!("it said {text}"));
+            let now = Moment::now();
+            let taken = (0..3).try_for_each(|_| flow.take(event.as_bytes(), now));
+            let ended = taken.and_then(|()| flow.finish(true, now));
+            assert!(
+                matches!(&ended, Err(End::Write(err)) if err.kind() == io::ErrorKind::BrokenPipe),
+                "{output:?}: {ended:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_busy_input_does_not_make_lines_pile_up() {
+        // Each line is many times as long as its event.
+        let rule = |name: &str| {
+            format!("[[relabel]]\ntarget_label = \"{name}\"\nreplacement = \"{}\"\n", "x".repeat(16_000))
+        };
+        let config: String = (0..40).map(|index| rule(&format!("l{index}"))).collect();
+        let event = r#"{"keys":{"a":"KEY"},"eventAction":"UPSERT","payloadType":"LIVE","measureProducerId":"P_itd_1","measures":{"n":"1"}}"#;
+        let events: String = (0..100).map(|key| event.replace("KEY", &key.to_string()) + "\n").collect();
+        let (ended, out, said) = filter(&config, &args(Output::Lines, true), &[events.into_bytes()]);
+        assert!(ended.is_ok(), "{said:?}");
+        assert!(
+            out.len() > 60_000_000 && said == ["lines: 100 in, 100 applied, 0 refused, 100 out"],
+            "{said:?}"
+        );
+    }
+}
