@@ -30,7 +30,7 @@ use crate::label::relabel::{RuleError, Rules};
 use crate::parse::measures::Measures;
 use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
-use crate::pipeline::{LineOutput, Pipeline, PipelineParts};
+use crate::pipeline::{Derivation, LineOutput, Pipeline, PipelineParts};
 use crate::sink::influx::{self, Pace, Sink};
 use crate::sink::queue::{self, LineReceiver, QueueGauge};
 use crate::table::rows::{Limits, Table};
@@ -282,15 +282,13 @@ impl Workshop {
         let state = Arc::new(state);
         self.feeds.add(Arc::clone(&state));
         let pipeline = Pipeline::new(PipelineParts {
-            measures,
-            rules: Arc::clone(&self.rules),
+            derivation: Derivation { measures, rules: Arc::clone(&self.rules) },
             account_id: axp.account_id.clone(),
             table,
             outputs: self.outputs.clone(),
             metrics: self.telemetry.pipeline(&id),
             snapshot_quiet: axp.snapshot_quiet.get(),
             stale_after: axp.stale_after.get(),
-            label_value_bytes: limits.label_value_bytes,
         });
         let parts = FeedParts {
             api: Arc::clone(&self.api),

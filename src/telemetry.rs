@@ -35,9 +35,9 @@ pub use sink::Sink;
 /// The version, with the revision it was built from.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The revision it was built from, or `unknown`.
-pub const REVISION: &str = env!("AXP_EXPORTER_BUILD_REVISION");
+pub const REVISION: &str = env!("BUILD_REVISION");
 /// The compiler it was built with.
-pub const RUSTC: &str = env!("AXP_EXPORTER_BUILD_RUSTC");
+pub const RUSTC: &str = env!("BUILD_RUSTC");
 /// The label value for what an unreadable event did not say.
 const UNKNOWN: &str = "unknown";
 

@@ -25,7 +25,7 @@ use futures_util::SinkExt;
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 use tracing::{debug, info, warn};
 
 use crate::ingest::api::Api;
@@ -43,6 +43,8 @@ use way::{Caller, Happened, Way};
 
 /// How long a frame of ours may take to go out before the link counts as broken.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most frames that are taken one after the other before anything else is looked at.
+const FRAMES_AT_ONCE: usize = 64;
 
 /// What a feed is built from.
 #[derive(Debug)]
@@ -79,6 +81,8 @@ pub struct Feed {
     follows: Slot,
     /// What happened and was not told to the session yet.
     inputs: VecDeque<(Slot, Input)>,
+    /// What the session asks for and was not done yet.
+    actions: VecDeque<(Slot, Action)>,
     snapshot_noted: bool,
     dictionary_asked: bool,
     pending_noted: bool,
@@ -110,6 +114,7 @@ impl Feed {
             b: Way::default(),
             follows: Slot::A,
             inputs: VecDeque::new(),
+            actions: VecDeque::new(),
             snapshot_noted: false,
             dictionary_asked: false,
             pending_noted: false,
@@ -173,7 +178,7 @@ impl Feed {
                     self.take_dictionary(dictionary);
                     self.conclude(slot, outcome);
                 }
-                Happened::Frame(frame) => self.receive(slot, frame),
+                Happened::Frame(frame) => self.receive_all(slot, frame),
             }
         }
         self.farewell().await;
@@ -181,9 +186,35 @@ impl Feed {
 
     /// Tells the session what happened, and does what it asks for.
     async fn follow(&mut self) {
-        while let Some((slot, input)) = self.inputs.pop_front() {
-            let (slot, action) = self.session.handle(slot, input, Instant::now());
-            self.perform(slot, action).await;
+        while !self.is_settled() {
+            if let Some((slot, action)) = self.actions.pop_front() {
+                self.perform(slot, action).await;
+            }
+        }
+    }
+
+    /// Tells the session what happened until it asks for something; true if it does not.
+    fn is_settled(&mut self) -> bool {
+        while self.actions.is_empty() {
+            let Some((slot, input)) = self.inputs.pop_front() else { return true };
+            let asked = self.session.handle(slot, input, Instant::now());
+            if asked.1 != Action::None {
+                self.actions.push_back(asked);
+            }
+        }
+        false
+    }
+
+    /// Takes a frame, and those that have been read from the socket together with it: to wait
+    /// for each would cost more than to apply it.
+    fn receive_all(&mut self, slot: Slot, frame: Option<Result<Message, tungstenite::Error>>) {
+        self.receive(slot, frame);
+        for _ in 1..FRAMES_AT_ONCE {
+            if !self.is_settled() {
+                break;
+            }
+            let Some(frame) = self.way(slot).frame_at_hand() else { break };
+            self.receive(slot, frame);
         }
     }
 

@@ -44,7 +44,7 @@ pub struct MeasureReport {
 impl Pipeline {
     /// Reports the measures and the refusals.
     pub fn report(&self) -> Report {
-        let measures = self.parts.measures.iter().enumerate();
+        let measures = self.parts.derivation.measures.iter().enumerate();
         Report {
             measures: measures
                 .map(|(id, measure)| MeasureReport {
@@ -68,7 +68,7 @@ impl Pipeline {
     }
 
     fn report_measure(&self, measure: &Measure) -> MeasureReport {
-        let (measures, privacy) = (&self.parts.measures, self.parts.measures.privacy());
+        let (measures, privacy) = (&self.parts.derivation.measures, self.parts.derivation.measures.privacy());
         let personal = privacy.is_personal(&measure.name);
         let (verdict, reason) = match measure.verdict {
             Verdict::Exported => ("exported", None),

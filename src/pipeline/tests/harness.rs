@@ -5,7 +5,8 @@ use prometheus_client::registry::Registry;
 
 use super::super::*;
 use crate::config::{Personal, Producer};
-use crate::label::relabel::RelabelRule;
+use crate::label::relabel::{RelabelRule, Rules};
+use crate::parse::measures::Measures;
 use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
 use crate::sink::exposition::{self, Format};
@@ -57,14 +58,12 @@ impl Setup {
         let (sender, receiver) = queue::lines(1, Counter::default());
         let mut pipeline = Pipeline::new(PipelineParts {
             metrics: telemetry.pipeline(measures.producer_id()),
-            measures,
-            rules: Arc::new(Rules::compile(&self.rules).unwrap()),
+            derivation: Derivation { measures, rules: Arc::new(Rules::compile(&self.rules).unwrap()) },
             account_id: "EZCLTR".to_owned(),
             table: Arc::clone(&table),
             outputs: vec![LineOutput { sender, on_delete: self.on_delete }],
             snapshot_quiet: QUIET,
             stale_after: STALE,
-            label_value_bytes: 1024,
         });
         let now = Instant::now();
         pipeline.session_opened(now);
