@@ -6,6 +6,7 @@
 //!
 //! What arrives that cannot be used is counted ([`crate::reject`]) and costs nothing else.
 
+mod adoption;
 mod derivation;
 mod labels;
 mod markers;

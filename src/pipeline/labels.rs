@@ -95,13 +95,13 @@ mod tests {
 
     #[test]
     fn an_identity_tells_what_it_was_made_of() {
-        let frame = r#"{"eventAction":"UPSERT","eventPayloadType":"LIVE","eventSourceId":"s:1",
-            "keys":{"a":"1:x","ü":"","":"2"},"measures":{}}"#;
+        let frame = r#"{"eventAction":"UPSERT","payloadType":"LIVE","eventSourceId":"s:1",
+            "keys":{"a":"1:x","ü":"é","b":"2"},"measures":{}}"#;
         let mut buffer = EventBuffer::default();
         let event = Event::parse(frame, &mut buffer).unwrap();
         let mut identity = String::new();
         write_identity(&mut identity, &event, "ACCOUN");
-        assert_eq!(words(&identity).collect::<Vec<_>>(), ["ACCOUN", "s:1", "a", "1:x", "ü", "", "", "2"]);
+        assert_eq!(words(&identity).collect::<Vec<_>>(), ["ACCOUN", "s:1", "a", "1:x", "ü", "é", "b", "2"]);
         assert_eq!(words("").count(), 0);
     }
 }

@@ -109,6 +109,11 @@ impl Row {
         self.generation = other.generation;
     }
 
+    /// True if it is shown under the labels of another.
+    pub fn is_shown_as(&self, other: &Self) -> bool {
+        self.standing == Standing::Shown && self.face.labels == other.face.labels
+    }
+
     /// Takes new labels and their text.
     pub fn set_labels(&mut self, mut labels: Labels) {
         labels.shrink_to_fit();
