@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use crate::config::OnDelete;
 use crate::ingest::event::{Action, Event, EventBuffer, PayloadType, recycled};
 use crate::parse::measure::{Dictionary, Reading, Value};
+use crate::parse::measures::Measures;
 use crate::reject::{EventReject, ReadingReject, RetireCause};
 use crate::sink::line;
 use crate::sink::queue::LineSender;
@@ -30,6 +31,7 @@ use crate::telemetry;
 
 pub use derivation::Derivation;
 use labels::write_identity;
+pub use markers::retire_all;
 use markers::write_marker;
 use refusals::Refusals;
 use sessions::{Origin, Sessions, Voice};
@@ -125,6 +127,11 @@ impl Pipeline {
             refusals: Refusals::default(),
             last_row: None,
         }
+    }
+
+    /// What it has seen of the measures.
+    pub const fn measures(&self) -> &Measures {
+        &self.parts.derivation.measures
     }
 
     /// Takes one frame of text; says whether the event took effect, or why not.

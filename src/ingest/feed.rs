@@ -8,13 +8,15 @@
 //!
 //! In reading order: what a link has open (`feed/way.rs`), what comes of it (`feed/outcome.rs` and
 //! `feed/frame.rs`), how it ends (`feed/farewell.rs`), how a sleep of the machine is seen
-//! (`feed/clocks.rs`), and what is told to who asks (`feed/answer.rs`).
+//! (`feed/clocks.rs`), what is told to who asks (`feed/answer.rs`), and what a reload makes of it
+//! (`feed/renewal.rs`).
 
 mod answer;
 mod clocks;
 mod farewell;
 mod frame;
 mod outcome;
+mod renewal;
 mod way;
 
 use std::collections::VecDeque;
@@ -31,7 +33,7 @@ use tracing::{debug, info, warn};
 use crate::ingest::api::Api;
 use crate::ingest::dial::Dialer;
 use crate::ingest::endpoint::Allowed;
-use crate::ingest::feeds::{FeedState, Questions};
+use crate::ingest::feeds::{FeedState, Request, Requests};
 use crate::ingest::ledger::Ledger;
 use crate::ingest::link::{Action, Call, Input, Settings};
 use crate::ingest::report::Setback;
@@ -59,8 +61,8 @@ pub struct FeedParts {
     pub allowed: Allowed,
     /// How the feed stands, for the others.
     pub state: Arc<FeedState>,
-    /// Where it is asked how it stands.
-    pub questions: Questions,
+    /// What it is asked for.
+    pub requests: Requests,
     /// What is made of its frames.
     pub pipeline: Pipeline,
     /// What it shows.
@@ -69,6 +71,16 @@ pub struct FeedParts {
     pub settings: Settings,
     /// The locale of descriptions; none to ask for no dictionary.
     pub locale: Option<String>,
+}
+
+/// What a feed turns to next.
+enum Next {
+    /// What time brings.
+    Tick,
+    /// What others ask for.
+    Asked(Request),
+    /// What came of one of its ways.
+    Happened(Slot, Happened),
 }
 
 /// The task of one feed.
@@ -158,27 +170,27 @@ impl Feed {
             let due = self.session.deadline().map(|(deadline, _)| deadline);
             let deadlines = [due, self.parts.pipeline.deadline()].into_iter().flatten();
             let sleep = tokio::time::sleep_until(deadlines.fold(self.clocks.look_at(), Instant::min).into());
-            let (slot, happened) = tokio::select! {
+            let next = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 // Time goes first, so that a flood of frames delays neither ping nor stale rows.
-                () = sleep => {
-                    self.tick();
-                    continue;
-                }
+                () = sleep => Next::Tick,
                 // Bounded by who asks, so that neither can keep the other from being heard.
-                Some(answer) = self.parts.questions.recv() => {
-                    let _ = answer.send(self.report());
-                    continue;
-                }
-                happened = either(&mut self.a, &mut self.b) => happened,
+                Some(request) = self.parts.requests.recv() => Next::Asked(request),
+                (slot, happened) = either(&mut self.a, &mut self.b) => Next::Happened(slot, happened),
             };
-            match happened {
-                Happened::Call(outcome, dictionary) => {
+            match next {
+                Next::Tick => self.tick(),
+                Next::Asked(Request::Report(answer)) => drop(answer.send(self.report())),
+                Next::Asked(Request::Pause(pause)) => tokio::select! {
+                    () = self.pause(pause) => {}
+                    _ = stop.wait_for(|stop| *stop) => break,
+                },
+                Next::Happened(slot, Happened::Call(outcome, dictionary)) => {
                     self.take_dictionary(dictionary);
                     self.conclude(slot, outcome);
                 }
-                Happened::Frame(frame) => self.receive_all(slot, frame),
+                Next::Happened(slot, Happened::Frame(frame)) => self.receive_all(slot, frame),
             }
         }
         self.farewell().await;

@@ -6,7 +6,6 @@ use prometheus_client::registry::Registry;
 use super::super::*;
 use crate::config::{Personal, Producer};
 use crate::label::relabel::{RelabelRule, Rules};
-use crate::parse::measures::Measures;
 use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
 use crate::sink::exposition::{self, Format};
