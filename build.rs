@@ -10,8 +10,8 @@ fn main() {
     let revision = output("git", &["rev-parse", "--short=12", "HEAD"]);
     let rustc = output(&env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned()), &["--version"]);
     let rustc = rustc.split(' ').nth(1).unwrap_or("unknown").to_owned();
-    println!("cargo:rustc-env=AXP_EXPORTER_BUILD_REVISION={revision}");
-    println!("cargo:rustc-env=AXP_EXPORTER_BUILD_RUSTC={rustc}");
+    println!("cargo:rustc-env=BUILD_REVISION={revision}");
+    println!("cargo:rustc-env=BUILD_RUSTC={rustc}");
 }
 
 /// The first line that a command prints, or `unknown`.

@@ -5,41 +5,40 @@
 //! senders of lines go, the sinks write what is left and end, and last the server, so
 //! that a scrape can see the end. Each step is bounded in time.
 
+mod change;
+mod feeding;
+mod open;
+mod workshop;
+
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{error, info, warn};
-use url::Url;
+use tracing::{info, warn};
 
-use crate::config::{Address, Config, Loaded, Producer, SecretError, SecretSource};
-use crate::ingest::api::Api;
-use crate::ingest::dial::{self, Dialer};
-use crate::ingest::discovery;
-use crate::ingest::endpoint::Allowed;
-use crate::ingest::feed::{Feed, FeedParts};
-use crate::ingest::feeds::{FeedState, Feeds};
+use crate::config::{Address, Loaded, SecretError};
+use crate::ingest::dial;
+use crate::ingest::feeds::Feeds;
 use crate::ingest::ledger::{Ledger, Taken};
-use crate::ingest::link::Settings;
-use crate::ingest::session::Reason;
-use crate::label::relabel::{RuleError, Rules};
-use crate::parse::measures::Measures;
-use crate::parse::names::Names;
-use crate::parse::privacy::Privacy;
-use crate::pipeline::{LineOutput, Pipeline, PipelineParts};
-use crate::sink::influx::{self, Pace, Sink};
-use crate::sink::queue::{self, LineReceiver, QueueGauge};
-use crate::table::rows::{Limits, Table};
-use crate::telemetry::{self, Telemetry};
+use crate::label::relabel::RuleError;
+use crate::reload::{self, Reloader, Reloads, Source};
+use crate::sink::influx::{self, Sink};
+use crate::sink::queue::LineReceiver;
+use crate::table::rows::Limits;
+use crate::telemetry::Telemetry;
 use crate::web::door::Door;
-use crate::web::listener::{self, Listener};
+use crate::web::listener::Listener;
 use crate::web::routes::Site;
 use crate::web::status::Status;
 use crate::web::{config as web_config, server};
+
+use feeding::Feeding;
+use open::{Sinks, ledger_path, listeners, open_sinks};
+pub(crate) use open::{privacy, rules, way_out};
+use workshop::{Lasting, Workshop};
 
 /// How long feeds may take to end, their subscriptions included.
 const FEEDS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -106,48 +105,40 @@ pub struct App {
     site: Arc<Site>,
     sinks: Vec<(Sink, LineReceiver)>,
     reopen: watch::Sender<()>,
+    reloader: Reloader,
+    reloads: Reloads,
     workshop: Workshop,
 }
 
 impl App {
-    /// Opens and binds everything that the configuration names, but calls nobody yet.
+    /// Opens and binds everything that the configuration names, but calls nobody yet. A reload reads
+    /// `source`.
     ///
     /// # Errors
     /// What cannot be opened.
-    pub async fn build(loaded: Loaded) -> Result<Self, Error> {
+    pub async fn build(loaded: Loaded, source: Source) -> Result<Self, Error> {
         let telemetry = Arc::new(Telemetry::new(loaded.config.limits.series));
-        let (api, dialer) = way_out(&loaded, &telemetry)?;
         let Sinks { outputs, tasks, gauges } = open_sinks(&loaded, &telemetry).await?;
-        let Loaded { config, secrets, web_config_file, .. } = loaded;
-        let allowed = Allowed::new(&url(&config.axp.api_url)?, &config.axp.endpoint_hosts);
-        let privacy = privacy(&config, &secrets.hash_key)?;
-        let rules = rules(&config)?;
-        let listeners = listeners(&config).await?;
-        let feeds = Arc::new(Feeds::default());
-        let path = config.web.metrics_path.clone();
+        let config = &loaded.config;
+        let ledger = Ledger::open(ledger_path(config), &config.axp.account_id).map_err(Error::Ledger)?;
         let limits = Limits::new(config.limits.series);
-        let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), gauges.clone(), limits.clone());
-        let site = Arc::new(Site::new(path, Arc::clone(&feeds), Arc::clone(&telemetry), gauges, status));
-        let door = Door::new(Arc::clone(&site), web_config_file).map_err(Error::Web)?;
-        let api = Arc::new(api);
-        let ledger = Ledger::open(ledger_path(&config), &config.axp.account_id).map_err(Error::Ledger)?;
-        let names = Arc::default();
-        let workshop = Workshop {
-            config,
-            telemetry,
-            feeds,
-            api,
+        let feeds = Arc::new(Feeds::new(limits.clone()));
+        let lasting = Lasting {
+            telemetry: Arc::clone(&telemetry),
+            feeds: Arc::clone(&feeds),
             ledger: Arc::new(ledger),
-            dialer,
-            allowed,
-            privacy,
-            rules,
-            names,
-            limits,
             outputs,
         };
-        let door = Arc::new(door);
-        Ok(Self { listeners, door, site, sinks: tasks, reopen: watch::Sender::new(()), workshop })
+        let workshop = Workshop::new(&loaded, lasting, limits)?;
+        let listeners = listeners(config).await?;
+        let (reloader, reloads) = reload::reloads(source);
+        let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), gauges.clone());
+        let offered = config.web.lifecycle.then(|| reloader.clone());
+        let path = config.web.metrics_path.clone();
+        let site = Arc::new(Site::new(path, feeds, telemetry, gauges, status, offered));
+        let door = Door::new(Arc::clone(&site), loaded.web_config_file).map_err(Error::Web)?;
+        let (door, reopen) = (Arc::new(door), watch::Sender::new(()));
+        Ok(Self { listeners, door, site, sinks: tasks, reopen, reloader, reloads, workshop })
     }
 
     /// The URLs of the metrics, one a listener, in the order of `web.listen`.
@@ -159,7 +150,7 @@ impl App {
 
     /// How the feeds stand.
     pub fn feeds(&self) -> Arc<Feeds> {
-        Arc::clone(&self.workshop.feeds)
+        Arc::clone(&self.workshop.lasting.feeds)
     }
 
     /// What `/metrics` is made from.
@@ -170,6 +161,11 @@ impl App {
     /// Tells the sinks, at each message, to open their files anew: somebody has moved them away.
     pub fn reopener(&self) -> watch::Sender<()> {
         self.reopen.clone()
+    }
+
+    /// Reloads the configuration while it runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Runs until `stop` resolves, then ends everything in order.
@@ -188,7 +184,8 @@ impl App {
             sinks.spawn(sink.run(receiver, self.reopen.subscribe()));
         }
         let mut feeds = JoinSet::new();
-        feeds.spawn(run_feeds(self.workshop, feeds_stopped));
+        // Only feeds and what builds them hold senders of lines.
+        feeds.spawn(Feeding::new(self.workshop).run(feeds_stopped, self.reloads));
         stop.await;
         info!("stopping");
         let _ = stop_feeds.send(true);
@@ -221,188 +218,4 @@ async fn finish(mut tasks: JoinSet<()>, timeout: Duration, what: &'static str) {
     if tokio::time::timeout(timeout, all).await.is_err() {
         warn!(what, "did not end in time");
     }
-}
-
-/// Runs the feeds that are configured, or that AXP lists, until they are told to stop.
-async fn run_feeds(workshop: Workshop, mut stop: watch::Receiver<bool>) {
-    let producers = if workshop.config.producer.is_empty() {
-        let pauses = workshop.settings().pauses(rand::random());
-        let listed = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            ids = discovery::producers(&workshop.api, pauses) => ids,
-        };
-        listed.into_iter().map(|id| Producer { id, ..Producer::default() }).collect()
-    } else {
-        workshop.config.producer.clone()
-    };
-    let mut feeds = JoinSet::new();
-    for producer in producers {
-        feeds.spawn(workshop.feed(producer).run(stop.clone()));
-    }
-    workshop.feeds.note_complete();
-    // From here on only the feeds hold senders of lines.
-    drop(workshop);
-    while let Some(ended) = feeds.join_next().await {
-        if let Err(err) = ended {
-            error!(err = %err, "a feed died");
-        }
-    }
-}
-
-/// What feeds are built from.
-#[derive(Debug)]
-struct Workshop {
-    config: Config,
-    telemetry: Arc<Telemetry>,
-    feeds: Arc<Feeds>,
-    api: Arc<Api>,
-    ledger: Arc<Ledger>,
-    dialer: Dialer,
-    allowed: Allowed,
-    privacy: Privacy,
-    rules: Arc<Rules>,
-    names: Arc<Names>,
-    limits: Limits,
-    outputs: Vec<LineOutput>,
-}
-
-impl Workshop {
-    const fn settings(&self) -> Settings {
-        Settings::new(self.config.axp.ping_interval.get())
-    }
-
-    /// The feed of one producer, with its pipeline and table.
-    fn feed(&self, producer: Producer) -> Feed {
-        let Config { axp, limits, .. } = &self.config;
-        let id = producer.id.clone();
-        let measures =
-            Measures::new(producer, self.privacy.clone(), Arc::clone(&self.names), limits.label_value_bytes);
-        let table = Arc::new(RwLock::new(Table::new(&id, measures.stem(), self.limits.clone())));
-        let (state, questions) = FeedState::new(id.clone(), Arc::clone(&table));
-        let state = Arc::new(state);
-        self.feeds.add(Arc::clone(&state));
-        let pipeline = Pipeline::new(PipelineParts {
-            measures,
-            rules: Arc::clone(&self.rules),
-            account_id: axp.account_id.clone(),
-            table,
-            outputs: self.outputs.clone(),
-            metrics: self.telemetry.pipeline(&id),
-            snapshot_quiet: axp.snapshot_quiet.get(),
-            stale_after: axp.stale_after.get(),
-            label_value_bytes: limits.label_value_bytes,
-        });
-        let parts = FeedParts {
-            api: Arc::clone(&self.api),
-            ledger: Arc::clone(&self.ledger),
-            dialer: self.dialer.clone(),
-            allowed: self.allowed.clone(),
-            state,
-            questions,
-            pipeline,
-            metrics: self.telemetry.feed(&id, Reason::ALL.iter().map(|reason| reason.label())),
-            settings: self.settings(),
-            locale: axp.dictionary.then(|| axp.locale.clone()),
-        };
-        Feed::new(parts, rand::random())
-    }
-}
-
-/// The configured sinks: the ends that lines go in, the ends they come out, and the gauges.
-#[derive(Default)]
-struct Sinks {
-    outputs: Vec<LineOutput>,
-    tasks: Vec<(Sink, LineReceiver)>,
-    gauges: Vec<(telemetry::Sink, QueueGauge)>,
-}
-
-async fn open_sinks(loaded: &Loaded, telemetry: &Telemetry) -> Result<Sinks, Error> {
-    let mut opened = Sinks::default();
-    let Loaded { config, secrets, .. } = loaded;
-    if config.influx.is_empty() {
-        return Ok(opened);
-    }
-    // The client certificate is for AXP, and shown to nobody else.
-    let dialer = Dialer::new(loaded.ca_file.as_deref(), None, 0, telemetry.tls_errors());
-    let dialer = dialer.map_err(Error::Dial)?;
-    for (influx, secrets) in config.influx.iter().zip(&secrets.influx) {
-        let metrics = telemetry.sink(&influx.name);
-        let batch_bytes = usize::try_from(influx.batch_bytes.get()).unwrap_or(usize::MAX);
-        let (sender, receiver) = queue::lines(batch_bytes, metrics.dropped.clone());
-        opened.gauges.push((metrics.clone(), receiver.gauge()));
-        let sink = Sink::open(influx, secrets, &dialer, Pace::default(), metrics).await;
-        opened.tasks.push((sink.map_err(Error::Sink)?, receiver));
-        opened.outputs.push(LineOutput { sender, on_delete: influx.on_delete });
-    }
-    Ok(opened)
-}
-
-/// Where subscriptions are written down: as configured, or where systemd keeps the
-/// program's state; else nowhere.
-fn ledger_path(config: &Config) -> Option<PathBuf> {
-    if !config.axp.state_file.as_os_str().is_empty() {
-        return Some(config.axp.state_file.clone());
-    }
-    let folder = std::env::var_os("STATE_DIRECTORY")?;
-    // Several folders are separated by colons; the first is the program's own.
-    let first = std::env::split_paths(&folder).next()?;
-    Some(first.join("subscriptions.json"))
-}
-
-/// AXP's REST interfaces as the configuration names them, and the dialer that they use.
-///
-/// # Errors
-/// What cannot be set up; nobody is called.
-pub(crate) fn way_out(loaded: &Loaded, telemetry: &Telemetry) -> Result<(Api, Dialer), Error> {
-    let Loaded { config, secrets, ca_file, client_certificate, .. } = loaded;
-    let frame_bytes_max = usize::try_from(config.limits.frame_bytes.get()).unwrap_or(usize::MAX);
-    let (certificate, tls_errors) = (client_certificate.clone(), telemetry.tls_errors());
-    let dialer = Dialer::new(ca_file.as_deref(), certificate, frame_bytes_max, tls_errors);
-    let dialer = dialer.map_err(Error::Dial)?;
-    let base = url(&config.axp.api_url)?;
-    let token_url = token_url(config, &base)?;
-    let credentials = (secrets.client_secret.clone(), secrets.app_key.clone());
-    let api = Api::new(&config.axp, base, token_url, credentials, &dialer, telemetry).map_err(Error::Dial)?;
-    Ok((api, dialer))
-}
-
-/// What becomes of personal data.
-///
-/// # Errors
-/// Where the key to hash it cannot be read.
-pub(crate) fn privacy(config: &Config, hash_key: &SecretSource) -> Result<Privacy, Error> {
-    let failed = |err| Error::Secret("privacy.hash_key_file", err);
-    let key = if hash_key.is_set() { Some(hash_key.read().map_err(failed)?) } else { None };
-    Ok(Privacy::new(config.privacy.personal, &config.privacy.measures, key.as_ref()))
-}
-
-/// Binds the addresses that are configured.
-async fn listeners(config: &Config) -> Result<Vec<Listener>, Error> {
-    let mut listeners = Vec::new();
-    for address in config.web.listen.addresses() {
-        let bound = listener::bind(&address).await;
-        listeners.extend(bound.map_err(|err| Error::Listen(address, err))?);
-    }
-    Ok(listeners)
-}
-
-/// The relabel rules.
-///
-/// # Errors
-/// What is wrong with them.
-pub(crate) fn rules(config: &Config) -> Result<Arc<Rules>, Error> {
-    Rules::compile(&config.relabel).map(Arc::new).map_err(Error::Relabel)
-}
-
-fn url(text: &str) -> Result<Url, Error> {
-    Url::parse(text).map_err(|err| Error::Url(text.to_owned(), err))
-}
-
-/// Where tokens are asked for: as configured, or where AXP has its own.
-fn token_url(config: &Config, base: &Url) -> Result<Url, Error> {
-    if !config.axp.token_url.is_empty() {
-        return url(&config.axp.token_url);
-    }
-    let base = base.as_str().trim_end_matches('/');
-    url(&format!("{base}/api/auth/v1/{}/protocol/openid-connect/token", config.axp.account_id))
 }

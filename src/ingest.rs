@@ -18,6 +18,7 @@ pub mod feeds;
 pub mod ledger;
 pub mod link;
 pub mod pause;
+pub mod renewal;
 pub mod report;
 pub mod session;
 pub(crate) mod status;

@@ -24,6 +24,7 @@ pub mod web;
 pub mod failure;
 pub mod logging;
 pub mod reject;
+pub mod reload;
 pub mod signals;
 pub mod telemetry;
 

@@ -5,17 +5,46 @@
 //! escaped by tracing-subscriber.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat, LogLevel};
 
+/// What is logged, once logging is set up.
+static LEVELS: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
 /// Sets up logging for the process; a second call changes nothing.
 pub fn init(log: &Log) {
+    // https://no-color.org
+    let colour =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
+    let (levels, handle) = reload::Layer::new(targets(log));
+    let registry = tracing_subscriber::registry().with(levels);
+    let begun = match log.format {
+        LogFormat::Text => registry.with(lines).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+    };
+    if begun.is_ok() {
+        let _ = LEVELS.set(handle);
+    }
+}
+
+/// Logs at the configured level from now on, if logging was set up here.
+pub fn set_level(log: &Log) {
+    if let Some(levels) = LEVELS.get() {
+        let _ = levels.reload(targets(log));
+    }
+}
+
+fn targets(log: &Log) -> Targets {
     let level = match log.level {
         LogLevel::Error => Level::ERROR,
         LogLevel::Warn => Level::WARN,
@@ -23,16 +52,7 @@ pub fn init(log: &Log) {
         LogLevel::Debug => Level::DEBUG,
         LogLevel::Trace => Level::TRACE,
     };
-    let targets = Targets::new()
+    Targets::new()
         .with_default(LevelFilter::from_level(level.min(Level::WARN)))
-        .with_target(env!("CARGO_CRATE_NAME"), level);
-    // https://no-color.org
-    let colour =
-        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
-    let registry = tracing_subscriber::registry().with(targets);
-    let _ = match log.format {
-        LogFormat::Text => registry.with(lines).try_init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
-    };
+        .with_target(env!("CARGO_CRATE_NAME"), level)
 }

@@ -6,6 +6,8 @@
 //!
 //! What arrives that cannot be used is counted ([`crate::reject`]) and costs nothing else.
 
+mod adoption;
+mod derivation;
 mod labels;
 mod markers;
 pub mod refusals;
@@ -20,7 +22,6 @@ use std::time::{Duration, Instant};
 
 use crate::config::OnDelete;
 use crate::ingest::event::{Action, Event, EventBuffer, PayloadType, recycled};
-use crate::label::relabel::Rules;
 use crate::parse::measure::{Dictionary, Reading, Value};
 use crate::parse::measures::Measures;
 use crate::reject::{EventReject, ReadingReject, RetireCause};
@@ -30,11 +31,13 @@ use crate::table::row::{Row, Standing};
 use crate::table::rows::{RowId, Table};
 use crate::telemetry;
 
-use labels::{row_labels, write_identity};
+pub use derivation::Derivation;
+use labels::write_identity;
+pub use markers::retire_all;
 use markers::write_marker;
 use refusals::Refusals;
 use sessions::{Origin, Sessions, Voice};
-use values::{field_of, set_values};
+use values::field_of;
 
 /// When something happened.
 #[derive(Debug, Clone, Copy)]
@@ -80,10 +83,8 @@ pub struct LineOutput {
 /// What a pipeline is built from.
 #[derive(Debug)]
 pub struct PipelineParts {
-    /// The producer's measures.
-    pub measures: Measures,
-    /// The relabel rules.
-    pub rules: Arc<Rules>,
+    /// What its series and labels are made by.
+    pub derivation: Derivation,
     /// The account of events that name none.
     pub account_id: String,
     /// The table it writes.
@@ -96,8 +97,6 @@ pub struct PipelineParts {
     pub snapshot_quiet: Duration,
     /// How long rows outlive their feed.
     pub stale_after: Duration,
-    /// Most bytes of a label value.
-    pub label_value_bytes: usize,
 }
 
 /// One producer's pipeline.
@@ -133,6 +132,11 @@ impl Pipeline {
             last_row: None,
             witness: None,
         }
+    }
+
+    /// What it has seen of the measures.
+    pub const fn measures(&self) -> &Measures {
+        &self.parts.derivation.measures
     }
 
     /// Takes one frame of text; says whether the event took effect, or why not.
@@ -172,7 +176,7 @@ impl Pipeline {
 
     /// Counts what became of a frame.
     fn conclude(&mut self, frame: &str, applied: Result<(), EventReject>, now: Moment) {
-        self.refusals.sample_readings(frame, &self.parts.measures, now);
+        self.refusals.sample_readings(frame, &self.parts.derivation.measures, now);
         match applied {
             Ok(()) => self.parts.metrics.event_applied(),
             Err(reject) => {
@@ -195,7 +199,7 @@ impl Pipeline {
         };
         self.parts.metrics.event(payload_type, action);
         let payload_type = if origin == Origin::Stream { PayloadType::Live } else { payload_type };
-        if event.producer_id.as_deref().is_some_and(|id| id != self.parts.measures.producer_id()) {
+        if event.producer_id.as_deref().is_some_and(|id| id != self.parts.derivation.measures.producer_id()) {
             return Err(EventReject::WrongProducer);
         }
         #[expect(clippy::cast_precision_loss, reason = "a gauge of seconds needs no nanoseconds")]
@@ -235,8 +239,8 @@ impl Pipeline {
     ) -> Result<(), EventReject> {
         let mut readings = recycled(std::mem::take(&mut self.readings));
         let measures = event.measures.drain(..);
-        let denied = self.parts.measures.read(event.names, measures, &mut readings);
-        let applied = self.write_row(event, payload_type, voice, &mut readings, now);
+        let denied = self.parts.derivation.measures.read(event.names, measures, &mut readings);
+        let applied = self.write_row(payload_type, voice, &mut readings, now);
         if let Ok((id, standing)) = applied {
             self.count_readings(&readings, standing, denied);
             if standing == Standing::Shown {
@@ -265,7 +269,6 @@ impl Pipeline {
     /// Applies the readings to the event's row, all under one lock.
     fn write_row(
         &mut self,
-        event: &Event<'_>,
         payload_type: PayloadType,
         voice: Voice,
         readings: &mut [Reading<'_>],
@@ -286,22 +289,8 @@ impl Pipeline {
             settle_precedence(row, voice.session, payload_type, readings);
             row.line_ns = now.unix_ns.max(row.line_ns.saturating_add(1));
         }
-        let mut texts_changed = false;
-        let relabel = parts.measures.has_promoted()
-            && set_values(&mut table, &mut parts.measures, id, readings, true, &mut texts_changed);
-        if known.is_none() || relabel {
-            let mut collided = Vec::new();
-            let labels = row_labels(event, parts, &table, id, &mut collided);
-            for reading in readings.iter_mut().filter(|reading| collided.contains(&reading.measure)) {
-                reading.value = Value::Refused(ReadingReject::LabelCollision);
-            }
-            if let Err(reject) = table.place(id, labels) {
-                parts.metrics.row_refused(reject);
-            }
-        }
-        set_values(&mut table, &mut parts.measures, id, readings, false, &mut texts_changed);
-        if texts_changed {
-            table.rebuild_info(id);
+        if let Err(reject) = parts.derivation.set_row(&mut table, id, known.is_none(), readings) {
+            parts.metrics.row_refused(reject);
         }
         let standing = table.row(id).map_or(Standing::Refused, |row| row.standing);
         Ok((id, standing))
@@ -335,7 +324,7 @@ impl Pipeline {
         let table = read_table(&parts.table);
         let Some(row) = table.row(id) else { return };
         let fields = readings.iter().filter_map(|reading| {
-            let measure = parts.measures.get(reading.measure)?;
+            let measure = parts.derivation.measures.get(reading.measure)?;
             Some((&*measure.field, field_of(measure, &reading.value)?))
         });
         line.clear();
@@ -425,7 +414,7 @@ impl Pipeline {
 
     /// Takes what AXP says of the measures.
     pub fn set_dictionary(&mut self, dictionary: Dictionary) {
-        self.parts.measures.set_dictionary(dictionary);
+        self.parts.derivation.measures.set_dictionary(dictionary);
     }
 
     fn close_snapshot(&mut self, now: Moment) {

@@ -1,5 +1,5 @@
-//! Signals: SIGTERM and SIGINT stop the program, a second one at once; SIGHUP has files opened
-//! anew, as logrotate asks for.
+//! Signals: SIGTERM and SIGINT stop the program, a second one at once; SIGHUP has the configuration
+//! read, and files opened, anew.
 
 use std::io;
 

@@ -8,6 +8,7 @@
 
 mod dial;
 mod feed;
+mod forget;
 mod pipeline;
 mod process;
 mod scrape;
@@ -23,6 +24,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::ingest::api::unix_seconds;
 use crate::ingest::dial::TlsError;
 use crate::reject::{EventReject, ReadingReject, RowReject};
 
@@ -35,9 +37,9 @@ pub use sink::Sink;
 /// The version, with the revision it was built from.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The revision it was built from, or `unknown`.
-pub const REVISION: &str = env!("AXP_EXPORTER_BUILD_REVISION");
+pub const REVISION: &str = env!("BUILD_REVISION");
 /// The compiler it was built with.
-pub const RUSTC: &str = env!("AXP_EXPORTER_BUILD_RUSTC");
+pub const RUSTC: &str = env!("BUILD_RUSTC");
 /// The label value for what an unreadable event did not say.
 const UNKNOWN: &str = "unknown";
 
@@ -99,6 +101,9 @@ pub struct Telemetry {
     influx_queue_bytes: Family<BySink, Gauge>,
     influx_spool_bytes: Family<BySink, Gauge>,
     influx_up: Family<BySink, Gauge>,
+    series_limit: Gauge,
+    reload_successful: Gauge,
+    reload_success_at: Seconds,
 }
 
 impl Telemetry {
@@ -137,13 +142,27 @@ impl Telemetry {
             influx_queue_bytes: Family::default(),
             influx_spool_bytes: Family::default(),
             influx_up: Family::default(),
+            series_limit: Gauge::default(),
+            reload_successful: Gauge::default(),
+            reload_success_at: Seconds::default(),
             registry: Registry::default(),
         };
         let build = [("version", VERSION), ("revision", REVISION), ("rustc", RUSTC)];
         registry.register("axp_exporter_build", "The program that runs", Info::new(build.to_vec()));
-        let limit = Gauge::<i64>::default();
-        limit.set(i64::try_from(series_limit).unwrap_or(i64::MAX));
+        let limit = telemetry.series_limit.clone();
         registry.register("axp_exporter_series_limit", "Most series that are shown", limit);
+        telemetry.set_series_limit(series_limit);
+        registry.register(
+            "axp_exporter_config_last_reload_successful",
+            "1 if the configuration could be used when it was read last",
+            telemetry.reload_successful.clone(),
+        );
+        registry.register(
+            "axp_exporter_config_last_reload_success_timestamp_seconds",
+            "When a configuration that could be used was read last",
+            telemetry.reload_success_at.clone(),
+        );
+        telemetry.reloaded(true);
         telemetry.register_feeds(&mut registry);
         telemetry.register_events(&mut registry);
         telemetry.register_outputs(&mut registry);
@@ -305,6 +324,19 @@ impl Telemetry {
     /// The registry, to encode.
     pub const fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Most series that are shown.
+    pub fn set_series_limit(&self, limit: usize) {
+        self.series_limit.set(i64::try_from(limit).unwrap_or(i64::MAX));
+    }
+
+    /// The configuration was read: it is used, or of no use.
+    pub fn reloaded(&self, successful: bool) {
+        self.reload_successful.set(i64::from(successful));
+        if successful {
+            self.reload_success_at.set(unix_seconds());
+        }
     }
 
     /// How many rows a producer holds and how many series it shows.

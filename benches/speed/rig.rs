@@ -7,7 +7,7 @@ use axp_exporter::config::{Personal, Producer};
 use axp_exporter::label::relabel::Rules;
 use axp_exporter::parse::measures::Measures;
 use axp_exporter::parse::privacy::Privacy;
-use axp_exporter::pipeline::{Moment, Pipeline, PipelineParts, SharedTable};
+use axp_exporter::pipeline::{Derivation, Moment, Pipeline, PipelineParts, SharedTable};
 use axp_exporter::table::rows::{Limits, Table};
 use axp_exporter::telemetry::Telemetry;
 
@@ -27,14 +27,12 @@ impl Rig {
         let table = Arc::new(RwLock::new(table));
         let mut pipeline = Pipeline::new(PipelineParts {
             metrics: Telemetry::new(0).pipeline(producer_id),
-            measures,
-            rules: Arc::new(Rules::compile(&[]).unwrap()),
+            derivation: Derivation { measures, rules: Arc::new(Rules::compile(&[]).unwrap()) },
             account_id: "EZCLTR".to_owned(),
             table: Arc::clone(&table),
             outputs: Vec::new(),
             snapshot_quiet: Duration::from_secs(10),
             stale_after: Duration::from_secs(300),
-            label_value_bytes: 1024,
         });
         pipeline.session_opened(Instant::now());
         Self { pipeline, table }

@@ -14,7 +14,7 @@ use axp_exporter::label::relabel::Rules;
 use axp_exporter::parse::measures::Measures;
 use axp_exporter::parse::names::Names;
 use axp_exporter::parse::privacy::Privacy;
-use axp_exporter::pipeline::{Moment, Pipeline, PipelineParts, SharedTable};
+use axp_exporter::pipeline::{Derivation, Moment, Pipeline, PipelineParts, SharedTable};
 use axp_exporter::sink::exposition::dots::Dots;
 use axp_exporter::sink::exposition::{self, Format};
 use axp_exporter::table::rows::{Limits, Table};
@@ -109,14 +109,12 @@ fn producer(id: &str, telemetry: &Telemetry, names: &Arc<Names>, limits: &Limits
     let table: SharedTable = Arc::new(RwLock::new(table));
     let mut pipeline = Pipeline::new(PipelineParts {
         metrics: telemetry.pipeline(id),
-        measures,
-        rules: Arc::new(Rules::compile(&[]).unwrap()),
+        derivation: Derivation { measures, rules: Arc::new(Rules::compile(&[]).unwrap()) },
         account_id: String::new(),
         table: Arc::clone(&table),
         outputs: Vec::new(),
         snapshot_quiet: Duration::from_secs(10),
         stale_after: Duration::from_secs(300),
-        label_value_bytes: 32,
     });
     pipeline.session_opened(Instant::now());
     (pipeline, table)

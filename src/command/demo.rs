@@ -14,6 +14,7 @@ use crate::command::{Exit, complain, run_until_stopped, say};
 use crate::config::{Account, Config, Loaded, Log, LogLevel, Problems};
 use crate::failure::describe;
 use crate::logging;
+use crate::reload::Source;
 use crate::signals::Stop;
 use crate::simulator::{CentreArgs, Simulator};
 use crate::sink::exposition::Format;
@@ -82,11 +83,11 @@ async fn demo(args: DemoArgs, stop: Stop) -> Result<(), String> {
 /// The exporter, at the wished address or, where that is in use, at a free port of it.
 async fn build(simulator: &Simulator, listen: &str) -> Result<App, String> {
     let load = |listen: &str| configuration(simulator, listen).map_err(|problems| problems.to_string());
-    match App::build(load(listen)?).await {
+    match App::build(load(listen)?, Source::none()).await {
         Err(Error::Listen(_, err)) if err.kind() == std::io::ErrorKind::AddrInUse => {
             let host = listen.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
             complain(format_args!("{listen} is in use; taking a free port"));
-            App::build(load(&format!("{host}:0"))?).await
+            App::build(load(&format!("{host}:0"))?, Source::none()).await
         }
         built => built,
     }

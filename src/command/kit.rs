@@ -12,7 +12,7 @@ use crate::label::relabel::Rules;
 use crate::parse::measures::Measures;
 use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
-use crate::pipeline::{LineOutput, Pipeline, PipelineParts, SharedTable};
+use crate::pipeline::{Derivation, LineOutput, Pipeline, PipelineParts, SharedTable};
 use crate::table::rows::{Limits, Table};
 use crate::telemetry::Telemetry;
 
@@ -102,15 +102,13 @@ impl Kit {
         let measures = Measures::new(settings, privacy, names, limits.label_value_bytes);
         let table = Arc::new(RwLock::new(Table::new(&id, measures.stem(), self.limits.clone())));
         let pipeline = Pipeline::new(PipelineParts {
-            measures,
-            rules: Arc::clone(&self.rules),
+            derivation: Derivation { measures, rules: Arc::clone(&self.rules) },
             account_id: axp.account_id.clone(),
             table: Arc::clone(&table),
             outputs,
             metrics: self.telemetry.pipeline(&id),
             snapshot_quiet: axp.snapshot_quiet.get(),
             stale_after: axp.stale_after.get(),
-            label_value_bytes: limits.label_value_bytes,
         });
         (pipeline, table)
     }

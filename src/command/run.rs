@@ -7,6 +7,7 @@ use crate::command::{Exit, complain, environment, run_until_stopped};
 use crate::config::Config;
 use crate::failure::describe;
 use crate::logging;
+use crate::reload::Source;
 use crate::signals;
 
 /// Runs with the configuration at `path` until a signal stops it.
@@ -20,10 +21,15 @@ pub(super) fn execute(path: &Path) -> Exit {
     };
     logging::init(&loaded.config.log);
     run_until_stopped(|stop| async move {
-        match App::build(loaded).await {
+        match App::build(loaded, source(path)).await {
             Ok(app) => {
-                let reopener = app.reopener();
-                if let Err(err) = signals::on_hangup(move || reopener.send_replace(())) {
+                let (reopener, reloader) = (app.reopener(), app.reloader());
+                let hung_up = signals::on_hangup(move || {
+                    reopener.send_replace(());
+                    let reloader = reloader.clone();
+                    tokio::spawn(async move { reloader.reload().await });
+                });
+                if let Err(err) = hung_up {
                     complain(format_args!("failed to listen for SIGHUP: {err}"));
                     return Exit::Internal;
                 }
@@ -36,4 +42,10 @@ pub(super) fn execute(path: &Path) -> Exit {
             }
         }
     })
+}
+
+/// The file at `path` and the environment, to be read anew.
+fn source(path: &Path) -> Source {
+    let path = path.to_owned();
+    Source::new(move || Config::load(&path, environment()).map_err(|problems| problems.to_string()))
 }

@@ -12,9 +12,6 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     let mut refuse = |key: &Key, found: String, instead: &str| {
         report.value(key, format!("{found}, which is not available in this version"), instead);
     };
-    if config.web.lifecycle {
-        refuse(&Key::of("web.lifecycle"), "true".to_owned(), "false");
-    }
     if !config.record.path.as_os_str().is_empty() {
         refuse(&Key::of("record.path"), shown(&config.record.path.to_string_lossy()), "\"\"");
     }

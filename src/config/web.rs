@@ -30,8 +30,8 @@ pub struct Web {
     ///
     /// [web configuration]: https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md
     pub config_file: PathBuf,
-    /// Whether `POST /-/reload` reads the configuration anew. Not available in this version: must
-    /// be false.
+    /// Whether `POST /-/reload` reads the configuration anew, as SIGHUP does. Who can reach the
+    /// listener can ask for that then. Default false.
     pub lifecycle: bool,
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use crate::failure::describe;
-use crate::ingest::api::Api;
+use crate::ingest::api::{Api, Error};
 use crate::ingest::link::{REFUSED_PAUSE, RETRY_AFTER_MAX, Trouble};
 use crate::ingest::pause::Pauses;
 
@@ -23,7 +23,7 @@ pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
     let (mut said, mut anew) = (String::new(), false);
     loop {
         let mut pause = pauses.after_failure();
-        match api.producers().await.map(usable) {
+        match list(api).await {
             Ok(ids) if ids.is_empty() => warn!("AXP lists no interval-to-date producer for this account"),
             Ok(ids) => {
                 info!(producers = ids.join(", "), "AXP lists producers");
@@ -48,6 +48,14 @@ pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
         }
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Asks AXP once for its interval-to-date producers.
+///
+/// # Errors
+/// What kept AXP from naming them.
+pub async fn list(api: &Api) -> Result<Vec<String>, Error> {
+    api.producers().await.map(usable)
 }
 
 /// What does without the list, to follow what went wrong.

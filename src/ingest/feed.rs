@@ -8,13 +8,15 @@
 //!
 //! In reading order: what a link has open (`feed/way.rs`), what comes of it (`feed/outcome.rs` and
 //! `feed/frame.rs`), how it ends (`feed/farewell.rs`), how a sleep of the machine is seen
-//! (`feed/clocks.rs`), and what is told to who asks (`feed/answer.rs`).
+//! (`feed/clocks.rs`), what is told to who asks (`feed/answer.rs`), and what a reload makes of it
+//! (`feed/renewal.rs`).
 
 mod answer;
 mod clocks;
 mod farewell;
 mod frame;
 mod outcome;
+mod renewal;
 mod way;
 
 use std::collections::VecDeque;
@@ -25,13 +27,13 @@ use futures_util::SinkExt;
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 use tracing::{debug, info, warn};
 
 use crate::ingest::api::Api;
 use crate::ingest::dial::Dialer;
 use crate::ingest::endpoint::Allowed;
-use crate::ingest::feeds::{FeedState, Questions};
+use crate::ingest::feeds::{FeedState, Request, Requests};
 use crate::ingest::ledger::Ledger;
 use crate::ingest::link::{Action, Call, Input, Settings};
 use crate::ingest::report::Setback;
@@ -43,6 +45,8 @@ use way::{Caller, Happened, Way};
 
 /// How long a frame of ours may take to go out before the link counts as broken.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most frames that are taken one after the other before anything else is looked at.
+const FRAMES_AT_ONCE: usize = 64;
 
 /// What a feed is built from.
 #[derive(Debug)]
@@ -57,8 +61,8 @@ pub struct FeedParts {
     pub allowed: Allowed,
     /// How the feed stands, for the others.
     pub state: Arc<FeedState>,
-    /// Where it is asked how it stands.
-    pub questions: Questions,
+    /// What it is asked for.
+    pub requests: Requests,
     /// What is made of its frames.
     pub pipeline: Pipeline,
     /// What it shows.
@@ -67,6 +71,16 @@ pub struct FeedParts {
     pub settings: Settings,
     /// The locale of descriptions; none to ask for no dictionary.
     pub locale: Option<String>,
+}
+
+/// What a feed turns to next.
+enum Next {
+    /// What time brings.
+    Tick,
+    /// What others ask for.
+    Asked(Request),
+    /// What came of one of its ways.
+    Happened(Slot, Happened),
 }
 
 /// The task of one feed.
@@ -79,6 +93,8 @@ pub struct Feed {
     follows: Slot,
     /// What happened and was not told to the session yet.
     inputs: VecDeque<(Slot, Input)>,
+    /// What the session asks for and was not done yet.
+    actions: VecDeque<(Slot, Action)>,
     snapshot_noted: bool,
     dictionary_asked: bool,
     pending_noted: bool,
@@ -110,6 +126,7 @@ impl Feed {
             b: Way::default(),
             follows: Slot::A,
             inputs: VecDeque::new(),
+            actions: VecDeque::new(),
             snapshot_noted: false,
             dictionary_asked: false,
             pending_noted: false,
@@ -153,27 +170,27 @@ impl Feed {
             let due = self.session.deadline().map(|(deadline, _)| deadline);
             let deadlines = [due, self.parts.pipeline.deadline()].into_iter().flatten();
             let sleep = tokio::time::sleep_until(deadlines.fold(self.clocks.look_at(), Instant::min).into());
-            let (slot, happened) = tokio::select! {
+            let next = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 // Time goes first, so that a flood of frames delays neither ping nor stale rows.
-                () = sleep => {
-                    self.tick();
-                    continue;
-                }
+                () = sleep => Next::Tick,
                 // Bounded by who asks, so that neither can keep the other from being heard.
-                Some(answer) = self.parts.questions.recv() => {
-                    let _ = answer.send(self.report());
-                    continue;
-                }
-                happened = either(&mut self.a, &mut self.b) => happened,
+                Some(request) = self.parts.requests.recv() => Next::Asked(request),
+                (slot, happened) = either(&mut self.a, &mut self.b) => Next::Happened(slot, happened),
             };
-            match happened {
-                Happened::Call(outcome, dictionary) => {
+            match next {
+                Next::Tick => self.tick(),
+                Next::Asked(Request::Report(answer)) => drop(answer.send(self.report())),
+                Next::Asked(Request::Pause(pause)) => tokio::select! {
+                    () = self.pause(pause) => {}
+                    _ = stop.wait_for(|stop| *stop) => break,
+                },
+                Next::Happened(slot, Happened::Call(outcome, dictionary)) => {
                     self.take_dictionary(dictionary);
                     self.conclude(slot, outcome);
                 }
-                Happened::Frame(frame) => self.receive(slot, frame),
+                Next::Happened(slot, Happened::Frame(frame)) => self.receive_all(slot, frame),
             }
         }
         self.farewell().await;
@@ -181,9 +198,35 @@ impl Feed {
 
     /// Tells the session what happened, and does what it asks for.
     async fn follow(&mut self) {
-        while let Some((slot, input)) = self.inputs.pop_front() {
-            let (slot, action) = self.session.handle(slot, input, Instant::now());
-            self.perform(slot, action).await;
+        while !self.is_settled() {
+            if let Some((slot, action)) = self.actions.pop_front() {
+                self.perform(slot, action).await;
+            }
+        }
+    }
+
+    /// Tells the session what happened until it asks for something; true if it does not.
+    fn is_settled(&mut self) -> bool {
+        while self.actions.is_empty() {
+            let Some((slot, input)) = self.inputs.pop_front() else { return true };
+            let asked = self.session.handle(slot, input, Instant::now());
+            if asked.1 != Action::None {
+                self.actions.push_back(asked);
+            }
+        }
+        false
+    }
+
+    /// Takes a frame, and those that have been read from the socket together with it: to wait
+    /// for each would cost more than to apply it.
+    fn receive_all(&mut self, slot: Slot, frame: Option<Result<Message, tungstenite::Error>>) {
+        self.receive(slot, frame);
+        for _ in 1..FRAMES_AT_ONCE {
+            if !self.is_settled() {
+                break;
+            }
+            let Some(frame) = self.way(slot).frame_at_hand() else { break };
+            self.receive(slot, frame);
         }
     }
 

@@ -1,5 +1,5 @@
-//! All feeds, and how they stand: what a scrape renders, `/-/ready` answers from, and the
-//! status page asks.
+//! All feeds, and how they stand: what a scrape renders, `/-/ready` answers from, the status page
+//! asks, and a reload has pause.
 //!
 //! What only a feed's task knows it is asked for: there is nothing to lock on the way of an
 //! event, and a task that is stuck keeps nobody waiting who asks with a time-out.
@@ -9,37 +9,54 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::ingest::renewal::Pause;
 use crate::ingest::report::FeedReport;
 use crate::pipeline::SharedTable;
+use crate::table::rows::Limits;
 
-/// Questions that may wait for one feed; who comes with more waits to ask.
-const QUESTIONS_MAX: usize = 4;
+/// Requests that may wait for one feed; who comes with more waits to ask.
+const REQUESTS_MAX: usize = 4;
 
-/// Where a feed's task finds the questions to it: each wants one report.
-pub type Questions = mpsc::Receiver<oneshot::Sender<FeedReport>>;
+/// What a feed's task may be asked for.
+#[derive(Debug)]
+pub enum Request {
+    /// A report of how it stands.
+    Report(oneshot::Sender<FeedReport>),
+    /// To pause until it is renewed.
+    Pause(Pause),
+}
+
+/// Where a feed's task finds the requests to it.
+pub type Requests = mpsc::Receiver<Request>;
 
 /// How one feed stands.
 #[derive(Debug)]
 pub struct FeedState {
     producer_id: String,
-    table: SharedTable,
+    table: RwLock<SharedTable>,
     snapshot_closed: AtomicBool,
-    questions: mpsc::Sender<oneshot::Sender<FeedReport>>,
+    requests: mpsc::Sender<Request>,
 }
 
 impl FeedState {
-    /// A feed that has had no snapshot yet, and where its task finds the questions to it.
-    pub fn new(producer_id: String, table: SharedTable) -> (Self, Questions) {
-        let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
-        (Self { producer_id, table, snapshot_closed: AtomicBool::new(false), questions }, asked)
+    /// A feed that has had no snapshot yet, and where its task finds the requests to it.
+    pub fn new(producer_id: String, table: SharedTable) -> (Self, Requests) {
+        let (requests, asked) = mpsc::channel(REQUESTS_MAX);
+        let table = RwLock::new(table);
+        (Self { producer_id, table, snapshot_closed: AtomicBool::new(false), requests }, asked)
     }
 
     /// Asks the feed's task for a report; none where the task has ended. Waits for as long
     /// as the task is busy.
     pub async fn ask(&self) -> Option<FeedReport> {
         let (answer, report) = oneshot::channel();
-        self.questions.send(answer).await.ok()?;
+        self.requests.send(Request::Report(answer)).await.ok()?;
         report.await.ok()
+    }
+
+    /// Asks the feed's task to pause; false where it has ended.
+    pub async fn pause(&self, pause: Pause) -> bool {
+        self.requests.send(Request::Pause(pause)).await.is_ok()
     }
 
     /// The producer's id.
@@ -48,8 +65,8 @@ impl FeedState {
     }
 
     /// The rows of the producer.
-    pub const fn table(&self) -> &SharedTable {
-        &self.table
+    pub fn table(&self) -> SharedTable {
+        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Notes that a snapshot has closed.
@@ -59,14 +76,20 @@ impl FeedState {
 }
 
 /// Every feed there is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Feeds {
     list: RwLock<Vec<Arc<FeedState>>>,
+    limits: RwLock<Limits>,
     /// True once the list holds all feeds that will be.
     complete: AtomicBool,
 }
 
 impl Feeds {
+    /// No feed yet, under these limits.
+    pub fn new(limits: Limits) -> Self {
+        Self { list: RwLock::default(), limits: RwLock::new(limits), complete: AtomicBool::new(false) }
+    }
+
     /// Adds a feed.
     pub fn add(&self, feed: Arc<FeedState>) {
         self.list.write().unwrap_or_else(PoisonError::into_inner).push(feed);
@@ -75,6 +98,29 @@ impl Feeds {
     /// Notes that no more feeds will be added.
     pub fn note_complete(&self) {
         self.complete.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on there are these feeds, with these tables, under these limits: who looks sees
+    /// all of it or nothing.
+    pub fn replace(&self, feeds: Vec<(Arc<FeedState>, SharedTable)>, limits: Limits) {
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+        list.clear();
+        for (feed, table) in feeds {
+            *feed.table.write().unwrap_or_else(PoisonError::into_inner) = table;
+            list.push(feed);
+        }
+    }
+
+    /// The tables of all feeds, as they belong together.
+    pub fn tables(&self) -> Vec<SharedTable> {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        list.iter().map(|feed| feed.table()).collect()
+    }
+
+    /// What all tables share.
+    pub fn limits(&self) -> Limits {
+        self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The feeds so far.

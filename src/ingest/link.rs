@@ -168,6 +168,16 @@ impl Link {
         Self { state: State::Off, ..Self::new(settings, now, 0, Before::None) }
     }
 
+    /// Goes by these settings from the next start on; one that waits, for whatever reason, does not
+    /// wait any longer, since that may be gone.
+    pub fn renew(&mut self, settings: Settings, now: Instant) {
+        self.settings = settings;
+        self.patient_until = None;
+        if let State::Paused { until } = &mut self.state {
+            *until = now;
+        }
+    }
+
     /// Takes what happened; says what to do.
     pub fn handle(&mut self, input: Input, now: Instant) -> Action {
         if let State::Up(up) = &mut self.state

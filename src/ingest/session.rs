@@ -165,6 +165,18 @@ impl Session {
         }
     }
 
+    /// From now on goes by these settings: what has yet to come up comes up at once, and what is up
+    /// goes on, replaced by a link that goes by them if `anew`.
+    pub fn renew(&mut self, settings: Settings, anew: bool, now: Instant) {
+        self.settings = settings;
+        self.a.renew(settings, now);
+        self.b.renew(settings, now);
+        if anew && !self.taking_over && self.current().is_up() {
+            self.taking_over = true;
+            *self.link_mut(self.current.other()) = self.successor(self.current, now);
+        }
+    }
+
     /// When a tick will have something to do, and for which link.
     pub fn deadline(&self) -> Option<(Instant, Slot)> {
         let of = |slot| Some((self.link(slot).deadline()?, slot));

@@ -146,7 +146,7 @@ pub struct Reading<'a> {
 }
 
 /// What is known of one measure.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Measure {
     /// AXP's name.
     pub name: Box<str>,
@@ -167,6 +167,8 @@ pub struct Measure {
     pub description: Box<str>,
     /// Where the outputs keep it, once it is there; theirs to set.
     pub column: Option<u32>,
+    /// What its first value would make of it if nobody said what it is.
+    pub(super) inferred: Option<(Kind, KindSource)>,
     pub(super) reader: Reader,
     /// The event that named it last, to notice repetition.
     pub(super) event: u64,
@@ -184,7 +186,7 @@ impl Measure {
 }
 
 /// How a measure's text becomes a value.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Reader {
     pub(super) format: Format,
     pub(super) divisor: f64,

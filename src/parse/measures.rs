@@ -12,6 +12,7 @@
 //! [`MEASURES_MAX`] are kept.
 
 mod foresee;
+mod inherit;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -45,7 +46,7 @@ const TIMESTAMPS: [&str; 5] = ["timeInState", "timeLoggedIn", "timeActive", "tim
 const STATES: [&str; 1] = ["agentState"];
 
 /// The measures of one producer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Measures {
     producer_id: String,
     stem: String,
@@ -109,9 +110,9 @@ impl Measures {
         &self.allowlist
     }
 
-    /// The producer's settings.
-    pub const fn settings(&self) -> &Producer {
-        &self.settings
+    /// Most bytes of a text, and of any other label value.
+    pub const fn text_bytes_max(&self) -> usize {
+        self.text_bytes_max
     }
 
     /// The producer's metric stem.
@@ -249,6 +250,7 @@ impl Measures {
                 .unwrap_or(description)
                 .into(),
             column: None,
+            inferred: None,
             reader: Reader { format: Format::Strict, divisor: 1.0, hashed: false },
             event: 0,
             repeated_event: 0,
@@ -321,12 +323,15 @@ impl Measures {
 
     /// Pins what a measure is and what it is called.
     fn settle(&mut self, id: MeasureId, first_value: &str) {
-        let Some(name) = self.list.get(id).map(|measure| measure.name.clone()) else {
+        let Some((name, inferred)) =
+            self.list.get(id).map(|measure| (measure.name.clone(), measure.inferred))
+        else {
             return;
         };
         let rule = self.rule(&name);
         let hashed = self.is_hashed(&name);
-        let (kind, source) = self.kind(&name, first_value);
+        let inferred = inferred.unwrap_or_else(|| self.infer(&name, first_value));
+        let (kind, source) = self.kind(&name, inferred);
         let unit = rule.and_then(|rule| rule.unit);
         let format = rule.map_or(Format::Strict, |rule| rule.format);
         let divisor = match (kind, unit) {
@@ -350,6 +355,7 @@ impl Measures {
         if let Some(measure) = self.list.get_mut(id) {
             measure.kind = Some(kind);
             measure.source = source;
+            measure.inferred = Some(inferred);
             measure.field = field.into();
             measure.promoted &= kind == Kind::Text;
             measure.reader = Reader { format, divisor, hashed };
@@ -365,19 +371,19 @@ impl Measures {
         self.privacy.is_personal(name) && self.privacy.mode() == Personal::Hash
     }
 
-    /// What a measure of this first value is, and what says so.
-    fn kind(&self, name: &str, first_value: &str) -> (Kind, KindSource) {
+    /// What a measure is, and what says so: as `inferred` where nobody does.
+    fn kind(&self, name: &str, inferred: (Kind, KindSource)) -> (Kind, KindSource) {
         match self.rule(name).and_then(|rule| rule.kind) {
             _ if self.is_hashed(name) => (Kind::Text, KindSource::Personal),
             Some(kind) => (kind, KindSource::Rule),
             None if self.privacy.is_personal(name) => (Kind::Text, KindSource::Personal),
             // A label of the row is text, whatever its first value looks like.
             None if self.settings.labels.iter().any(|label| label == name) => (Kind::Text, KindSource::Label),
-            None => self.infer(name, first_value),
+            None => inferred,
         }
     }
 
-    /// What a measure without a rule is.
+    /// What a measure of this first value is where nobody says.
     fn infer(&self, name: &str, first_value: &str) -> (Kind, KindSource) {
         let axp_type = self.dictionary.get(name).map_or(AxpType::Unknown, |definition| definition.axp_type);
         let text = match first_value {

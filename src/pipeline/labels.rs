@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::PipelineParts;
+use super::derivation::Derivation;
 use crate::ingest::event::Event;
 use crate::label::labels::{Labels, clean_value};
 use crate::parse::measure::MeasureId;
@@ -17,40 +17,44 @@ const PRODUCER_LABEL: &str = "__measure_producer_id__";
 /// The label of the account.
 const ACCOUNT_LABEL: &str = "account_id";
 
-/// The labels of the event's row after the rules, or why it is not shown.
+/// The labels of a row after the rules, or why it is not shown.
 ///
 /// Promoted texts that would need a label which a key has already are left out and named
 /// in `collided`.
 pub(super) fn row_labels(
-    event: &Event<'_>,
-    parts: &PipelineParts,
+    derivation: &Derivation,
     table: &Table,
     id: RowId,
     collided: &mut Vec<MeasureId>,
 ) -> Result<Labels, RowReject> {
-    let mut labels = first_labels(event, parts, table, Some(id), collided)?;
-    if !parts.rules.apply(&mut labels) {
+    let identity = table.row(id).map_or("", |row| &row.identity);
+    let mut labels = first_labels(derivation, identity, table, Some(id), collided)?;
+    if !derivation.rules.apply(&mut labels) {
         return Err(RowReject::Relabel);
     }
     labels.drop_internal();
     Ok(labels)
 }
 
-/// The labels that the rules get to see; without a row, without promoted texts.
+/// The labels of a row of this identity that the rules get to see; where it is in no table, those
+/// that are no promoted texts.
 pub(super) fn first_labels(
-    event: &Event<'_>,
-    parts: &PipelineParts,
+    derivation: &Derivation,
+    identity: &str,
     table: &Table,
     id: Option<RowId>,
     collided: &mut Vec<MeasureId>,
 ) -> Result<Labels, RowReject> {
-    let clean = |value: &str| clean_value(value, parts.label_value_bytes).into_owned();
-    let privacy = parts.measures.privacy();
+    let measures = &derivation.measures;
+    let clean = |value: &str| clean_value(value, measures.text_bytes_max()).into_owned();
+    let privacy = measures.privacy();
     let mut labels = Labels::new();
-    let account = event.account_id.as_deref().unwrap_or(&parts.account_id);
+    let mut words = words(identity);
+    let (account, source) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let keys = std::iter::from_fn(|| words.next().zip(words.next()));
     // A key that names a person is treated as a measure of that name is.
-    let keys = event.keys.iter().filter_map(|(name, value)| {
-        let shown = if privacy.is_personal(name) { privacy.treat(value)? } else { Cow::Borrowed(&**value) };
+    let keys = keys.filter_map(|(name, value)| {
+        let shown = if privacy.is_personal(name) { privacy.treat(value)? } else { Cow::Borrowed(value) };
         Some((snake_case(name), clean(&shown)))
     });
     for (name, value) in keys.chain(std::iter::once((ACCOUNT_LABEL.to_owned(), clean(account)))) {
@@ -59,7 +63,7 @@ pub(super) fn first_labels(
         }
         labels.set(&name, value);
     }
-    for (measure_id, measure) in parts.measures.iter().enumerate().filter(|(_, measure)| measure.promoted) {
+    for (measure_id, measure) in measures.iter().enumerate().filter(|(_, measure)| measure.promoted) {
         if let Some(text) = id.zip(measure.column).and_then(|(id, column)| table.text(id, column)) {
             if !labels.contains(&measure.field) {
                 labels.set(&measure.field, text);
@@ -68,8 +72,8 @@ pub(super) fn first_labels(
             }
         }
     }
-    labels.set(EVENT_SOURCE_LABEL, clean(event.event_source_id.as_deref().unwrap_or_default()));
-    labels.set(PRODUCER_LABEL, parts.measures.producer_id());
+    labels.set(EVENT_SOURCE_LABEL, clean(source));
+    labels.set(PRODUCER_LABEL, measures.producer_id());
     Ok(labels)
 }
 
@@ -84,5 +88,34 @@ pub(super) fn write_identity(out: &mut String, event: &Event<'_>, account_id: &s
         out.push_str(digits.format(part.len()));
         out.push(':');
         out.push_str(part);
+    }
+}
+
+/// What [`write_identity`] has put together, one after the other.
+fn words(identity: &str) -> impl Iterator<Item = &str> {
+    let mut rest = identity;
+    std::iter::from_fn(move || {
+        let (length, behind) = rest.split_once(':')?;
+        let (word, behind) = behind.split_at_checked(length.parse().ok()?)?;
+        rest = behind;
+        Some(word)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::event::EventBuffer;
+
+    #[test]
+    fn an_identity_tells_what_it_was_made_of() {
+        let frame = r#"{"eventAction":"UPSERT","payloadType":"LIVE","eventSourceId":"s:1",
+            "keys":{"a":"1:x","ü":"é","b":"2"},"measures":{}}"#;
+        let mut buffer = EventBuffer::default();
+        let event = Event::parse(frame, &mut buffer).unwrap();
+        let mut identity = String::new();
+        write_identity(&mut identity, &event, "ACCOUN");
+        assert_eq!(words(&identity).collect::<Vec<_>>(), ["ACCOUN", "s:1", "a", "1:x", "ü", "é", "b", "2"]);
+        assert_eq!(words("").count(), 0);
     }
 }

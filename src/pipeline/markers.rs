@@ -1,6 +1,6 @@
 //! Markers: the last line of a row that is retired, for the outputs that wish for one.
 
-use super::{Moment, PipelineParts, write_table};
+use super::{LineOutput, Moment, PipelineParts, SharedTable, read_table, write_table};
 use crate::config::OnDelete;
 use crate::reject::RetireCause;
 use crate::sink::line;
@@ -31,9 +31,21 @@ impl PipelineParts {
 
     /// Sends markers, a line each, to those who wish for them.
     pub(super) fn send_markers(&self, markers: &[u8]) {
-        for output in self.outputs.iter().filter(|output| output.on_delete == OnDelete::Marker) {
-            markers.split_inclusive(|byte| *byte == b'\n').for_each(|marker| output.sender.send(marker));
-        }
+        send(&self.outputs, markers);
+    }
+}
+
+/// Sends the markers of all rows of a table that nobody writes any more.
+pub fn retire_all(outputs: &[LineOutput], table: &SharedTable, now: Moment) {
+    let mut markers = Vec::new();
+    let table = read_table(table);
+    table.shown().for_each(|(_, row)| write_marker(&mut markers, table.stem(), row, now));
+    send(outputs, &markers);
+}
+
+fn send(outputs: &[LineOutput], markers: &[u8]) {
+    for output in outputs.iter().filter(|output| output.on_delete == OnDelete::Marker) {
+        markers.split_inclusive(|byte| *byte == b'\n').for_each(|marker| output.sender.send(marker));
     }
 }
 

@@ -45,7 +45,7 @@ pub struct MeasureReport {
 impl Pipeline {
     /// Reports the measures and the refusals.
     pub fn report(&self) -> Report {
-        let measures = self.parts.measures.iter().enumerate();
+        let measures = self.parts.derivation.measures.iter().enumerate();
         Report {
             measures: measures
                 .map(|(id, measure)| MeasureReport {
@@ -62,7 +62,7 @@ impl Pipeline {
     /// why; without a name where it is none of the producer's measures.
     pub fn refused_readings(&self) -> (u64, Option<(&str, ReadingReject)>) {
         let (count, last) = self.refusals.all();
-        let name = |id| self.parts.measures.get(id).map_or("", |measure| &*measure.name);
+        let name = |id| self.measures().get(id).map_or("", |measure| &*measure.name);
         (count, last.map(|(id, reject)| (name(id), reject)))
     }
 
@@ -77,7 +77,7 @@ impl Pipeline {
     }
 
     pub(super) fn report_measure(&self, measure: &Measure) -> MeasureReport {
-        let (measures, privacy) = (&self.parts.measures, self.parts.measures.privacy());
+        let (measures, privacy) = (&self.parts.derivation.measures, self.parts.derivation.measures.privacy());
         let personal = privacy.is_personal(&measure.name);
         let (verdict, reason) = match measure.verdict {
             Verdict::Exported => ("exported", None),

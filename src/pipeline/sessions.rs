@@ -64,6 +64,11 @@ impl Sessions {
         }
     }
 
+    /// A snapshot ends after this time without an event of it, from now on.
+    pub(super) const fn set_quiet(&mut self, quiet: Duration) {
+        self.followed.set_quiet(quiet);
+    }
+
     /// The session that is followed.
     pub(super) const fn followed(&self) -> &Snapshot {
         &self.followed

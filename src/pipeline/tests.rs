@@ -1,5 +1,6 @@
 //! What the pipeline promises, seen from both ends: frames in, exposition and lines out.
 
+mod adoption;
 mod book;
 mod harness;
 mod life;

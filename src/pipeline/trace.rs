@@ -10,7 +10,6 @@ use crate::ingest::event::{Action, Event};
 use crate::label::labels::Labels;
 use crate::label::relabel::RuleTrace;
 use crate::parse::measure::{Measure, Value, Verdict};
-use crate::parse::measures::Measures;
 use crate::reject::{EventReject, RowReject};
 
 /// What became of one measure of the event.
@@ -64,22 +63,17 @@ impl Pipeline {
         write_identity(identity, event, &parts.account_id);
         let mut table = write_table(&parts.table);
         let id = table.find(identity);
-        let first = first_labels(event, parts, &table, id, &mut Vec::new());
+        let first = first_labels(&parts.derivation, identity, &table, id, &mut Vec::new());
         let Ok(mut labels) = first.clone() else { return (first, Vec::new(), None) };
-        let rules = parts.rules.trace(&mut labels);
+        let rules = parts.derivation.rules.trace(&mut labels);
         labels.drop_internal();
         let is_kept = rules.iter().all(|rule| rule.keeps);
         (first, rules, is_kept.then_some(labels))
     }
 
-    /// The producer's measures.
-    pub const fn measures(&self) -> &Measures {
-        &self.parts.measures
-    }
-
     /// A measure that was seen, by AXP's name.
     pub fn measure(&self, name: &str) -> Option<&Measure> {
-        self.parts.measures.iter().find(|measure| &*measure.name == name)
+        self.measures().iter().find(|measure| &*measure.name == name)
     }
 
     /// The same, as it is reported.

@@ -31,7 +31,8 @@ pub(super) fn set_values(
         else {
             continue;
         };
-        let Some(column) = column_of(table, measure, &reading.value) else {
+        let has_value = !matches!(reading.value, Value::Absent | Value::Refused(_));
+        let Some(column) = column_of(table, measure, has_value) else {
             continue;
         };
         let set = match &reading.value {
@@ -57,9 +58,8 @@ pub(super) fn set_values(
 }
 
 /// The measure's column, made when its first value comes.
-fn column_of(table: &mut Table, measure: &mut Measure, value: &Value<'_>) -> Option<ColumnId> {
+pub(super) fn column_of(table: &mut Table, measure: &mut Measure, has_value: bool) -> Option<ColumnId> {
     if measure.column.is_none() && measure.verdict == Verdict::Exported {
-        let has_value = !matches!(value, Value::Absent | Value::Refused(_));
         if let Some(kind) = measure.kind.filter(|_| has_value) {
             measure.column = Some(table.add_column(ColumnSpec {
                 metric: format!("axp_{}_{}", table.stem(), measure.field),

@@ -100,6 +100,20 @@ impl Row {
         self.live_session == session && word & (1 << (measure % 64)) != 0
     }
 
+    /// Takes over what another row of this identity knows of the feed: not its values, nor how it
+    /// is shown.
+    pub fn inherit(&mut self, other: &Self) {
+        self.line_ns = other.line_ns;
+        self.live_measures = other.live_measures;
+        self.live_session = other.live_session;
+        self.generation = other.generation;
+    }
+
+    /// True if it is shown under the labels of another.
+    pub fn is_shown_as(&self, other: &Self) -> bool {
+        self.standing == Standing::Shown && self.face.labels == other.face.labels
+    }
+
     /// Takes new labels and their text.
     pub fn set_labels(&mut self, mut labels: Labels) {
         labels.shrink_to_fit();

@@ -20,7 +20,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use crate::reject::RowReject;
 use crate::table::column::{Column, ColumnSpec};
 use crate::table::places::Places;
-use crate::table::row::Row;
+use crate::table::row::{Row, Standing};
 use crate::table::texts::Texts;
 use crate::table::view::Order;
 
@@ -238,6 +238,19 @@ impl Table {
     /// The rows shown, in the order of their label text.
     pub fn shown(&self) -> impl Iterator<Item = (RowId, &Row)> {
         self.shown.values().filter_map(|id| Some((*id, self.row(*id)?)))
+    }
+
+    /// All rows, none after one that waits for its labels.
+    pub fn in_precedence(&self) -> impl Iterator<Item = (RowId, &Row)> {
+        let at = |id: RowId| Some((id, self.row(id)?));
+        let are = |shown| {
+            let ids = 0..self.rows.len();
+            ids.filter_map(at).filter(move |(_, row)| {
+                row.standing != Standing::Waiting && (row.standing == Standing::Shown) == shown
+            })
+        };
+        let waiting = self.waiting.values().flatten().filter_map(move |id| at(*id));
+        are(true).chain(waiting).chain(are(false))
     }
 
     /// The same, prepared to be printed; made anew when it has changed.

@@ -58,6 +58,11 @@ impl Snapshot {
         }
     }
 
+    /// Takes another quiet time.
+    pub const fn set_quiet(&mut self, quiet: Duration) {
+        self.quiet = quiet;
+    }
+
     /// A session begins: what it names belongs to a new generation, whose number no other
     /// session of the producer may have.
     #[must_use]

@@ -130,8 +130,7 @@ impl Source {
         last: Option<Arc<Rendering>>,
         place: Option<Place>,
     ) -> Result<Option<Rendering>, CompressError> {
-        let tables: Vec<SharedTable> =
-            self.feeds.list().iter().map(|feed| Arc::clone(feed.table())).collect();
+        let tables = self.feeds.tables();
         let measures = match last {
             Some(last) if last.measures.are_of(&tables) => Arc::clone(&last.measures),
             last => {

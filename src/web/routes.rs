@@ -10,6 +10,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 
 use crate::ingest::feeds::Feeds;
+use crate::reload::Reloader;
 use crate::sink::exposition::{self, Format};
 use crate::sink::queue::QueueGauge;
 use crate::telemetry::{self, Telemetry};
@@ -31,20 +32,23 @@ pub struct Site {
     telemetry: Arc<Telemetry>,
     scrapes: Scrapes,
     status: Arc<Status>,
+    reloader: Option<Reloader>,
 }
 
 impl Site {
-    /// A site that serves the feeds and the telemetry at `metrics_path`, and shows the status.
+    /// A site that serves the feeds and the telemetry at `metrics_path`, shows the status, and lets
+    /// who asks reload the configuration where there is a `reloader`.
     pub fn new(
         metrics_path: String,
         feeds: Arc<Feeds>,
         telemetry: Arc<Telemetry>,
         queues: Vec<(telemetry::Sink, QueueGauge)>,
         status: Status,
+        reloader: Option<Reloader>,
     ) -> Self {
         let source = Source::new(Arc::clone(&feeds), Arc::clone(&telemetry), queues);
         let scrapes = Scrapes::new(Arc::new(source));
-        Self { metrics_path, feeds, telemetry, scrapes, status: Arc::new(status) }
+        Self { metrics_path, feeds, telemetry, scrapes, status: Arc::new(status), reloader }
     }
 
     /// The exporter's own metrics.
@@ -61,10 +65,11 @@ impl Site {
     }
 
     async fn route<B>(&self, request: &Request<B>) -> Response<Body> {
+        if request.uri().path() == "/-/reload" {
+            return self.reload(request.method()).await;
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
+            return wrong_method("GET, HEAD");
         }
         match request.uri().path() {
             path if path == self.metrics_path => self.scrapes.answer(request.uri(), request.headers()).await,
@@ -81,10 +86,26 @@ impl Site {
 
     /// All series in one format, for who is no scraper.
     pub fn render(&self, format: Format) -> Vec<u8> {
-        let tables: Vec<_> = self.feeds.list().iter().map(|feed| Arc::clone(feed.table())).collect();
         let mut body = Vec::new();
-        exposition::render(&mut body, &tables, self.telemetry.registry(), format);
+        exposition::render(&mut body, &self.feeds.tables(), self.telemetry.registry(), format);
         body
+    }
+
+    /// Reloads the configuration, as Prometheus' own management interface does.
+    async fn reload(&self, method: &Method) -> Response<Body> {
+        let Some(reloader) = &self.reloader else {
+            return plain(StatusCode::FORBIDDEN, "web.lifecycle is false; SIGHUP reloads, too\n".to_owned());
+        };
+        if method != Method::POST {
+            return wrong_method("POST");
+        }
+        match reloader.reload().await {
+            Ok(done) => plain(StatusCode::OK, format!("{done}\n")),
+            Err(err) => {
+                let body = format!("not reloaded, and nothing is changed: {err}\n");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, body)
+            }
+        }
     }
 
     fn ready(&self) -> Response<Body> {
@@ -118,6 +139,12 @@ impl Site {
         }
         response
     }
+}
+
+fn wrong_method(allowed: &'static str) -> Response<Body> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed}\n"));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 /// An answer in words.

@@ -25,7 +25,6 @@ use tokio::time::Instant;
 use crate::ingest::api::unix_seconds;
 use crate::ingest::feeds::Feeds;
 use crate::sink::queue::QueueGauge;
-use crate::table::rows::Limits;
 use crate::telemetry::{self, Telemetry};
 
 use census::Census;
@@ -44,7 +43,6 @@ pub struct Status {
     feeds: Arc<Feeds>,
     telemetry: Arc<Telemetry>,
     queues: Vec<(telemetry::Sink, QueueGauge)>,
-    limits: Limits,
     started: Instant,
     started_at: f64,
     census: std::sync::Mutex<Census>,
@@ -52,18 +50,16 @@ pub struct Status {
 }
 
 impl Status {
-    /// The status of these feeds, sinks and limits; the exporter counts as started now.
+    /// The status of these feeds and sinks; the exporter counts as started now.
     pub fn new(
         feeds: Arc<Feeds>,
         telemetry: Arc<Telemetry>,
         queues: Vec<(telemetry::Sink, QueueGauge)>,
-        limits: Limits,
     ) -> Self {
         Self {
             feeds,
             telemetry,
             queues,
-            limits,
             started: Instant::now(),
             started_at: unix_seconds(),
             census: std::sync::Mutex::default(),

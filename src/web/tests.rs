@@ -55,12 +55,11 @@ impl Bench {
             table.rebuild_info(id);
         }
         let table: SharedTable = Arc::new(RwLock::new(table));
-        let feeds = Arc::new(Feeds::default());
+        let feeds = Arc::new(Feeds::new(Limits::new(1 << 20)));
         feeds.add(Arc::new(FeedState::new("Queue_itd_1.0.0".to_owned(), Arc::clone(&table)).0));
         feeds.note_complete();
-        let limits = Limits::new(1 << 20);
-        let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), Vec::new(), limits);
-        let site = Site::new("/metrics".to_owned(), feeds, Arc::clone(&telemetry), Vec::new(), status);
+        let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), Vec::new());
+        let site = Site::new("/metrics".to_owned(), feeds, Arc::clone(&telemetry), Vec::new(), status, None);
         Self { site: Arc::new(site), table, telemetry }
     }
 

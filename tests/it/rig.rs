@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use axp_exporter::app::App;
 use axp_exporter::config::{Account, Config};
+use axp_exporter::reload::Source;
 use axp_exporter::simulator::{
     CentreOptions, Fault, Operation, Simulator, SimulatorHandle, SimulatorOptions,
 };
@@ -86,7 +87,8 @@ impl Rig {
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let loaded =
             Config::from_text(Account::Required, Path::new("test"), &self.configuration, environment);
-        let app = App::build(loaded.unwrap_or_else(|problems| panic!("{problems}"))).await.unwrap();
+        let app =
+            App::build(loaded.unwrap_or_else(|problems| panic!("{problems}")), Source::none()).await.unwrap();
         let url = app.metrics_urls().remove(0);
         self.address = between(&url, "http://", "/");
         let (stop, stopped) = oneshot::channel();

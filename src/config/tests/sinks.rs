@@ -75,14 +75,8 @@ fn influx_destinations_do_not_get_into_each_others_way() {
 
 #[test]
 fn what_this_version_lacks_is_refused() {
-    assert_problems(&[
-        (
-            "[web]\nlifecycle = true",
-            "config.toml: web.lifecycle: found true, which is not available in this version, expected false",
-        ),
-        (
-            "[record]\npath = \"r\"",
-            "config.toml: record.path: found \"r\", which is not available in this version, expected \"\"",
-        ),
-    ]);
+    assert_problems(&[(
+        "[record]\npath = \"r\"",
+        "config.toml: record.path: found \"r\", which is not available in this version, expected \"\"",
+    )]);
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use secrecy::SecretString;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -134,6 +134,11 @@ impl Way {
             Some(socket) => Happened::Frame(socket.next().await),
             None => std::future::pending().await,
         }
+    }
+
+    /// A frame, or the end of the socket, if one need not wait for it.
+    pub(super) fn frame_at_hand(&mut self) -> Option<Option<Result<Message, tungstenite::Error>>> {
+        self.socket.as_mut()?.next().now_or_never()
     }
 
     /// Waits for a subscription that is being made, for so long: it has to be known to be ended.

@@ -22,7 +22,7 @@ impl Measures {
             Some(id) => *id,
             None => self.add(name).ok_or_else(|| refusal(name))?,
         };
-        let mut kinds = FIRST_VALUES.map(|value| self.kind(name, value).0).to_vec();
+        let mut kinds = FIRST_VALUES.map(|value| self.kind(name, self.infer(name, value)).0).to_vec();
         kinds.dedup();
         if self.get(id).is_some_and(|measure| measure.kind.is_none() && measure.verdict != Verdict::Denied) {
             let [likeliest, ..] = FIRST_VALUES;

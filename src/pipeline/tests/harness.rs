@@ -5,7 +5,7 @@ use prometheus_client::registry::Registry;
 
 use super::super::*;
 use crate::config::{Personal, Producer};
-use crate::label::relabel::RelabelRule;
+use crate::label::relabel::{RelabelRule, Rules};
 use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
 use crate::sink::exposition::{self, Format};
@@ -51,30 +51,46 @@ pub(super) struct Bench {
 impl Setup {
     pub(super) fn build(self) -> Bench {
         let telemetry = Telemetry::new(self.limits.series.limit());
-        let measures = Measures::new(self.producer, self.privacy, self.names, 1024);
-        let table: SharedTable =
-            Arc::new(RwLock::new(Table::new(measures.producer_id(), measures.stem(), self.limits)));
         let (sender, receiver) = queue::lines(1, Counter::default());
-        let mut pipeline = Pipeline::new(PipelineParts {
-            metrics: telemetry.pipeline(measures.producer_id()),
-            measures,
-            rules: Arc::new(Rules::compile(&self.rules).unwrap()),
-            account_id: "EZCLTR".to_owned(),
-            table: Arc::clone(&table),
-            outputs: vec![LineOutput { sender, on_delete: self.on_delete }],
-            snapshot_quiet: QUIET,
-            stale_after: STALE,
-            label_value_bytes: 1024,
-        });
+        let outputs = vec![LineOutput { sender, on_delete: self.on_delete }];
+        let (mut pipeline, table) = self.pipeline(&telemetry, outputs);
         let now = Instant::now();
         pipeline.session_opened(now);
         Bench { pipeline, telemetry, now, table, receiver }
+    }
+
+    fn pipeline(self, telemetry: &Telemetry, outputs: Vec<LineOutput>) -> (Pipeline, SharedTable) {
+        let measures = Measures::new(self.producer, self.privacy, self.names, 1024);
+        let table: SharedTable =
+            Arc::new(RwLock::new(Table::new(measures.producer_id(), measures.stem(), self.limits)));
+        let parts = PipelineParts {
+            metrics: telemetry.pipeline(measures.producer_id()),
+            derivation: Derivation { measures, rules: Arc::new(Rules::compile(&self.rules).unwrap()) },
+            account_id: "EZCLTR".to_owned(),
+            table: Arc::clone(&table),
+            outputs,
+            snapshot_quiet: QUIET,
+            stale_after: STALE,
+        };
+        (Pipeline::new(parts), table)
     }
 }
 
 impl Bench {
     pub(super) fn new() -> Self {
         Setup::default().build()
+    }
+
+    /// Goes on under another setup, but for its `on_delete`; true if that leaves rows without
+    /// values.
+    pub(super) fn reload(&mut self, setup: Setup) -> bool {
+        let parts = &self.pipeline.parts;
+        let (mut heir, table) = setup.pipeline(&self.telemetry, parts.outputs.clone());
+        let lacks_values = heir.adopt(&parts.derivation.measures, &read_table(&self.table), self.moment());
+        let before = std::mem::replace(&mut self.pipeline, heir);
+        self.pipeline.succeed(before);
+        self.table = table;
+        lacks_values
     }
 
     /// Now; by the wall it is always the same.

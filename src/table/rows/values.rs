@@ -71,6 +71,18 @@ impl Table {
         self.set_cell(id, column_id, index as f64)
     }
 
+    /// Adds the states that another table's column has learned to those of this one, if it learns.
+    pub fn learn_states<'s>(&mut self, column: ColumnId, states: impl Iterator<Item = &'s str>) {
+        let Some(column) = self.columns.get_mut(column as usize).filter(|column| column.held == 0) else {
+            return;
+        };
+        for state in states {
+            if column.learns() && column.state(state).is_none() {
+                column.push_state(state);
+            }
+        }
+    }
+
     /// Sets a text; true if it differs from the one before.
     ///
     /// A promoted text is kept whatever the row's standing, since that may depend on it.
@@ -160,8 +172,12 @@ impl Table {
 
     /// A text of a row.
     pub fn text(&self, id: RowId, column: ColumnId) -> Option<&str> {
-        let column = self.columns.get(column as usize).filter(|column| column.is_text())?;
-        text_id(self.cell(id, column.slot)).map(|text| self.texts.get(text))
+        self.text_at(id, self.columns.get(column as usize)?)
+    }
+
+    /// The same, of one of this table's columns.
+    pub fn text_at(&self, id: RowId, column: &Column) -> Option<&str> {
+        text_id(self.cell(id, column.slot)).filter(|_| column.is_text()).map(|text| self.texts.get(text))
     }
 }
 

@@ -45,6 +45,7 @@ impl Status {
         }
         refusals.sort_by(|a, b| b.at.total_cmp(&a.at));
         let waiting_for = self.feeds.waiting_for();
+        let limits = self.feeds.limits();
         let most = documents.iter().filter_map(|feed| feed.measures).max();
         let status = StatusDocument {
             now_at,
@@ -57,8 +58,8 @@ impl Status {
             token_expires_at: Some(self.telemetry.token_expiry().get()).filter(|at| *at > 0.0),
             feeds: documents,
             limits: LimitsDocument {
-                series: places(&self.limits.series),
-                rows: places(&self.limits.rows),
+                series: places(&limits.series),
+                rows: places(&limits.rows),
                 measures: LimitDocument { used: most.unwrap_or_default(), limit: MEASURES_MAX },
             },
             sinks: self.queues.iter().map(sink_document).collect(),
@@ -69,7 +70,7 @@ impl Status {
     }
 
     fn cardinality(&self, feeds: &[Arc<FeedState>]) -> CardinalityDocument {
-        let tables: Vec<SharedTable> = feeds.iter().map(|feed| Arc::clone(feed.table())).collect();
+        let tables: Vec<SharedTable> = feeds.iter().map(|feed| feed.table()).collect();
         let mut metrics: Vec<MetricDocument> = tables.iter().flat_map(metrics_of).collect();
         metrics.sort_by(|a, b| b.series.cmp(&a.series).then_with(|| a.metric.cmp(&b.metric)));
         metrics.truncate(TOP);
@@ -96,7 +97,8 @@ fn sink_document((metrics, gauge): &(telemetry::Sink, QueueGauge)) -> SinkDocume
 }
 
 fn feed_document(feed: &FeedState, reported: Reported) -> FeedDocument {
-    let table = read_table(feed.table());
+    let table = feed.table();
+    let table = read_table(&table);
     let (rows, series) = (table.rows_held(), table.series());
     drop(table);
     let state = match &reported {
@@ -176,7 +178,7 @@ fn measures_of(feed: &FeedState, report: &Report) -> Vec<MeasureDocument> {
             }
         })
         .collect();
-    read_values(feed.table(), report, &mut documents);
+    read_values(&feed.table(), report, &mut documents);
     documents
 }
 

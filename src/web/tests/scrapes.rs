@@ -259,7 +259,7 @@ async fn more_than_forty_scrapes_at_once_are_sent_away_at_once() {
 }
 
 fn feeds_of(bench: &Bench) -> Arc<Feeds> {
-    let feeds = Arc::new(Feeds::default());
+    let feeds = Arc::new(Feeds::new(Limits::new(1000)));
     feeds.add(Arc::new(FeedState::new("Queue_itd_1.0.0".to_owned(), Arc::clone(&bench.table)).0));
     feeds
 }

@@ -14,7 +14,7 @@ use crate::web::sharing::Sharing;
 const TEXT: Wish = Wish::new(Dialect::Text0, Coding::Identity);
 
 fn sharing(bench: &Bench, places: &Places) -> Sharing {
-    let feeds = Arc::new(Feeds::default());
+    let feeds = Arc::new(Feeds::new(Limits::new(1000)));
     feeds.add(Arc::new(FeedState::new("Queue_itd_1.0.0".to_owned(), Arc::clone(&bench.table)).0));
     Sharing::new(Arc::new(Source::new(feeds, Arc::clone(&bench.telemetry), Vec::new())), places.clone())
 }

@@ -7,18 +7,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::ingest::feeds::Questions;
+use crate::ingest::feeds::{self, Requests};
 use crate::ingest::report::FeedReport;
 use crate::pipeline::report::Report;
 
-/// A site with one feed whose questions are the test's to answer.
-fn site_of(table: &SharedTable, metrics_path: &str) -> (Arc<Site>, Arc<Feeds>, Questions) {
-    let (telemetry, feeds) = (Arc::new(Telemetry::new(7)), Arc::new(Feeds::default()));
-    let (state, questions) = FeedState::new("Queue_itd_1.0.0".to_owned(), Arc::clone(table));
+/// A site with one feed whose requests are the test's to answer.
+fn site_of(table: &SharedTable, metrics_path: &str) -> (Arc<Site>, Arc<Feeds>, Requests) {
+    let (telemetry, feeds) = (Arc::new(Telemetry::new(7)), Arc::new(Feeds::new(Limits::new(7))));
+    let (state, requests) = FeedState::new("Queue_itd_1.0.0".to_owned(), Arc::clone(table));
     feeds.add(Arc::new(state));
-    let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), Vec::new(), Limits::new(7));
-    let site = Site::new(metrics_path.to_owned(), Arc::clone(&feeds), telemetry, Vec::new(), status);
-    (Arc::new(site), feeds, questions)
+    let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), Vec::new());
+    let site = Site::new(metrics_path.to_owned(), Arc::clone(&feeds), telemetry, Vec::new(), status, None);
+    (Arc::new(site), feeds, requests)
 }
 
 async fn get(site: &Site, path: &str) -> Answer {
@@ -50,7 +50,7 @@ fn report() -> FeedReport {
 #[tokio::test(start_paused = true)]
 async fn a_feed_that_does_not_answer_keeps_nobody_waiting_for_long() {
     let bench = Bench::new(3);
-    let (site, _feeds, questions) = site_of(&bench.table, "/metrics");
+    let (site, _feeds, requests) = site_of(&bench.table, "/metrics");
     let began = tokio::time::Instant::now();
     for _ in 0..10 {
         let feed = status(&site).await["feeds"][0].take();
@@ -59,7 +59,7 @@ async fn a_feed_that_does_not_answer_keeps_nobody_waiting_for_long() {
         tokio::time::advance(Duration::from_secs(1)).await;
     }
     assert!(began.elapsed() <= Duration::from_secs(20), "{:?}", began.elapsed());
-    drop(questions);
+    drop(requests);
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(status(&site).await["feeds"][0]["state"], "ended");
 }
@@ -67,11 +67,11 @@ async fn a_feed_that_does_not_answer_keeps_nobody_waiting_for_long() {
 #[tokio::test]
 async fn however_many_look_at_once_a_feed_reports_once() {
     let bench = Bench::new(3);
-    let (site, _feeds, mut questions) = site_of(&bench.table, "/metrics");
+    let (site, _feeds, mut requests) = site_of(&bench.table, "/metrics");
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     tokio::spawn(async move {
-        while let Some(answer) = questions.recv().await {
+        while let Some(feeds::Request::Report(answer)) = requests.recv().await {
             count.fetch_add(1, Ordering::Relaxed);
             answer.send(report()).unwrap();
         }
@@ -87,8 +87,8 @@ async fn however_many_look_at_once_a_feed_reports_once() {
 #[tokio::test(start_paused = true)]
 async fn before_the_producers_are_known_the_status_says_what_it_waits_for() {
     let bench = Bench::new(0);
-    let (site, feeds, questions) = site_of(&bench.table, "/metrics");
-    drop(questions);
+    let (site, feeds, requests) = site_of(&bench.table, "/metrics");
+    drop(requests);
     let waits = status(&site).await;
     assert_eq!((&waits["ready"], &waits["waiting_for"]), (&json!(false), &Value::Null));
     assert!(get(&site, "/").await.body.contains(">Waiting for the list of producers</p>"));

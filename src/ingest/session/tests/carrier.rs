@@ -15,7 +15,7 @@ use crate::label::relabel::Rules;
 use crate::parse::measures::Measures;
 use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
-use crate::pipeline::{Moment, Pipeline, PipelineParts, SharedTable, read_table};
+use crate::pipeline::{Derivation, Moment, Pipeline, PipelineParts, SharedTable, read_table};
 use crate::table::rows::{Limits, Table};
 use crate::telemetry::Telemetry;
 use rand::RngExt;
@@ -84,14 +84,12 @@ pub(super) fn pipeline(telemetry: &Telemetry) -> (Pipeline, SharedTable) {
     let table: SharedTable = Arc::new(RwLock::new(table));
     let parts = PipelineParts {
         metrics: telemetry.pipeline(measures.producer_id()),
-        measures,
-        rules: Arc::new(Rules::compile(&[]).unwrap()),
+        derivation: Derivation { measures, rules: Arc::new(Rules::compile(&[]).unwrap()) },
         account_id: "EZCLTR".to_owned(),
         table: Arc::clone(&table),
         outputs: Vec::new(),
         snapshot_quiet: Duration::from_secs(10),
         stale_after: Duration::from_secs(300),
-        label_value_bytes: 1024,
     };
     (Pipeline::new(parts), table)
 }

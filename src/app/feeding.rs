@@ -1,0 +1,298 @@
+//! Feeding: runs the feeds that are configured, or that AXP lists, and has them go on by another
+//! configuration when it is reloaded.
+//!
+//! A reload is all or nothing. What could fail comes first, while the feeds go on; then all of them
+//! pause, every series is derived anew from the rows, all tables are replaced at once, and the feeds
+//! go on. A scrape under way shows what was there before.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinSet, spawn_blocking};
+use tracing::{error, info};
+
+use super::change;
+use super::workshop::Workshop;
+use crate::config::{Loaded, Producer};
+use crate::failure::describe;
+use crate::ingest::discovery;
+use crate::ingest::feeds::FeedState;
+use crate::ingest::renewal::{Pause, Renewal};
+use crate::logging;
+use crate::parse::measures::Measures;
+use crate::pipeline::{Moment, Pipeline, SharedTable, read_table};
+use crate::reload::{Reloads, Source};
+use crate::table::rows::Limits;
+
+/// How long feeds may take to pause: longer than a frame of theirs may take to go out.
+const PAUSE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The feeds, and what they are built from.
+pub(super) struct Feeding {
+    workshop: Arc<Workshop>,
+    running: Vec<Running>,
+    /// Tell whose feed has ended.
+    tasks: JoinSet<String>,
+}
+
+/// A feed that runs.
+struct Running {
+    producer: Producer,
+    state: Arc<FeedState>,
+    stop: watch::Sender<bool>,
+}
+
+/// What a paused feed has been so far.
+struct Past {
+    measures: Measures,
+    table: SharedTable,
+}
+
+/// A feed's pipeline and table under the new configuration.
+struct Heir {
+    pipeline: Pipeline,
+    table: SharedTable,
+    /// True if a row is shown that has no values yet.
+    lacks_values: bool,
+}
+
+impl Feeding {
+    pub(super) fn new(workshop: Workshop) -> Self {
+        Self { workshop: Arc::new(workshop), running: Vec::new(), tasks: JoinSet::new() }
+    }
+
+    /// Runs the feeds until they are told to stop, and have ended.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>, mut reloads: Reloads) {
+        tokio::select! {
+            () = stopped(&mut stop) => return,
+            () = self.begin(&mut reloads) => {}
+        }
+        loop {
+            tokio::select! {
+                () = stopped(&mut stop) => break,
+                Some(request) = reloads.next() => self.serve(request, &reloads.source).await,
+                Some(ended) = self.tasks.join_next() => self.note_end(ended),
+            }
+        }
+        for running in &self.running {
+            running.stop.send_replace(true);
+        }
+        while let Some(ended) = self.tasks.join_next().await {
+            self.note_end(ended);
+        }
+    }
+
+    /// Starts the feeds, once it is known which there are.
+    async fn begin(&mut self, reloads: &mut Reloads) {
+        let producers = loop {
+            if !self.workshop.config.producer.is_empty() {
+                break self.workshop.config.producer.clone();
+            }
+            let pauses = self.workshop.settings().pauses(rand::random());
+            let api = Arc::clone(&self.workshop.api);
+            tokio::select! {
+                ids = discovery::producers(&api, pauses) => break discovered(ids),
+                Some(request) = reloads.next() => self.serve(request, &reloads.source).await,
+            }
+        };
+        for producer in producers {
+            let running = self.start(producer);
+            self.workshop.lasting.feeds.add(Arc::clone(&running.state));
+            self.running.push(running);
+        }
+        self.workshop.lasting.feeds.note_complete();
+    }
+
+    fn start(&mut self, producer: Producer) -> Running {
+        let (state, feed) = self.workshop.feed(producer.clone());
+        let stop = watch::Sender::new(false);
+        let (id, stopped) = (producer.id.clone(), stop.subscribe());
+        self.tasks.spawn(async move {
+            feed.run(stopped).await;
+            id
+        });
+        Running { producer, state, stop }
+    }
+
+    fn note_end(&self, ended: Result<String, tokio::task::JoinError>) {
+        match ended {
+            // Of a producer that is configured no more, nothing is left to be said.
+            Ok(id) if !self.running.iter().any(|running| running.producer.id == id) => {
+                self.workshop.lasting.telemetry.forget(&id);
+            }
+            Ok(_) => {}
+            Err(err) => error!(err = %err, "a feed died"),
+        }
+    }
+
+    /// Reloads, and says to all who ask what came of it.
+    async fn serve(&mut self, answer: oneshot::Sender<Result<String, String>>, source: &Source) {
+        let outcome = match source.load().await {
+            Ok(loaded) => self.reload(loaded).await,
+            Err(why) => Err(why),
+        };
+        match &outcome {
+            Ok(done) => info!(done, "the configuration was reloaded"),
+            Err(err) => error!(err, "the configuration was not reloaded, and nothing is changed"),
+        }
+        self.workshop.lasting.telemetry.reloaded(outcome.is_ok());
+        let _ = answer.send(outcome);
+    }
+
+    /// Goes on by another configuration; says what that means.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    async fn reload(&mut self, loaded: Loaded) -> Result<String, String> {
+        let config = &self.workshop.config;
+        let frozen = change::frozen(config, &loaded.config);
+        if !frozen.is_empty() {
+            return Err(format!("what has changed takes a restart: {}", frozen.join(", ")));
+        }
+        let limits = Limits::new(loaded.config.limits.series);
+        let next = Workshop::new(&loaded, self.workshop.lasting.clone(), limits);
+        let next = Arc::new(next.map_err(|err| describe(&err))?);
+        let producers = self.producers(&next).await?;
+        let (pasts, mut renewals) = self.pause(&producers).await?;
+        let heirs = derive(&next, producers, pasts).await?;
+        // From here on nothing can fail.
+        let all_anew = self.workshop.wants_snapshots(&next);
+        let before = std::mem::replace(&mut self.workshop, next);
+        let mut running: HashMap<String, Running> =
+            self.running.drain(..).map(|running| (running.producer.id.clone(), running)).collect();
+        let (mut tables, mut said) = (Vec::new(), Said::default());
+        let mut resumed = Vec::new();
+        for (producer, heir) in heirs {
+            let id = producer.id.clone();
+            let Some((heir, (running, renewal))) = heir.zip(running.remove(&id).zip(renewals.remove(&id)))
+            else {
+                let started = self.start(producer);
+                tables.push((Arc::clone(&started.state), started.state.table()));
+                self.running.push(started);
+                said.begun += 1;
+                continue;
+            };
+            let anew = all_anew || heir.lacks_values || running.producer != producer;
+            said.series += read_table(&heir.table).series();
+            said.anew += usize::from(anew);
+            tables.push((Arc::clone(&running.state), heir.table));
+            resumed.push((renewal, self.workshop.renewal(heir.pipeline, anew)));
+            self.running.push(Running { producer, ..running });
+        }
+        self.workshop.lasting.feeds.replace(tables, self.workshop.limits.clone());
+        self.workshop.lasting.telemetry.set_series_limit(self.workshop.config.limits.series);
+        logging::set_level(&self.workshop.config.log);
+        for (resume, renewal) in resumed {
+            // Who has ended meanwhile does not mind.
+            let _ = resume.send(renewal);
+        }
+        for (_, gone) in running {
+            said.ended += 1;
+            gone.stop.send_replace(true);
+            before.send_off(&gone.state.table(), Moment::now());
+        }
+        Ok(said.to_string())
+    }
+
+    /// The producers that there are to be: those that AXP lists where none is configured. It is
+    /// asked anew only where it was not asked before.
+    async fn producers(&self, next: &Workshop) -> Result<Vec<Producer>, String> {
+        if !next.config.producer.is_empty() {
+            return Ok(next.config.producer.clone());
+        }
+        if self.workshop.config.producer.is_empty() {
+            return Ok(self.running.iter().map(|running| running.producer.clone()).collect());
+        }
+        let listed = discovery::list(&next.api).await;
+        listed.map(discovered).map_err(|err| format!("ask AXP for its producers: {}", describe(&err)))
+    }
+
+    /// Has the feeds of these producers pause.
+    async fn pause(&self, producers: &[Producer]) -> Result<(Pasts, Renewals), String> {
+        let stay = |running: &&Running| producers.iter().any(|producer| producer.id == running.producer.id);
+        let pauses = self.running.iter().filter(stay).map(|running| async {
+            let id = running.producer.id.clone();
+            let (paused, measures) = oneshot::channel();
+            let (resume, renewal) = oneshot::channel();
+            let asked = async {
+                running.state.pause(Pause { paused, renewal }).await;
+                measures.await.ok()
+            };
+            match tokio::time::timeout(PAUSE_TIMEOUT, asked).await {
+                Ok(Some(measures)) => Ok((id, Past { measures, table: running.state.table() }, resume)),
+                Ok(None) => Err(format!("the feed of {id} has ended")),
+                Err(_) => Err(format!("the feed of {id} does not pause")),
+            }
+        });
+        let (mut pasts, mut renewals) = (Pasts::new(), Renewals::new());
+        for paused in join_all(pauses).await {
+            let (id, past, resume) = paused?;
+            pasts.insert(id.clone(), past);
+            renewals.insert(id, resume);
+        }
+        Ok((pasts, renewals))
+    }
+}
+
+/// What paused feeds have been, by their producers.
+type Pasts = HashMap<String, Past>;
+/// What paused feeds wait for, by their producers.
+type Renewals = HashMap<String, oneshot::Sender<Renewal>>;
+
+/// Derives all series anew, in the order of the producers, since of two that want one name the first
+/// has it; nothing for producers without a past.
+async fn derive(
+    next: &Arc<Workshop>,
+    producers: Vec<Producer>,
+    mut pasts: Pasts,
+) -> Result<Vec<(Producer, Option<Heir>)>, String> {
+    let next = Arc::clone(next);
+    let derive = move || {
+        let now = Moment::now();
+        let derive = |producer: Producer| {
+            let heir = pasts.remove(&producer.id).map(|past| {
+                let (mut pipeline, table) = next.pipeline(producer.clone());
+                let lacks_values = pipeline.adopt(&past.measures, &read_table(&past.table), now);
+                Heir { pipeline, table, lacks_values }
+            });
+            (producer, heir)
+        };
+        producers.into_iter().map(derive).collect()
+    };
+    // A million series take a while.
+    spawn_blocking(derive).await.map_err(|err| format!("derive the series anew: {err}"))
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Who is gone without a word has stopped, too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn discovered(ids: Vec<String>) -> Vec<Producer> {
+    ids.into_iter().map(|id| Producer { id, ..Producer::default() }).collect()
+}
+
+/// What a reload has done, in words.
+#[derive(Default)]
+struct Said {
+    series: usize,
+    anew: usize,
+    begun: usize,
+    ended: usize,
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { series, anew, begun, ended } = self;
+        write!(formatter, "{series} series derived anew")?;
+        for (count, what) in [(anew, "to be read anew"), (begun, "begun"), (ended, "ended")] {
+            if *count > 0 {
+                write!(formatter, ", {count} feed{} {what}", if *count == 1 { "" } else { "s" })?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! Opening: what the configuration names, made into what runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::Error;
+use crate::config::{Config, Loaded, SecretSource};
+use crate::ingest::api::Api;
+use crate::ingest::dial::Dialer;
+use crate::label::relabel::Rules;
+use crate::parse::privacy::Privacy;
+use crate::pipeline::LineOutput;
+use crate::sink::influx::{Pace, Sink};
+use crate::sink::queue::{self, LineReceiver, QueueGauge};
+use crate::telemetry::{self, Telemetry};
+use crate::web::listener::{self, Listener};
+
+/// The configured sinks: the ends that lines go in, the ends they come out, and the gauges.
+#[derive(Default)]
+pub(super) struct Sinks {
+    pub(super) outputs: Vec<LineOutput>,
+    pub(super) tasks: Vec<(Sink, LineReceiver)>,
+    pub(super) gauges: Vec<(telemetry::Sink, QueueGauge)>,
+}
+
+pub(super) async fn open_sinks(loaded: &Loaded, telemetry: &Telemetry) -> Result<Sinks, Error> {
+    let mut opened = Sinks::default();
+    let Loaded { config, secrets, .. } = loaded;
+    if config.influx.is_empty() {
+        return Ok(opened);
+    }
+    // The client certificate is for AXP, and shown to nobody else.
+    let dialer = Dialer::new(loaded.ca_file.as_deref(), None, 0, telemetry.tls_errors());
+    let dialer = dialer.map_err(Error::Dial)?;
+    for (influx, secrets) in config.influx.iter().zip(&secrets.influx) {
+        let metrics = telemetry.sink(&influx.name);
+        let batch_bytes = usize::try_from(influx.batch_bytes.get()).unwrap_or(usize::MAX);
+        let (sender, receiver) = queue::lines(batch_bytes, metrics.dropped.clone());
+        opened.gauges.push((metrics.clone(), receiver.gauge()));
+        let sink = Sink::open(influx, secrets, &dialer, Pace::default(), metrics).await;
+        opened.tasks.push((sink.map_err(Error::Sink)?, receiver));
+        opened.outputs.push(LineOutput { sender, on_delete: influx.on_delete });
+    }
+    Ok(opened)
+}
+
+/// Where subscriptions are written down: as configured, or where systemd keeps the
+/// program's state; else nowhere.
+pub(super) fn ledger_path(config: &Config) -> Option<PathBuf> {
+    if !config.axp.state_file.as_os_str().is_empty() {
+        return Some(config.axp.state_file.clone());
+    }
+    let folder = std::env::var_os("STATE_DIRECTORY")?;
+    // Several folders are separated by colons; the first is the program's own.
+    let first = std::env::split_paths(&folder).next()?;
+    Some(first.join("subscriptions.json"))
+}
+
+/// AXP's REST interfaces as the configuration names them, and the dialer that they use.
+///
+/// # Errors
+/// What cannot be set up; nobody is called.
+pub(crate) fn way_out(loaded: &Loaded, telemetry: &Telemetry) -> Result<(Api, Dialer), Error> {
+    let Loaded { config, secrets, ca_file, client_certificate, .. } = loaded;
+    let frame_bytes_max = usize::try_from(config.limits.frame_bytes.get()).unwrap_or(usize::MAX);
+    let (certificate, tls_errors) = (client_certificate.clone(), telemetry.tls_errors());
+    let dialer = Dialer::new(ca_file.as_deref(), certificate, frame_bytes_max, tls_errors);
+    let dialer = dialer.map_err(Error::Dial)?;
+    let base = url(&config.axp.api_url)?;
+    let token_url = token_url(config, &base)?;
+    let credentials = (secrets.client_secret.clone(), secrets.app_key.clone());
+    let api = Api::new(&config.axp, base, token_url, credentials, &dialer, telemetry).map_err(Error::Dial)?;
+    Ok((api, dialer))
+}
+
+/// What becomes of personal data.
+///
+/// # Errors
+/// Where the key to hash it cannot be read.
+pub(crate) fn privacy(config: &Config, hash_key: &SecretSource) -> Result<Privacy, Error> {
+    let failed = |err| Error::Secret("privacy.hash_key_file", err);
+    let key = if hash_key.is_set() { Some(hash_key.read().map_err(failed)?) } else { None };
+    Ok(Privacy::new(config.privacy.personal, &config.privacy.measures, key.as_ref()))
+}
+
+/// Binds the addresses that are configured.
+pub(super) async fn listeners(config: &Config) -> Result<Vec<Listener>, Error> {
+    let mut listeners = Vec::new();
+    for address in config.web.listen.addresses() {
+        let bound = listener::bind(&address).await;
+        listeners.extend(bound.map_err(|err| Error::Listen(address, err))?);
+    }
+    Ok(listeners)
+}
+
+/// The relabel rules.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn rules(config: &Config) -> Result<Arc<Rules>, Error> {
+    Rules::compile(&config.relabel).map(Arc::new).map_err(Error::Relabel)
+}
+
+pub(super) fn url(text: &str) -> Result<Url, Error> {
+    Url::parse(text).map_err(|err| Error::Url(text.to_owned(), err))
+}
+
+/// Where tokens are asked for: as configured, or where AXP has its own.
+fn token_url(config: &Config, base: &Url) -> Result<Url, Error> {
+    if !config.axp.token_url.is_empty() {
+        return url(&config.axp.token_url);
+    }
+    let base = base.as_str().trim_end_matches('/');
+    url(&format!("{base}/api/auth/v1/{}/protocol/openid-connect/token", config.axp.account_id))
+}

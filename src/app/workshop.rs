@@ -1,0 +1,146 @@
+//! The workshop: what feeds are built from, and what they share.
+
+use std::sync::{Arc, RwLock};
+
+use super::open::{privacy, rules, url, way_out};
+use super::{Error, change};
+use crate::config::{Config, Loaded, Producer};
+use crate::ingest::api::Api;
+use crate::ingest::dial::Dialer;
+use crate::ingest::endpoint::Allowed;
+use crate::ingest::feed::{Feed, FeedParts};
+use crate::ingest::feeds::{FeedState, Feeds};
+use crate::ingest::ledger::Ledger;
+use crate::ingest::link::Settings;
+use crate::ingest::renewal::Renewal;
+use crate::ingest::session::Reason;
+use crate::label::relabel::Rules;
+use crate::parse::measures::Measures;
+use crate::parse::names::Names;
+use crate::parse::privacy::Privacy;
+use crate::pipeline::{Derivation, LineOutput, Moment, Pipeline, PipelineParts, SharedTable, retire_all};
+use crate::table::rows::{Limits, Table};
+use crate::telemetry::Telemetry;
+
+/// What feeds are built from: what lasts, and what one configuration makes.
+#[derive(Debug)]
+pub(super) struct Workshop {
+    pub(super) lasting: Lasting,
+    pub(super) config: Config,
+    pub(super) api: Arc<Api>,
+    pub(super) limits: Limits,
+    pub(super) privacy: Privacy,
+    dialer: Dialer,
+    allowed: Allowed,
+    rules: Arc<Rules>,
+    names: Arc<Names>,
+}
+
+/// What lasts over every reload.
+#[derive(Debug, Clone)]
+pub(super) struct Lasting {
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) feeds: Arc<Feeds>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) outputs: Vec<LineOutput>,
+}
+
+impl Workshop {
+    /// A workshop by this configuration. Reads files, and calls nobody.
+    ///
+    /// # Errors
+    /// What cannot be used.
+    pub(super) fn new(loaded: &Loaded, lasting: Lasting, limits: Limits) -> Result<Self, Error> {
+        let (api, dialer) = way_out(loaded, &lasting.telemetry)?;
+        let config = loaded.config.clone();
+        Ok(Self {
+            allowed: Allowed::new(&url(&config.axp.api_url)?, &config.axp.endpoint_hosts),
+            privacy: privacy(&config, &loaded.secrets.hash_key)?,
+            rules: rules(&config)?,
+            names: Arc::default(),
+            api: Arc::new(api),
+            lasting,
+            config,
+            limits,
+            dialer,
+        })
+    }
+
+    pub(super) const fn settings(&self) -> Settings {
+        Settings::new(self.config.axp.ping_interval.get())
+    }
+
+    fn locale(&self) -> Option<String> {
+        self.config.axp.dictionary.then(|| self.config.axp.locale.clone())
+    }
+
+    /// The feed of one producer, with its pipeline and table.
+    pub(super) fn feed(&self, producer: Producer) -> (Arc<FeedState>, Feed) {
+        let id = producer.id.clone();
+        let (pipeline, table) = self.pipeline(producer);
+        let (state, requests) = FeedState::new(id.clone(), table);
+        let state = Arc::new(state);
+        let Lasting { telemetry, ledger, .. } = &self.lasting;
+        let parts = FeedParts {
+            api: Arc::clone(&self.api),
+            ledger: Arc::clone(ledger),
+            dialer: self.dialer.clone(),
+            allowed: self.allowed.clone(),
+            state: Arc::clone(&state),
+            requests,
+            pipeline,
+            metrics: telemetry.feed(&id, Reason::ALL.iter().map(|reason| reason.label())),
+            settings: self.settings(),
+            locale: self.locale(),
+        };
+        (state, Feed::new(parts, rand::random()))
+    }
+
+    /// The pipeline of one producer, which has seen nothing yet, and its table.
+    pub(super) fn pipeline(&self, producer: Producer) -> (Pipeline, SharedTable) {
+        let Config { axp, limits, .. } = &self.config;
+        let id = producer.id.clone();
+        let measures =
+            Measures::new(producer, self.privacy.clone(), Arc::clone(&self.names), limits.label_value_bytes);
+        let table = Arc::new(RwLock::new(Table::new(&id, measures.stem(), self.limits.clone())));
+        let pipeline = Pipeline::new(PipelineParts {
+            derivation: Derivation { measures, rules: Arc::clone(&self.rules) },
+            account_id: axp.account_id.clone(),
+            table: Arc::clone(&table),
+            outputs: self.lasting.outputs.clone(),
+            metrics: self.lasting.telemetry.pipeline(&id),
+            snapshot_quiet: axp.snapshot_quiet.get(),
+            stale_after: axp.stale_after.get(),
+        });
+        (pipeline, table)
+    }
+
+    /// Whether every feed is to bring a snapshot under `next`: where it is connected otherwise, or
+    /// where values may show that were not kept.
+    pub(super) fn wants_snapshots(&self, next: &Self) -> bool {
+        let (config, other) = (&self.config, &next.config);
+        change::is_connection_changed(config, other)
+            || config.privacy != other.privacy
+            || config.limits.label_value_bytes != other.limits.label_value_bytes
+            || config.limits.series < other.limits.series
+            || self.privacy.hash("") != next.privacy.hash("")
+    }
+
+    /// Writes the markers of a producer's rows that there will be no more.
+    pub(super) fn send_off(&self, table: &SharedTable, now: Moment) {
+        retire_all(&self.lasting.outputs, table, now);
+    }
+
+    /// What a feed goes on with that was built by another workshop.
+    pub(super) fn renewal(&self, pipeline: Pipeline, anew: bool) -> Renewal {
+        Renewal {
+            pipeline,
+            api: Arc::clone(&self.api),
+            dialer: self.dialer.clone(),
+            allowed: self.allowed.clone(),
+            settings: self.settings(),
+            locale: self.locale(),
+            anew,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Reload: the configuration is read anew while the program runs, at SIGHUP or `POST /-/reload`.
+//!
+//! Who wants one asks by a [`Reloader`] and hears what came of it; [`Reloads`] is the other end,
+//! where they are carried out one after the other.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::Loaded;
+
+/// What came of a reload: what it has done, or why nothing was changed, in words.
+pub type Outcome = Result<String, String>;
+
+/// Asks for reloads.
+#[derive(Debug, Clone)]
+pub struct Reloader(mpsc::Sender<oneshot::Sender<Outcome>>);
+
+/// Where reloads are asked for, and where the configuration comes from.
+#[derive(Debug)]
+pub struct Reloads {
+    requests: mpsc::Receiver<oneshot::Sender<Outcome>>,
+    /// Where the configuration comes from.
+    pub source: Source,
+}
+
+/// Reads the configuration.
+type Read = dyn Fn() -> Result<Loaded, String> + Send + Sync;
+
+/// Where the configuration comes from.
+#[derive(Clone)]
+pub struct Source(Arc<Read>);
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Source")
+    }
+}
+
+impl Source {
+    /// A configuration that is read by `read`, which may block.
+    pub fn new(read: impl Fn() -> Result<Loaded, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// None, as where there is no file.
+    pub fn none() -> Self {
+        Self::new(|| Err("there is no file to read".to_owned()))
+    }
+
+    /// The configuration as it is now.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub async fn load(&self) -> Result<Loaded, String> {
+        let Self(read) = self.clone();
+        let loaded = tokio::task::spawn_blocking(move || read()).await;
+        loaded.unwrap_or_else(|err| Err(format!("read the configuration: {err}")))
+    }
+}
+
+/// Both ends.
+pub fn reloads(source: Source) -> (Reloader, Reloads) {
+    let (sender, requests) = mpsc::channel(1);
+    (Reloader(sender), Reloads { requests, source })
+}
+
+impl Reloader {
+    /// Has the configuration reloaded, after those who asked before.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    pub async fn reload(&self) -> Outcome {
+        let (answer, outcome) = oneshot::channel();
+        let stopping = || Err("the exporter is stopping".to_owned());
+        if self.0.send(answer).await.is_err() {
+            return stopping();
+        }
+        outcome.await.unwrap_or_else(|_| stopping())
+    }
+}
+
+impl Reloads {
+    /// The next who asks; none once nobody can any more.
+    pub async fn next(&mut self) -> Option<oneshot::Sender<Outcome>> {
+        self.requests.recv().await
+    }
+}
