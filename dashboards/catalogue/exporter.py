@@ -26,15 +26,19 @@ def now():
              promql(f"max(time() - ({own('feed_last_event_timestamp_seconds')} > 0))"), "dtdurations",
              thresholds=colour.above(120, 900), width=4, no_data="no event yet"),
         stat("Series", "Series of measures that are shown, of all exporters chosen.",
-             promql(f"sum({own('series')})"), width=4, no_data="no exporter"),
+             promql(f"sum({own('series')})"), width=3, no_data="no exporter"),
         stat("Room taken", "Series shown, as a share of limits.series; at 100 % new series are refused.",
              promql(f"max(sum by (instance) ({own('series')}) / on (instance) {own('series_limit')})"), "percentunit",
-             thresholds=colour.above(0.8, 0.95), decimals=1, width=4, no_data="no exporter"),
+             thresholds=colour.above(0.8, 0.95), decimals=1, width=3, no_data="no exporter"),
         stat("Token", "Time until the access token ends. It is renewed long before.",
              promql(f"min({own('token_expiry_timestamp_seconds')} > 0) - time()"), "dtdurations",
-             thresholds=colour.below(60, 1), width=4, no_data="no token"),
+             thresholds=colour.below(60, 1), width=3, no_data="no token"),
+        stat("Configuration", "Whether the configuration could be used when it was read last.",
+             promql(f"min({own('config_last_reload_successful')})"), "none", background=True, width=4,
+             mappings=words(v0=("✖ not reloaded", colour.BAD), v1=("✔ as in the file", colour.GOOD)),
+             thresholds=[(None, colour.BAD), (1, colour.GOOD)], no_data="no exporter"),
         stat("Version", "The program that runs.", promql(own("build_info"), "{{version}} {{revision}}"), "none",
-             text="name", width=4, no_data="no exporter"),
+             text="name", width=3, no_data="no exporter"),
     ]
 
 

@@ -27,7 +27,7 @@ use futures_util::SinkExt;
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_tungstenite::tungstenite::{self, Bytes, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tracing::{debug, info, warn};
 
 use crate::ingest::api::Api;
@@ -41,7 +41,7 @@ use crate::ingest::session::{Reason, Session, Slot};
 use crate::pipeline::{Moment, Pipeline};
 use crate::telemetry;
 use clocks::Clocks;
-use way::{Caller, Happened, Way};
+use way::{Caller, Frame, Happened, Way};
 
 /// How long a frame of ours may take to go out before the link counts as broken.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -219,7 +219,7 @@ impl Feed {
 
     /// Takes a frame, and those that have been read from the socket together with it: to wait
     /// for each would cost more than to apply it.
-    fn receive_all(&mut self, slot: Slot, frame: Option<Result<Message, tungstenite::Error>>) {
+    fn receive_all(&mut self, slot: Slot, frame: Frame) {
         self.receive(slot, frame);
         for _ in 1..FRAMES_AT_ONCE {
             if !self.is_settled() {

@@ -1,8 +1,8 @@
 //! The session of one feed: one link, or two while one takes over from the other. No I/O,
 //! no clock.
 //!
-//! Usually one [`Link`] does it all. When its subscription is lost though its websocket
-//! works, a second link is brought up beside it; the first is closed only when the
+//! Usually one [`Link`] does it all. When its subscription is lost though its websocket works, or
+//! when a reload wants all rows once more, a second link is brought up beside it; the first is closed only when the
 //! second's snapshot is complete, so that no value is missing in between. Where the first
 //! breaks before that, the second goes on alone.
 
@@ -135,6 +135,8 @@ impl Session {
     pub fn handle(&mut self, slot: Slot, input: Input, now: Instant) -> (Slot, Action) {
         let action = self.link_mut(slot).handle(input, now);
         match action {
+            // Another is on its way already, for another reason.
+            Action::Replace if slot == self.current && self.taking_over => (slot, Action::None),
             Action::Replace if slot == self.current => {
                 self.taking_over = true;
                 *self.link_mut(slot.other()) = self.successor(slot, now);

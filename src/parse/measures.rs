@@ -1,8 +1,8 @@
 //! The measures of one producer: what each is, what it is called, and how it is read.
 //!
 //! A measure is settled when its first present value arrives: from then on its verdict,
-//! kind and name are pinned for the life of the process, so that an Influx field never
-//! changes type. What it is comes from, in this order: a `[[producer.measure]]` rule,
+//! kind and name are pinned, so that an Influx field never changes type but by a reload that asks for
+//! it (`measures/inherit.rs`). What it is comes from, in this order: a `[[producer.measure]]` rule,
 //! AXP's dictionary, the built-in table, the first value. The dictionary's `STRING` does
 //! not tell a state from a flag from free text, so it only rules numbers out and leaves
 //! the rest to the two that follow.

@@ -59,17 +59,16 @@ pub(super) fn set_values(
 
 /// The measure's column, made when its first value comes.
 pub(super) fn column_of(table: &mut Table, measure: &mut Measure, has_value: bool) -> Option<ColumnId> {
-    if measure.column.is_none() && measure.verdict == Verdict::Exported {
-        if let Some(kind) = measure.kind.filter(|_| has_value) {
-            measure.column = Some(table.add_column(ColumnSpec {
-                metric: format!("axp_{}_{}", table.stem(), measure.field),
-                field: measure.field.to_string(),
-                help: help(measure, kind, table.producer_id()),
-                kind,
-                promoted: measure.promoted,
-                states: measure.states.clone(),
-            }));
-        }
+    let is_due = has_value && measure.column.is_none() && measure.verdict == Verdict::Exported;
+    if let Some(kind) = measure.kind.filter(|_| is_due) {
+        measure.column = Some(table.add_column(ColumnSpec {
+            metric: format!("axp_{}_{}", table.stem(), measure.field),
+            field: measure.field.to_string(),
+            help: help(measure, kind, table.producer_id()),
+            kind,
+            promoted: measure.promoted,
+            states: measure.states.clone(),
+        }));
     }
     measure.column
 }

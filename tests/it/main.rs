@@ -24,6 +24,7 @@ mod legal;
 mod link;
 mod peers;
 mod producers;
+mod reload;
 mod rig;
 mod scrape;
 mod session;

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axp_exporter::app::App;
 use axp_exporter::config::{Account, Config};
-use axp_exporter::reload::Source;
+use axp_exporter::reload::{Reloader, Source};
 use axp_exporter::simulator::{
     CentreOptions, Fault, Operation, Simulator, SimulatorHandle, SimulatorOptions,
 };
@@ -29,6 +30,9 @@ pub(crate) struct Rig {
     pub(crate) simulator: SimulatorHandle,
     pub(crate) account_id: String,
     configuration: String,
+    /// What a reload reads.
+    source: Arc<Mutex<String>>,
+    reloader: Option<Reloader>,
     address: String,
     running_simulator: Option<Running>,
     running_app: Option<Running>,
@@ -69,7 +73,9 @@ impl Rig {
         let mut rig = Self {
             simulator: handle,
             account_id: credentials.account_id,
+            source: Arc::new(Mutex::new(configuration.clone())),
             configuration,
+            reloader: None,
             address: String::new(),
             running_simulator: Some((stop, running)),
             running_app: None,
@@ -87,13 +93,39 @@ impl Rig {
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let loaded =
             Config::from_text(Account::Required, Path::new("test"), &self.configuration, environment);
-        let app =
-            App::build(loaded.unwrap_or_else(|problems| panic!("{problems}")), Source::none()).await.unwrap();
+        let app = App::build(loaded.unwrap_or_else(|problems| panic!("{problems}")), self.source()).await;
+        let app = app.unwrap();
+        self.reloader = Some(app.reloader());
         let url = app.metrics_urls().remove(0);
         self.address = between(&url, "http://", "/");
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(app.run(async move { drop(stopped.await) }));
         self.running_app = Some((stop, running));
+    }
+
+    fn source(&self) -> Source {
+        let text = Arc::clone(&self.source);
+        Source::new(move || {
+            let text = text.lock().unwrap().clone();
+            Config::from_text(Account::Required, Path::new("test"), &text, std::iter::empty())
+                .map_err(|problems| problems.to_string())
+        })
+    }
+
+    /// The configuration as it was at the start.
+    pub(crate) fn configuration(&self) -> &str {
+        &self.configuration
+    }
+
+    /// What the next reload reads.
+    pub(crate) fn write_configuration(&self, text: &str) {
+        text.clone_into(&mut self.source.lock().unwrap());
+    }
+
+    /// Reloads this configuration.
+    pub(crate) async fn reload(&self, text: &str) -> Result<String, String> {
+        self.write_configuration(text);
+        self.reloader.as_ref().unwrap().reload().await
     }
 
     /// Ends the exporter without a chance to tidy up.
@@ -127,8 +159,13 @@ impl Rig {
 
     /// The status and body of a GET.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        self.request("GET", path).await
+    }
+
+    /// The status and body of an answer.
+    pub(crate) async fn request(&self, method: &str, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();

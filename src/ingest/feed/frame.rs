@@ -6,12 +6,12 @@
 //! as [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3) allows. Frames come out of one
 //! buffer, which is filled when it is empty: a flood of them waits in the server's.
 
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Error as WireError, Message};
 use tracing::trace;
 
 use super::Feed;
-use super::way::Ending;
+use super::way::{Ending, Frame};
 use crate::ingest::link::{Input, Verdict};
 use crate::ingest::session::{Reason, Slot, read_verdict};
 use crate::ingest::words;
@@ -23,7 +23,7 @@ const VERDICT_BYTES_MAX: usize = 400;
 
 impl Feed {
     /// Takes a frame, or the end of its socket, to the session.
-    pub(super) fn receive(&mut self, slot: Slot, frame: Option<Result<Message, WireError>>) {
+    pub(super) fn receive(&mut self, slot: Slot, frame: Frame) {
         let input = match frame {
             Some(Ok(Message::Text(text))) => self.read(slot, text.as_str()),
             Some(Ok(Message::Binary(_))) => {

@@ -67,12 +67,15 @@ impl Ending {
     }
 }
 
+/// A frame, or none at the end of a socket.
+pub(super) type Frame = Option<Result<Message, tungstenite::Error>>;
+
 /// What came of a way.
 pub(super) enum Happened {
     /// A call has ended; with what AXP says of the measures, if that was asked for.
     Call(Outcome, Option<Described>),
     /// A frame came, or the socket is gone.
-    Frame(Option<Result<Message, tungstenite::Error>>),
+    Frame(Frame),
 }
 
 /// What calls need.
@@ -136,8 +139,8 @@ impl Way {
         }
     }
 
-    /// A frame, or the end of the socket, if one need not wait for it.
-    pub(super) fn frame_at_hand(&mut self) -> Option<Option<Result<Message, tungstenite::Error>>> {
+    /// What came of the socket, if one need not wait for it.
+    pub(super) fn frame_at_hand(&mut self) -> Option<Frame> {
         self.socket.as_mut()?.next().now_or_never()
     }
 

@@ -213,7 +213,7 @@ fn of_two_rows_that_come_to_equal_labels_the_first_is_shown() {
     bench.live("a", r#"{"x":"1"}"#);
     bench.live("b", r#"{"x":"2"}"#);
     let (action, regex) = (RuleAction::LabelDrop, "queue_id".to_owned());
-    let rules = vec![RelabelRule { action, regex, ..RelabelRule::default() }];
+    let rules = vec![RelabelRule { regex, action, ..RelabelRule::default() }];
     bench.reload(Setup { rules, ..Setup::default() });
     assert_eq!(bench.samples(), [r#"axp_queue_itd_x{account_id="EZCLTR"} 1"#]);
     assert_eq!((bench.retired("reload"), bench.refused("label_collision")), (1, 1));

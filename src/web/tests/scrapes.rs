@@ -147,6 +147,8 @@ async fn what_is_no_scrape_is_told_so() {
     let post = Request::post("/metrics").body(()).unwrap();
     let answer = Answer::of(bench.site.answer(&post).await).await;
     assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"));
+    let post = Request::post("/-/reload").body(()).unwrap();
+    assert_eq!(bench.site.answer(&post).await.status(), 403, "web.lifecycle is false");
     assert_eq!(bench.get("/metric", &[]).await.status, 404);
     assert_eq!(bench.get("/-/healthy", &[]).await.header("x-content-type-options"), "nosniff");
 }

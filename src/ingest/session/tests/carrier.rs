@@ -17,7 +17,7 @@ use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
 use crate::pipeline::{Derivation, Moment, Pipeline, PipelineParts, SharedTable, read_table};
 use crate::table::rows::{Limits, Table};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{self, Telemetry};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::time::Duration;
@@ -50,6 +50,9 @@ pub(super) struct Carrier {
     ways: [Way; 2],
     pipeline: Pipeline,
     table: SharedTable,
+    metrics: telemetry::Pipeline,
+    /// One disturbance in so many reloads the configuration; none does without it.
+    pub(super) reload_odds: Option<u32>,
     follows: Slot,
     /// Whether the session before the one followed was complete, and is still there.
     other_complete: bool,
@@ -71,19 +74,20 @@ pub(super) struct Seen {
     pub(super) takeovers: u32,
     pub(super) handed_back: u32,
     pub(super) empty: u32,
+    pub(super) reloads: u32,
     /// Looks at the rows in between, and how many of them while one session took over.
     pub(super) looks: u32,
     pub(super) looks_taking_over: u32,
 }
 
-pub(super) fn pipeline(telemetry: &Telemetry) -> (Pipeline, SharedTable) {
+pub(super) fn pipeline(metrics: telemetry::Pipeline) -> (Pipeline, SharedTable) {
     let producer = Producer { id: "Queue_itd_1.0.0".to_owned(), ..Producer::default() };
     let privacy = Privacy::new(Personal::Drop, &[], None);
     let measures = Measures::new(producer, privacy, Arc::<Names>::default(), 1024);
     let table = Table::new(measures.producer_id(), measures.stem(), Limits::new(1000));
     let table: SharedTable = Arc::new(RwLock::new(table));
     let parts = PipelineParts {
-        metrics: telemetry.pipeline(measures.producer_id()),
+        metrics,
         derivation: Derivation { measures, rules: Arc::new(Rules::compile(&[]).unwrap()) },
         account_id: "EZCLTR".to_owned(),
         table: Arc::clone(&table),
@@ -98,7 +102,8 @@ impl Carrier {
     pub(super) fn new(seed: u64, telemetry: &Telemetry, chances_from: fn(&mut StdRng) -> Chances) -> Self {
         let start = Instant::now();
         let mut world = World::new(seed, start, chances_from);
-        let (pipeline, table) = pipeline(telemetry);
+        let metrics = telemetry.pipeline("Queue_itd_1.0.0");
+        let (pipeline, table) = pipeline(metrics.clone());
         let work_every = one_of(&[2, 10, 40, 150], &mut world.random);
         let before = one_of(&[Before::None, Before::None, Before::Lost, Before::Held], &mut world.random);
         // What was is gone, or was never made, or is still there.
@@ -110,6 +115,8 @@ impl Carrier {
             ways: [held, Way::default()],
             pipeline,
             table,
+            metrics,
+            reload_odds: None,
             follows: Slot::A,
             other_complete: false,
             changed: false,
@@ -165,6 +172,9 @@ impl Carrier {
                 self.tell(Slot::A, Input::Woke);
                 self.tell(Slot::B, Input::Woke);
             }
+            if self.reload_odds.is_some_and(|odds| self.world.random.random_ratio(1, odds)) {
+                self.reload();
+            }
         }
         if self.work_at.is_some_and(|at| now >= at) {
             // Much happens at about the same time, and then nothing for a while.
@@ -187,6 +197,19 @@ impl Carrier {
         {
             self.tell(slot, Input::Tick);
         }
+    }
+
+    /// Goes on with a pipeline that has adopted the rows, and with another session if need be.
+    fn reload(&mut self) {
+        let (mut heir, table) = pipeline(self.metrics.clone());
+        let now = Moment { instant: self.world.now, unix_ns: 0 };
+        heir.adopt(self.pipeline.measures(), &read_table(&self.table), now);
+        self.table = table;
+        let before = std::mem::replace(&mut self.pipeline, heir);
+        self.pipeline.succeed(before);
+        let anew = self.world.random.random();
+        self.session.renew(Settings::new(PING), anew, self.world.now);
+        self.seen.reloads += 1;
     }
 
     fn tell(&mut self, slot: Slot, input: Input) {

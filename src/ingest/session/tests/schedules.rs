@@ -44,8 +44,10 @@ fn run(
     seed: u64,
     telemetry: &Telemetry,
     chances_from: fn(&mut StdRng) -> Chances,
+    reload_odds: Option<u32>,
 ) -> (Seen, [usize; REQUESTS_MAX.len()]) {
     let mut carrier = Carrier::new(seed, telemetry, chances_from);
+    carrier.reload_odds = reload_odds;
     let start = carrier.world.now;
     carrier.run(start + TROUBLED);
     carrier.disturb_at = None;
@@ -60,20 +62,22 @@ fn run(
     }
     let counts = REQUESTS_MAX.map(|(endpoint, max)| {
         let count = busiest(&carrier.world.requests, endpoint);
+        // Each reload may end a wait.
+        let max = max + carrier.seen.reloads as usize;
         assert!(count <= max, "{count} requests, {max} allowed: {endpoint:?}");
         count
     });
     (carrier.seen, counts)
 }
 
-fn run_all(first: u64, chances_from: fn(&mut StdRng) -> Chances) {
+fn run_all(first: u64, chances_from: fn(&mut StdRng) -> Chances, reload_odds: Option<u32>) {
     let count = std::env::var("AXP_EXPORTER_SCHEDULES");
     let count = count.ok().and_then(|count| count.parse().ok()).unwrap_or(SCHEDULES);
     let telemetry = Telemetry::new(1000);
     let (mut all, mut busiest) = (Seen::default(), [0; REQUESTS_MAX.len()]);
     let began = Instant::now();
     for seed in first..first + count {
-        let ran = catch_unwind(AssertUnwindSafe(|| run(seed, &telemetry, chances_from)));
+        let ran = catch_unwind(AssertUnwindSafe(|| run(seed, &telemetry, chances_from, reload_odds)));
         let (seen, counts) = ran.unwrap_or_else(|cause| {
             eprintln!("the schedule of seed {seed} failed");
             resume_unwind(cause)
@@ -82,6 +86,7 @@ fn run_all(first: u64, chances_from: fn(&mut StdRng) -> Chances) {
         all.takeovers += seen.takeovers;
         all.handed_back += seen.handed_back;
         all.empty += seen.empty;
+        all.reloads += seen.reloads;
         all.looks += seen.looks;
         all.looks_taking_over += seen.looks_taking_over;
         busiest.iter_mut().zip(counts).for_each(|(most, count)| *most = count.max(*most));
@@ -92,14 +97,20 @@ fn run_all(first: u64, chances_from: fn(&mut StdRng) -> Chances) {
         all.takeovers > 0 && all.handed_back > 0 && all.looks_taking_over > 0,
         "the world is too kind: {all:?}"
     );
+    assert_eq!(all.reloads > 0, reload_odds.is_some());
 }
 
 #[test]
 fn after_any_faults_the_rows_are_the_worlds() {
-    run_all(0, Chances::any);
+    run_all(0, Chances::any, None);
 }
 
 #[test]
 fn however_one_session_takes_over_from_another_the_rows_are_the_worlds() {
-    run_all(1 << 32, Chances::of_takeovers);
+    run_all(1 << 32, Chances::of_takeovers, None);
+}
+
+#[test]
+fn whenever_the_configuration_is_reloaded_the_rows_are_the_worlds() {
+    run_all(2 << 32, Chances::any, Some(8));
 }

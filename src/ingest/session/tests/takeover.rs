@@ -199,3 +199,30 @@ fn taking_over_again_and_again_waits() {
     }
     assert!(bench.now - start > Duration::from_secs(1200), "{:?}", bench.now - start);
 }
+
+#[test]
+fn a_link_that_is_to_be_replaced_loses_its_subscription_without_another_start() {
+    let mut bench = Bench::up();
+    while bench.wait() != (Slot::A, Action::Call(Call::Renew)) {
+        bench.tell(Slot::A, Input::Pong, Action::None);
+    }
+    bench.session.renew(Settings::new(Duration::from_secs(30)), true, bench.now);
+    assert_eq!(bench.wait(), (Slot::B, Action::Call(Call::Create)));
+    bench.tell(Slot::A, Input::Trouble(Trouble::Gone), Action::None);
+    bench.tell(Slot::B, ACTIVE, Action::Call(Call::Token));
+    // Nor does another reload start it anew.
+    bench.session.renew(Settings::new(Duration::from_secs(30)), true, bench.now);
+    bench.tell(Slot::B, Input::Token, Action::Connect);
+}
+
+#[test]
+fn a_link_that_waits_is_tried_at_once_after_a_reload() {
+    let mut bench = Bench::up();
+    bench.tell(Slot::A, CLOSED, Action::Close(Reason::Closed));
+    assert_eq!(bench.wait(), (Slot::A, Action::Call(Call::Get)));
+    let refused = Input::Trouble(Trouble::Refused);
+    assert!(matches!(bench.session.handle(Slot::A, refused, bench.now).1, Action::Close(_)));
+    let before = bench.now;
+    bench.session.renew(Settings::new(Duration::from_secs(30)), true, bench.now);
+    assert_eq!((bench.wait(), bench.now), ((Slot::A, Action::Call(Call::Get)), before));
+}
