@@ -45,7 +45,7 @@ impl Filter {
         thread::spawn(move || {
             let mut buffer = vec![0; 1 << 16];
             while let Ok(count @ 1..) = stdout.read(&mut buffer) {
-                let ends = buffer[..count].iter().filter(|byte| **byte == b'\n').count();
+                let ends = memchr::memchr_iter(b'\n', &buffer[..count]).count();
                 let _ = sender.send(ends);
             }
         });
