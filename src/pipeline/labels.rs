@@ -115,7 +115,7 @@ mod tests {
         let event = Event::parse(frame, &mut buffer).unwrap();
         let mut identity = String::new();
         write_identity(&mut identity, &event, "ACCOUN");
-        assert_eq!(words(&identity).collect::<Vec<_>>(), ["ACCOUN", "s:1", "a", "1:x", "ü", "é", "b", "2"]);
+        assert_eq!(words(&identity).collect::<Vec<_>>(), ["ACCOUN", "s:1", "a", "1:x", "b", "2", "ü", "é"]);
         assert_eq!(words("").count(), 0);
     }
 }
