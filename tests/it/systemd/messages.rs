@@ -82,12 +82,12 @@ fn a_bad_configuration_is_never_ready() {
     assert_eq!(manager.next_within(Duration::from_millis(1)), None);
 }
 
-/// The program with a watchdog of two seconds for the process that `pid` names to a shell.
+/// The program with a watchdog of four seconds for the process that `pid` names to a shell.
 fn watched(config: &Path, manager: &Manager, pid: &str) -> Command {
     let mut command = Command::new("sh");
     command.arg("-c").arg(format!("WATCHDOG_PID={pid} exec \"$0\" run -c \"$1\""));
     command.arg(exporter::<&str>([]).get_program()).arg(config);
-    command.env_clear().env("WATCHDOG_USEC", "2000000").env("NOTIFY_SOCKET", &manager.address);
+    command.env_clear().env("WATCHDOG_USEC", "4000000").env("NOTIFY_SOCKET", &manager.address);
     command
 }
 
@@ -99,7 +99,7 @@ fn signs_of_life_come_in_time_and_end_with_the_life() {
     let mut running = Process::start(watched(&config, &manager, "$$"));
     manager.hear("word that it is ready", |message| message == "READY=1");
     for _ in 0..4 {
-        assert!(manager.hears(WATCHDOG, Duration::from_secs(2)), "{}", running.stderr());
+        assert!(manager.hears(WATCHDOG, Duration::from_secs(4)), "{}", running.stderr());
     }
     running.signal("STOP");
     manager.forget();
