@@ -24,6 +24,8 @@ use crate::ingest::dial;
 use crate::ingest::feeds::Feeds;
 use crate::ingest::ledger::{Ledger, Taken};
 use crate::label::relabel::RuleError;
+use crate::notify::Notifier;
+use crate::pulse::Pulses;
 use crate::reload::{self, Reloader, Reloads, Source};
 use crate::sink::influx::{self, Sink};
 use crate::sink::queue::LineReceiver;
@@ -127,6 +129,8 @@ impl App {
             telemetry: Arc::clone(&telemetry),
             feeds: Arc::clone(&feeds),
             ledger: Arc::new(ledger),
+            pulses: Arc::default(),
+            notifier: Notifier::default(),
             outputs,
         };
         let workshop = Workshop::new(&loaded, lasting, limits)?;
@@ -151,6 +155,16 @@ impl App {
     /// How the feeds stand.
     pub fn feeds(&self) -> Arc<Feeds> {
         Arc::clone(&self.workshop.lasting.feeds)
+    }
+
+    /// Whether its tasks make progress.
+    pub fn pulses(&self) -> Arc<Pulses> {
+        Arc::clone(&self.workshop.lasting.pulses)
+    }
+
+    /// Has the service manager told when the configuration is reloaded.
+    pub fn notify(&mut self, notifier: Notifier) {
+        self.workshop.lasting.notifier = notifier;
     }
 
     /// What `/metrics` is made from.
@@ -178,10 +192,13 @@ impl App {
         for listener in self.listeners.iter().filter(|listener| listener.is_public()) {
             warn_if_open(listener, &self.door);
         }
-        let server = tokio::spawn(server::serve(self.listeners, self.door, server_stopped));
+        let pulses = self.pulses();
+        let serving = server::serve(self.listeners, self.door, server_stopped);
+        let server = tokio::spawn(pulses.begin("server").during(serving));
         let mut sinks = JoinSet::new();
         for (sink, receiver) in self.sinks {
-            sinks.spawn(sink.run(receiver, self.reopen.subscribe()));
+            let pulse = pulses.begin(format!("sink {}", sink.name()));
+            sinks.spawn(pulse.during(sink.run(receiver, self.reopen.subscribe())));
         }
         let mut feeds = JoinSet::new();
         // Only feeds and what builds them hold senders of lines.

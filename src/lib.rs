@@ -23,6 +23,8 @@ pub mod web;
 
 pub mod failure;
 pub mod logging;
+pub mod notify;
+pub mod pulse;
 pub mod reject;
 pub mod reload;
 pub mod signals;

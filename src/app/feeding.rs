@@ -130,6 +130,7 @@ impl Feeding {
 
     /// Reloads, and says to all who ask what came of it.
     async fn serve(&mut self, answer: oneshot::Sender<Result<String, String>>, source: &Source) {
+        self.workshop.lasting.notifier.reloading();
         let outcome = match source.load().await {
             Ok(loaded) => self.reload(loaded).await,
             Err(why) => Err(why),
@@ -139,6 +140,7 @@ impl Feeding {
             Err(err) => error!(err, "the configuration was not reloaded, and nothing is changed"),
         }
         self.workshop.lasting.telemetry.reloaded(outcome.is_ok());
+        self.workshop.lasting.notifier.ready();
         let _ = answer.send(outcome);
     }
 

@@ -15,10 +15,12 @@ use crate::ingest::link::Settings;
 use crate::ingest::renewal::Renewal;
 use crate::ingest::session::Reason;
 use crate::label::relabel::Rules;
+use crate::notify::Notifier;
 use crate::parse::measures::Measures;
 use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
 use crate::pipeline::{Derivation, LineOutput, Moment, Pipeline, PipelineParts, SharedTable, retire_all};
+use crate::pulse::Pulses;
 use crate::table::rows::{Limits, Table};
 use crate::telemetry::Telemetry;
 
@@ -42,6 +44,8 @@ pub(super) struct Lasting {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) feeds: Arc<Feeds>,
     pub(super) ledger: Arc<Ledger>,
+    pub(super) pulses: Arc<Pulses>,
+    pub(super) notifier: Notifier,
     pub(super) outputs: Vec<LineOutput>,
 }
 
@@ -80,7 +84,7 @@ impl Workshop {
         let (pipeline, table) = self.pipeline(producer);
         let (state, requests) = FeedState::new(id.clone(), table);
         let state = Arc::new(state);
-        let Lasting { telemetry, ledger, .. } = &self.lasting;
+        let Lasting { telemetry, ledger, pulses, .. } = &self.lasting;
         let parts = FeedParts {
             api: Arc::clone(&self.api),
             ledger: Arc::clone(ledger),
@@ -88,6 +92,7 @@ impl Workshop {
             allowed: self.allowed.clone(),
             state: Arc::clone(&state),
             requests,
+            pulse: pulses.begin(format!("feed {id}")),
             pipeline,
             metrics: telemetry.feed(&id, Reason::ALL.iter().map(|reason| reason.label())),
             settings: self.settings(),

@@ -7,8 +7,10 @@ use crate::command::{Exit, complain, environment, run_until_stopped};
 use crate::config::Config;
 use crate::failure::describe;
 use crate::logging;
+use crate::notify::{Notifier, status, watchdog};
+use crate::pulse;
 use crate::reload::Source;
-use crate::signals;
+use crate::signals::{self, Stop};
 
 /// Runs with the configuration at `path` until a signal stops it.
 pub(super) fn execute(path: &Path) -> Exit {
@@ -33,7 +35,7 @@ pub(super) fn execute(path: &Path) -> Exit {
                     complain(format_args!("failed to listen for SIGHUP: {err}"));
                     return Exit::Internal;
                 }
-                app.run(stop.wait()).await;
+                attend(app, stop).await;
                 Exit::Success
             }
             Err(err) => {
@@ -48,4 +50,25 @@ pub(super) fn execute(path: &Path) -> Exit {
 fn source(path: &Path) -> Source {
     let path = path.to_owned();
     Source::new(move || Config::load(&path, environment()).map_err(|problems| problems.to_string()))
+}
+
+/// Runs it until it is told to stop, and keeps the service manager informed.
+async fn attend(mut app: App, stop: Stop) {
+    let notifier = Notifier::from_environment();
+    app.notify(notifier.clone());
+    if let Some(interval) = watchdog::interval(environment(), std::process::id()) {
+        tokio::spawn(watchdog::feed(notifier.clone(), interval, app.pulses(), pulse::PATIENCE));
+    }
+    // Its sockets are bound, and the system takes connections on them.
+    notifier.ready();
+    let telling = notifier.is_heard().then(|| tokio::spawn(status::tell(notifier.clone(), app.feeds())));
+    app.run(async {
+        stop.wait().await;
+        // The last word is that it stops; signs of life go on to the end.
+        if let Some(telling) = telling {
+            telling.abort();
+        }
+        notifier.stopping();
+    })
+    .await;
 }

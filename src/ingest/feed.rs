@@ -39,6 +39,7 @@ use crate::ingest::link::{Action, Call, Input, Settings};
 use crate::ingest::report::Setback;
 use crate::ingest::session::{Reason, Session, Slot};
 use crate::pipeline::{Moment, Pipeline};
+use crate::pulse::Pulse;
 use crate::telemetry;
 use clocks::Clocks;
 use way::{Caller, Frame, Happened, Way};
@@ -63,6 +64,8 @@ pub struct FeedParts {
     pub state: Arc<FeedState>,
     /// What it is asked for.
     pub requests: Requests,
+    /// Beaten as its loop goes round.
+    pub pulse: Pulse,
     /// What is made of its frames.
     pub pipeline: Pipeline,
     /// What it shows.
@@ -231,6 +234,7 @@ impl Feed {
     }
 
     fn tick(&mut self) {
+        self.parts.pulse.beat();
         let now = Instant::now();
         self.parts.pipeline.tick(Moment::now());
         self.note_snapshot();

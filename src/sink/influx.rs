@@ -185,6 +185,11 @@ impl Sink {
         })
     }
 
+    /// What it is called in the configuration.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Delivers what comes until the queue ends. A change of `reopen` says that files may have
     /// been moved away.
     pub async fn run(mut self, receiver: LineReceiver, mut reopen: watch::Receiver<()>) {

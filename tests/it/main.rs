@@ -31,5 +31,6 @@ mod session;
 mod status;
 mod subscription;
 mod support;
+mod systemd;
 mod token;
 mod websocket;
