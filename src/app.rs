@@ -31,13 +31,17 @@ use crate::parse::measures::Measures;
 use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
 use crate::pipeline::{LineOutput, Pipeline, PipelineParts};
+use crate::sink::gauge::SinkGauge;
 use crate::sink::influx::{self, Pace, Sink};
-use crate::sink::queue::{self, LineReceiver, QueueGauge};
+use crate::sink::queue::{self, LineReceiver};
 use crate::table::rows::{Limits, Table};
-use crate::telemetry::{self, Telemetry};
+use crate::telemetry::Telemetry;
 use crate::web::door::Door;
 use crate::web::listener::{self, Listener};
+use crate::web::places::Places;
+use crate::web::rendering::Source;
 use crate::web::routes::Site;
+use crate::web::scrape::Scrapes;
 use crate::web::status::Status;
 use crate::web::{config as web_config, server};
 
@@ -127,7 +131,9 @@ impl App {
         let path = config.web.metrics_path.clone();
         let limits = Limits::new(config.limits.series);
         let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), gauges.clone(), limits.clone());
-        let site = Arc::new(Site::new(path, Arc::clone(&feeds), Arc::clone(&telemetry), gauges, status));
+        let source = Source::new(Arc::clone(&feeds), Arc::clone(&telemetry), gauges);
+        let scrapes = Scrapes::new(Arc::new(source), Places::default());
+        let site = Arc::new(Site::new(path, Arc::clone(&feeds), scrapes, status));
         let door = Door::new(Arc::clone(&site), web_config_file).map_err(Error::Web)?;
         let api = Arc::new(api);
         let ledger = Ledger::open(ledger_path(&config), &config.axp.account_id).map_err(Error::Ledger)?;
@@ -313,7 +319,7 @@ impl Workshop {
 struct Sinks {
     outputs: Vec<LineOutput>,
     tasks: Vec<(Sink, LineReceiver)>,
-    gauges: Vec<(telemetry::Sink, QueueGauge)>,
+    gauges: Vec<SinkGauge>,
 }
 
 async fn open_sinks(loaded: &Loaded, telemetry: &Telemetry) -> Result<Sinks, Error> {
@@ -329,7 +335,9 @@ async fn open_sinks(loaded: &Loaded, telemetry: &Telemetry) -> Result<Sinks, Err
         let metrics = telemetry.sink(&influx.name);
         let batch_bytes = usize::try_from(influx.batch_bytes.get()).unwrap_or(usize::MAX);
         let (sender, receiver) = queue::lines(batch_bytes, metrics.dropped.clone());
-        opened.gauges.push((metrics.clone(), receiver.gauge()));
+        let spool_bytes_max = (!influx.spool_dir.as_os_str().is_empty()).then(|| influx.spool_bytes.get());
+        let (metrics_seen, queue) = (metrics.clone(), receiver.gauge());
+        opened.gauges.push(SinkGauge { metrics: metrics_seen, queue, spool_bytes_max });
         let sink = Sink::open(influx, secrets, &dialer, Pace::default(), metrics).await;
         opened.tasks.push((sink.map_err(Error::Sink)?, receiver));
         opened.outputs.push(LineOutput { sender, on_delete: influx.on_delete });

@@ -11,13 +11,12 @@ use serde::Serialize;
 
 use crate::ingest::feeds::Feeds;
 use crate::sink::exposition::{self, Format};
-use crate::sink::queue::QueueGauge;
-use crate::telemetry::{self, Telemetry};
+use crate::telemetry::Telemetry;
 use crate::web::body::Body;
-use crate::web::rendering::Source;
 use crate::web::scrape::Scrapes;
 use crate::web::status::document::Documents;
 use crate::web::status::{Page, Status};
+use crate::web::timeout::Timeout;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -28,46 +27,39 @@ const JSON: &str = "application/json";
 pub struct Site {
     metrics_path: String,
     feeds: Arc<Feeds>,
-    telemetry: Arc<Telemetry>,
     scrapes: Scrapes,
     status: Arc<Status>,
 }
 
 impl Site {
-    /// A site that serves the feeds and the telemetry at `metrics_path`, and shows the status.
-    pub fn new(
-        metrics_path: String,
-        feeds: Arc<Feeds>,
-        telemetry: Arc<Telemetry>,
-        queues: Vec<(telemetry::Sink, QueueGauge)>,
-        status: Status,
-    ) -> Self {
-        let source = Source::new(Arc::clone(&feeds), Arc::clone(&telemetry), queues);
-        let scrapes = Scrapes::new(Arc::new(source));
-        Self { metrics_path, feeds, telemetry, scrapes, status: Arc::new(status) }
+    /// A site that answers scrapes of the feeds at `metrics_path`, and shows the status.
+    pub fn new(metrics_path: String, feeds: Arc<Feeds>, scrapes: Scrapes, status: Status) -> Self {
+        Self { metrics_path, feeds, scrapes, status: Arc::new(status) }
     }
 
     /// The exporter's own metrics.
     pub fn telemetry(&self) -> &Telemetry {
-        &self.telemetry
+        self.scrapes.telemetry()
     }
 
-    /// Answers one request, of which it reads no body; HEAD is answered like GET, the server
-    /// leaves the body out.
-    pub async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
-        let mut response = self.route(request).await;
+    /// Answers one request in its time, and reads no body of it; HEAD is answered like GET, the
+    /// server leaves the body out.
+    pub async fn answer<B>(&self, request: &Request<B>, timeout: Timeout) -> Response<Body> {
+        let mut response = self.route(request, timeout).await;
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response
     }
 
-    async fn route<B>(&self, request: &Request<B>) -> Response<Body> {
+    async fn route<B>(&self, request: &Request<B>, timeout: Timeout) -> Response<Body> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
         match request.uri().path() {
-            path if path == self.metrics_path => self.scrapes.answer(request.uri(), request.headers()).await,
+            path if path == self.metrics_path => {
+                self.scrapes.answer(request.uri(), request.headers(), timeout).await
+            }
             "/-/healthy" => plain(StatusCode::OK, "healthy\n".to_owned()),
             "/-/ready" => self.ready(),
             "/" => self.show(|documents| self.page(documents)).await,
@@ -83,7 +75,7 @@ impl Site {
     pub fn render(&self, format: Format) -> Vec<u8> {
         let tables: Vec<_> = self.feeds.list().iter().map(|feed| Arc::clone(feed.table())).collect();
         let mut body = Vec::new();
-        exposition::render(&mut body, &tables, self.telemetry.registry(), format);
+        exposition::render(&mut body, &tables, self.telemetry().registry(), format);
         body
     }
 

@@ -24,9 +24,9 @@ use tokio::time::Instant;
 
 use crate::ingest::api::unix_seconds;
 use crate::ingest::feeds::Feeds;
-use crate::sink::queue::QueueGauge;
+use crate::sink::gauge::SinkGauge;
 use crate::table::rows::Limits;
-use crate::telemetry::{self, Telemetry};
+use crate::telemetry::Telemetry;
 
 use census::Census;
 use document::Documents;
@@ -43,7 +43,7 @@ const FRESH: Duration = Duration::from_millis(500);
 pub struct Status {
     feeds: Arc<Feeds>,
     telemetry: Arc<Telemetry>,
-    queues: Vec<(telemetry::Sink, QueueGauge)>,
+    sinks: Vec<SinkGauge>,
     limits: Limits,
     started: Instant,
     started_at: f64,
@@ -53,16 +53,11 @@ pub struct Status {
 
 impl Status {
     /// The status of these feeds, sinks and limits; the exporter counts as started now.
-    pub fn new(
-        feeds: Arc<Feeds>,
-        telemetry: Arc<Telemetry>,
-        queues: Vec<(telemetry::Sink, QueueGauge)>,
-        limits: Limits,
-    ) -> Self {
+    pub fn new(feeds: Arc<Feeds>, telemetry: Arc<Telemetry>, sinks: Vec<SinkGauge>, limits: Limits) -> Self {
         Self {
             feeds,
             telemetry,
-            queues,
+            sinks,
             limits,
             started: Instant::now(),
             started_at: unix_seconds(),

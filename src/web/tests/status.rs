@@ -17,12 +17,14 @@ fn site_of(table: &SharedTable, metrics_path: &str) -> (Arc<Site>, Arc<Feeds>, Q
     let (state, questions) = FeedState::new("Queue_itd_1.0.0".to_owned(), Arc::clone(table));
     feeds.add(Arc::new(state));
     let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), Vec::new(), Limits::new(7));
-    let site = Site::new(metrics_path.to_owned(), Arc::clone(&feeds), telemetry, Vec::new(), status);
+    let source = Source::new(Arc::clone(&feeds), telemetry, Vec::new());
+    let scrapes = Scrapes::new(Arc::new(source), Places::default());
+    let site = Site::new(metrics_path.to_owned(), Arc::clone(&feeds), scrapes, status);
     (Arc::new(site), feeds, questions)
 }
 
 async fn get(site: &Site, path: &str) -> Answer {
-    Answer::of(site.answer(&Request::get(path).body(()).unwrap()).await).await
+    Answer::to(site, &Request::get(path).body(()).unwrap()).await
 }
 
 async fn status(site: &Site) -> Value {
