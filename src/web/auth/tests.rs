@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use hyper::header::HeaderValue;
 
@@ -146,4 +147,17 @@ async fn one_hash_is_computed_at_a_time_few_wait_and_known_scrapers_pass_by() {
         assert_eq!(waiting.await.unwrap(), Verdict::Refused);
     }
     assert_eq!(auth.judge(&users, &basic("bob", "bob's own")).await, Verdict::Welcome);
+}
+
+#[tokio::test]
+async fn what_a_hash_came_to_is_remembered_though_its_client_has_left() {
+    let (auth, users) = (Auth::default(), users("a"));
+    let left = tokio::time::timeout(Duration::ZERO, auth.judge(&users, &basic("alice", "a"))).await;
+    assert!(left.is_err());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while remembered(&auth) == 0 {
+        assert!(Instant::now() < deadline, "it comes again, and is still unknown");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(auth.judge(&users, &basic("alice", "a")).await, Verdict::Welcome);
 }

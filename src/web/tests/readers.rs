@@ -39,14 +39,14 @@ fn four_readers() -> (Places, Vec<Reading>) {
 
 #[tokio::test(start_paused = true)]
 async fn who_would_take_longest_is_cut_off_and_who_is_done_in_time_never() {
-    let paces = [1_000_000, 10_000, 900_000, 100_000];
+    let speeds = [1_000_000, 10_000, 900_000, 100_000];
     let (places, mut readers) = four_readers();
     let cut = |readers: &[Reading]| readers.iter().map(|(_, one, _)| one.is_aborted()).collect::<Vec<_>>();
     let due = Instant::now() + Duration::from_secs(12);
     assert_eq!(places.clear(due), 0, "all of them have hardly begun");
     advance(GRACE).await;
-    for ((.., reader), pace) in std::iter::zip(&readers, paces) {
-        reader.take(pace * GRACE.as_secs());
+    for ((.., reader), speed) in std::iter::zip(&readers, speeds) {
+        reader.take(speed * GRACE.as_secs());
     }
     assert_eq!((places.clear(due), cut(&readers)), (1, vec![false, true, false, false]), "the slowest first");
     drop(readers.remove(1));

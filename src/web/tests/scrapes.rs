@@ -128,6 +128,8 @@ async fn names_pick_whole_families() {
         assert_eq!(picked(query, "").await, [text], "{query}");
         assert_eq!(picked(query, openmetrics).await, [open], "{query}");
     }
+    let held = bench.own(r#"axp_exporter_series{measure_producer_id="Queue_itd_1.0.0"}"#);
+    assert_eq!(held, 8, "all that there are, whatever was picked");
     let several =
         picked("name[]=axp_queue_itd_state&name[]=process_threads&name[]=axp_queue_itd_wait_seconds", "")
             .await;

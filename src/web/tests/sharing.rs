@@ -6,7 +6,7 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::table::pick::Pick;
-use crate::web::accept::{Coding, Dialect};
+use crate::web::accept::{Coding, Dialect, Escaping};
 use crate::web::rendering::Rendering;
 use crate::web::sharing::{Failed, Sharing};
 use crate::web::wish::Wish;
@@ -87,4 +87,87 @@ async fn what_is_only_kept_makes_room() {
     render(&sharing, gzip).await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(1), "it did not wait for the end of its time");
     assert_eq!(measures(&bench), 0, "and the last place is not for keeping");
+}
+
+#[tokio::test]
+async fn who_comes_during_a_rendering_shares_one_that_began_after() {
+    let bench = Bench::new(10);
+    let sharing = Arc::new(sharing(&bench, &Places::default()));
+    let scrape = || {
+        let sharing = Arc::clone(&sharing);
+        tokio::spawn(async move { render(&sharing, TEXT).await.unwrap() })
+    };
+    let hold = bench.hold();
+    let first = scrape();
+    tokio::task::yield_now().await;
+    // The first is under way now.
+    let later = [scrape(), scrape(), scrape()];
+    tokio::task::yield_now().await;
+    drop(hold);
+    let first = first.await.unwrap();
+    let mut shared = Vec::new();
+    for scrape in later {
+        shared.push(scrape.await.unwrap());
+    }
+    assert!(shared.iter().all(|one| !Arc::ptr_eq(one, &first)), "what began before they came is not theirs");
+    assert!(shared.iter().all(|one| Arc::ptr_eq(one, &shared[0])), "one for all who waited");
+    let alone = render(&sharing, TEXT).await.unwrap();
+    assert!(!Arc::ptr_eq(&alone, &shared[0]), "who comes after its end gets another");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_every_place_taken_unchanged_wishes_are_there_and_a_new_one_waits() {
+    let bench = Bench::new(10);
+    let places = Places::default();
+    let sharing = sharing(&bench, &places);
+    let wishes = [Dialect::Text0, Dialect::OpenMetrics0]
+        .into_iter()
+        .flat_map(|dialect| [Coding::Identity, Coding::Gzip].map(|coding| Wish::new(dialect, coding)));
+    let wishes: Vec<Wish> = wishes.collect();
+    let mut read = Vec::new();
+    for wish in &wishes {
+        read.push(render(&sharing, *wish).await.unwrap());
+    }
+    let taken: Vec<_> = std::iter::from_fn(|| places.try_take()).collect();
+    assert!(!places.has_one());
+    for (wish, read) in wishes.iter().zip(&read) {
+        let again = timeout(Duration::from_secs(1), render(&sharing, *wish)).await.unwrap().unwrap();
+        assert_eq!(again.page(1).unwrap().as_ptr(), read.page(1).unwrap().as_ptr(), "{wish:?}");
+    }
+    let other = Wish::new(Dialect::Text1(Escaping::Dots), Coding::Identity);
+    assert!(timeout(Duration::from_secs(60), render(&sharing, other)).await.is_err());
+    drop(taken);
+    assert!(render(&sharing, other).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_renderings_are_under_way_at_most() {
+    let bench = Bench::new(10);
+    let sharing = Arc::new(sharing(&bench, &Places::default()));
+    let hold = bench.hold();
+    // Each under way knows the table.
+    let idle = Arc::strong_count(&bench.table);
+    let scrapes: Vec<_> = (0..12)
+        .map(|number| {
+            let sharing = Arc::clone(&sharing);
+            let pick = Pick::new(["axp_queue_itd_state".to_owned(), number.to_string()]);
+            tokio::spawn(
+                async move { sharing.render(TEXT, pick, Timeout::of(&HeaderMap::new())).await.unwrap() },
+            )
+        })
+        .collect();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while Arc::strong_count(&bench.table) < idle + 4 {
+        assert!(std::time::Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    // More would have come by now.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+        assert!(Arc::strong_count(&bench.table) <= idle + 4);
+    }
+    drop(hold);
+    for scrape in scrapes {
+        assert!(scrape.await.unwrap().bytes() > 0);
+    }
 }
