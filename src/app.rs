@@ -33,7 +33,10 @@ use crate::table::rows::Limits;
 use crate::telemetry::Telemetry;
 use crate::web::door::Door;
 use crate::web::listener::Listener;
+use crate::web::places::Places;
+use crate::web::rendering;
 use crate::web::routes::Site;
+use crate::web::scrape::Scrapes;
 use crate::web::status::Status;
 use crate::web::{config as web_config, server};
 
@@ -139,7 +142,9 @@ impl App {
         let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), gauges.clone());
         let offered = config.web.lifecycle.then(|| reloader.clone());
         let path = config.web.metrics_path.clone();
-        let site = Arc::new(Site::new(path, feeds, telemetry, gauges, status, offered));
+        let source = rendering::Source::new(Arc::clone(&feeds), telemetry, gauges);
+        let scrapes = Scrapes::new(Arc::new(source), Places::default());
+        let site = Arc::new(Site::new(path, feeds, scrapes, status, offered));
         let door = Door::new(Arc::clone(&site), loaded.web_config_file).map_err(Error::Web)?;
         let (door, reopen) = (Arc::new(door), watch::Sender::new(()));
         Ok(Self { listeners, door, site, sinks: tasks, reopen, reloader, reloads, workshop })

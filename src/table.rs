@@ -2,6 +2,8 @@
 //! scrape shows is read from here. No I/O, no clock.
 
 pub mod column;
+pub mod order;
+pub mod pick;
 pub mod places;
 pub mod row;
 pub mod rows;

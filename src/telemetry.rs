@@ -261,7 +261,7 @@ impl Telemetry {
         registry.register("axp_exporter_scrapes", "Scrapes let in", self.scrapes.clone());
         registry.register(
             "axp_exporter_scrapes_refused",
-            "Scrapes answered with 503: too many at once, or not done in the scraper's time",
+            "Scrapes answered with 503, as too many at once or not done in the scraper's time, or read too slowly",
             self.scrapes_refused.clone(),
         );
         registry.register(
@@ -310,7 +310,7 @@ impl Telemetry {
         for outcome in ["applied", "absent", "denied", "rejected"] {
             let _ = self.readings.get_or_create(&ByOutcome { outcome });
         }
-        for reason in ["busy", "timeout"] {
+        for reason in ["busy", "slow", "timeout"] {
             let _ = self.scrapes_refused.get_or_create(&ByReason { reason });
         }
         for reason in ["accept", "busy", "rate", "unauthorized"] {
@@ -369,7 +369,8 @@ impl Telemetry {
         self.scrapes.get_or_create_owned(&ByFormat { format })
     }
 
-    /// The counter of scrapes refused for one reason.
+    /// The counter of scrapes refused as there were too many (`busy`) or the time was over (`timeout`),
+    /// or cut off, as they were read slowly while others waited for room (`slow`).
     pub fn scrapes_refused(&self, reason: &'static str) -> Counter {
         self.scrapes_refused.get_or_create_owned(&ByReason { reason })
     }

@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axp_exporter::pipeline::SharedTable;
-use axp_exporter::sink::exposition::pages::Pages;
-use axp_exporter::sink::exposition::{self, Format, Pick};
+use axp_exporter::sink::exposition::pages::{PAGE_BYTES, Pages};
+use axp_exporter::sink::exposition::{self, Format};
+use axp_exporter::table::pick::Pick;
 use axp_exporter::table::view::View;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -108,14 +109,14 @@ pub(crate) fn measure(report: &mut Report) {
 /// Renders the tables as a compressed scrape does, which is through with a page before the next
 /// one is written; bytes of all pages.
 fn render_by_page(tables: &[SharedTable]) -> usize {
-    let views: Vec<View> = tables.iter().map(|table| View::of(table)).collect();
+    let views: Vec<View> = tables.iter().map(|table| View::of(table, &Pick::default())).collect();
     let mut bytes = 0;
     let mut take = |page: &mut Vec<u8>| {
         bytes += black_box(&*page).len();
         page.clear();
     };
-    let mut pages = Pages::new(&mut take);
-    exposition::measures(&mut pages, &views, Format::Text, &Pick::default());
+    let mut pages = Pages::new(PAGE_BYTES, &mut take);
+    exposition::measures(&mut pages, &views, Format::Text);
     drop(pages.finish());
     bytes
 }

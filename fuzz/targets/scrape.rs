@@ -1,11 +1,13 @@
 //! Any events, in any order, of two producers whose names are near each other: whatever
-//! comes, `/metrics` stays legal in every format, and shows the same series in each.
+//! comes, `/metrics` stays legal in every format, and shows the same series in each. So it does
+//! as scrapers get it: page by page, with any length of pages, escaped and compressed.
 #![no_main]
 
 #[path = "../../tests/it/legal.rs"]
 mod legal;
 
 use std::fmt::Write;
+use std::io::Read;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
@@ -16,9 +18,15 @@ use axp_exporter::parse::names::Names;
 use axp_exporter::parse::privacy::Privacy;
 use axp_exporter::pipeline::{Derivation, Moment, Pipeline, PipelineParts, SharedTable};
 use axp_exporter::sink::exposition::dots::Dots;
-use axp_exporter::sink::exposition::{self, Format};
+use axp_exporter::sink::exposition::{self, Format, own};
+use axp_exporter::table::pick::Pick;
 use axp_exporter::table::rows::{Limits, Table};
+use axp_exporter::table::view::View;
 use axp_exporter::telemetry::Telemetry;
+use axp_exporter::web::accept::Coding;
+use axp_exporter::web::part::{self, Blank, Part};
+use axp_exporter::web::wish::Wish;
+use flate2::read::GzDecoder;
 use legal::{Series, Syntax};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -70,10 +78,16 @@ enum Step {
     Pass(u16),
 }
 
-/// Which producer each step is of.
-type Steps = Vec<(bool, Step)>;
+#[derive(Arbitrary, Debug)]
+struct Input {
+    /// How long pages get.
+    page_bytes: u16,
+    /// Which producer each step is of.
+    steps: Vec<(bool, Step)>,
+}
 
-fuzz_target!(|steps: Steps| {
+fuzz_target!(|input: Input| {
+    let Input { page_bytes, steps } = input;
     let telemetry = Telemetry::new(0);
     let (names, limits) = (Arc::default(), Limits::new(60));
     let mut now = Instant::now();
@@ -98,7 +112,7 @@ fuzz_target!(|steps: Steps| {
     }
     let tables = producers.map(|(_, table)| table);
     let shown: usize = tables.iter().map(|table| table.read().unwrap().series()).sum();
-    check(&tables, shown);
+    check(&tables, shown, usize::from(page_bytes));
 });
 
 fn producer(id: &str, telemetry: &Telemetry, names: &Arc<Names>, limits: &Limits) -> (Pipeline, SharedTable) {
@@ -145,12 +159,19 @@ fn event(is_live: bool, is_delete: bool, keys: &[(Text, Text)], measures: &[(Tex
     frame + "}}"
 }
 
-fn check(tables: &[SharedTable], shown: usize) {
+fn check(tables: &[SharedTable], shown: usize, page_bytes: usize) {
+    let views: Vec<View> = tables.iter().map(|table| View::of(table, &Pick::default())).collect();
     let mut first: Option<Series> = None;
     for (format, syntax) in [(Format::Text, Syntax::Text), (Format::OpenMetrics, Syntax::OpenMetrics)] {
         let mut body = Vec::new();
         exposition::render(&mut body, tables, &Registry::default(), format);
         let escaped = Dots::new(format).escape(&body);
+        for (escapes_dots, plain) in [(false, &body), (true, &escaped)] {
+            for coding in [Coding::Identity, Coding::Gzip] {
+                let paged = paged(Wish { format, escapes_dots, coding }, page_bytes, &views);
+                assert!(paged == *plain, "page by page it is the same");
+            }
+        }
         let series = read(syntax, body);
         assert_eq!(series.len(), shown, "what is counted is what is shown");
         assert_eq!(read(syntax, escaped).len(), shown, "escaping merges nothing");
@@ -158,6 +179,29 @@ fn check(tables: &[SharedTable], shown: usize) {
             assert!(labels.is_sorted_by(|a, b| a.0 < b.0) && labels.iter().all(|(name, _)| !name.starts_with("__")));
         }
         assert!(*first.get_or_insert_with(|| series.clone()) == series, "the same in every format");
+    }
+}
+
+/// A body as a scraper has it in the end.
+fn paged(wish: Wish, page_bytes: usize, views: &[View]) -> Vec<u8> {
+    let measures = Part::print(wish, page_bytes, false, Blank::default(), |pages| {
+        exposition::measures(pages, views, wish.format);
+    });
+    let own = Part::print(wish, page_bytes, true, Blank::default(), |pages| {
+        own::append(pages, &Registry::default(), wish.format, &Pick::default());
+    });
+    let (measures, own) = (measures.unwrap(), own.unwrap());
+    let pages = measures.pages().iter().chain(own.pages()).flatten().copied();
+    let tail = part::tail(wish.coding, [&measures, &own]);
+    let body: Vec<u8> = part::head(wish.coding).into_iter().chain(pages).chain(tail).collect();
+    match wish.coding {
+        Coding::Identity => body,
+        Coding::Gzip => {
+            let (mut inflated, mut decoder) = (Vec::new(), GzDecoder::new(&*body));
+            decoder.read_to_end(&mut inflated).expect("one member, whole");
+            assert!(decoder.into_inner().is_empty(), "and nothing behind it");
+            inflated
+        }
     }
 }
 

@@ -12,9 +12,10 @@ use crate::ingest::dial::Dialer;
 use crate::label::relabel::Rules;
 use crate::parse::privacy::Privacy;
 use crate::pipeline::LineOutput;
+use crate::sink::gauge::SinkGauge;
 use crate::sink::influx::{Pace, Sink};
-use crate::sink::queue::{self, LineReceiver, QueueGauge};
-use crate::telemetry::{self, Telemetry};
+use crate::sink::queue::{self, LineReceiver};
+use crate::telemetry::Telemetry;
 use crate::web::listener::{self, Listener};
 
 /// The configured sinks: the ends that lines go in, the ends they come out, and the gauges.
@@ -22,7 +23,7 @@ use crate::web::listener::{self, Listener};
 pub(super) struct Sinks {
     pub(super) outputs: Vec<LineOutput>,
     pub(super) tasks: Vec<(Sink, LineReceiver)>,
-    pub(super) gauges: Vec<(telemetry::Sink, QueueGauge)>,
+    pub(super) gauges: Vec<SinkGauge>,
 }
 
 pub(super) async fn open_sinks(loaded: &Loaded, telemetry: &Telemetry) -> Result<Sinks, Error> {
@@ -38,7 +39,9 @@ pub(super) async fn open_sinks(loaded: &Loaded, telemetry: &Telemetry) -> Result
         let metrics = telemetry.sink(&influx.name);
         let batch_bytes = usize::try_from(influx.batch_bytes.get()).unwrap_or(usize::MAX);
         let (sender, receiver) = queue::lines(batch_bytes, metrics.dropped.clone());
-        opened.gauges.push((metrics.clone(), receiver.gauge()));
+        let spool_bytes_max = (!influx.spool_dir.as_os_str().is_empty()).then(|| influx.spool_bytes.get());
+        let (metrics_seen, queue) = (metrics.clone(), receiver.gauge());
+        opened.gauges.push(SinkGauge { metrics: metrics_seen, queue, spool_bytes_max });
         let sink = Sink::open(influx, secrets, &dialer, Pace::default(), metrics).await;
         opened.tasks.push((sink.map_err(Error::Sink)?, receiver));
         opened.outputs.push(LineOutput { sender, on_delete: influx.on_delete });

@@ -28,6 +28,7 @@ use crate::config::Kind;
 use crate::parse::number;
 use crate::pipeline::SharedTable;
 use crate::sink::exposition::pages::Pages;
+use crate::table::pick::Pick;
 use crate::table::view::{Shown, View};
 
 /// How series are written down.
@@ -49,48 +50,22 @@ impl Format {
     }
 }
 
-/// Which families are wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pick {
-    /// Names of families or of their samples; all families where there are none.
-    names: Vec<String>,
-}
-
-impl Pick {
-    /// The families of these names; all of them where `names` is empty.
-    pub const fn new(names: Vec<String>) -> Self {
-        Self { names }
-    }
-
-    /// True where no family is left out.
-    pub const fn is_everything(&self) -> bool {
-        self.names.is_empty()
-    }
-
-    /// True where the family is wanted by its own name or one of its samples'.
-    fn wants(&self, family: &str, suffixes: &[&str]) -> bool {
-        let is_it = |name: &String| {
-            name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || suffixes.contains(&rest))
-        };
-        self.is_everything() || self.names.iter().any(is_it)
-    }
-}
-
 /// Appends all series of the tables, then the registry's, to `out`.
 ///
 /// Each table is locked only while its values are copied.
 pub fn render(out: &mut Vec<u8>, tables: &[SharedTable], registry: &Registry, format: Format) {
-    let views: Vec<View> = tables.iter().map(|table| View::of(table)).collect();
+    let everything = Pick::default();
+    let views: Vec<View> = tables.iter().map(|table| View::of(table, &everything)).collect();
     out.reserve(views.iter().map(View::bytes).sum());
     let mut pages = Pages::whole(std::mem::take(out));
-    measures(&mut pages, &views, format, &Pick::default());
-    own::append(&mut pages, registry, format, &Pick::default());
+    measures(&mut pages, &views, format);
+    own::append(&mut pages, registry, format, &everything);
     *out = pages.finish();
 }
 
 /// Appends the series of the tables.
-pub fn measures(pages: &mut Pages<'_>, views: &[View], format: Format, pick: &Pick) {
-    for family in families(views).into_iter().filter(|family| family.is_in(pick)) {
+pub fn measures(pages: &mut Pages<'_>, views: &[View], format: Format) {
+    for family in families(views) {
         family.render(pages, format);
     }
 }
@@ -111,7 +86,7 @@ fn families(views: &[View]) -> Vec<Family<'_>> {
             families.push(Family { metric: Cow::Borrowed(&column.metric), view, column: Some(column) });
         }
         if view.infos().next().is_some() {
-            let metric = Cow::Owned(format!("axp_{}_info", view.stem));
+            let metric = Cow::Owned(format!("{}_info", view.info_family));
             families.push(Family { metric, view, column: None });
         }
     }
@@ -120,13 +95,6 @@ fn families(views: &[View]) -> Vec<Family<'_>> {
 }
 
 impl Family<'_> {
-    fn is_in(&self, pick: &Pick) -> bool {
-        match self.column {
-            Some(_) => pick.wants(&self.metric, &[]),
-            None => pick.wants(self.metric.strip_suffix("_info").unwrap_or(&self.metric), &["_info"]),
-        }
-    }
-
     fn render(&self, pages: &mut Pages<'_>, format: Format) {
         match self.column {
             Some(column) => self.render_column(pages, column, format),
@@ -139,7 +107,7 @@ impl Family<'_> {
         let (name, kind) = match format {
             Format::Text => (&*self.metric, "gauge"),
             // The family of an info metric is named without the suffix of its sample.
-            Format::OpenMetrics => (self.metric.strip_suffix("_info").unwrap_or(&self.metric), "info"),
+            Format::OpenMetrics => (&*self.view.info_family, "info"),
         };
         write_head(&mut pages.page, name, kind, &help, format);
         for labels in self.view.infos() {

@@ -19,10 +19,10 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::reject::RowReject;
 use crate::table::column::{Column, ColumnSpec};
+use crate::table::order::Order;
 use crate::table::places::Places;
 use crate::table::row::{Row, Standing};
 use crate::table::texts::Texts;
-use crate::table::view::Order;
 
 /// A row's place in the table; given to another row after it is retired.
 pub type RowId = usize;

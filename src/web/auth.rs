@@ -51,7 +51,7 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Auth {
     key: Zeroizing<[u8; 32]>,
-    proofs: Mutex<HashSet<Proof>>,
+    proofs: Arc<Mutex<HashSet<Proof>>>,
     line: Semaphore,
     turn: Arc<Semaphore>,
 }
@@ -60,7 +60,7 @@ impl Default for Auth {
     fn default() -> Self {
         Self {
             key: Zeroizing::new(rand::random()),
-            proofs: Mutex::default(),
+            proofs: Arc::default(),
             line: Semaphore::new(WAITING_MAX),
             turn: Arc::new(Semaphore::new(1)),
         }
@@ -89,32 +89,23 @@ impl Auth {
         if self.is_remembered(proof.as_ref()) {
             return Verdict::Welcome;
         }
+        let proofs = Arc::clone(&self.proofs);
+        // To its end, even where the client has left: a hash may take longer than it waits, and what
+        // it came to is there when it comes again.
         let verify = tokio::task::spawn_blocking(move || {
             let is_right = bcrypt::verify(&*password, hash.expose_secret()).unwrap_or(false);
-            // Held to here, even where the client has left: one hash at a time.
+            let proof = proof.filter(|_| is_right);
+            proof.inspect(|proof| remember(&proofs, *proof));
+            // One hash at a time.
             drop(turn);
-            is_right
+            proof.is_some()
         });
-        match (proof, verify.await) {
-            (Some(proof), Ok(true)) => {
-                self.remember(proof);
-                Verdict::Welcome
-            }
-            _ => Verdict::Refused,
-        }
+        if verify.await.unwrap_or(false) { Verdict::Welcome } else { Verdict::Refused }
     }
 
     fn is_remembered(&self, proof: Option<&Proof>) -> bool {
         let proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
         proof.is_some_and(|proof| proofs.contains(proof))
-    }
-
-    fn remember(&self, proof: Proof) {
-        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
-        if proofs.len() >= PROOFS_MAX {
-            proofs.clear();
-        }
-        proofs.insert(proof);
     }
 
     fn proof(&self, name: &[u8], hash: &SecretString, password: &[u8]) -> Proof {
@@ -135,6 +126,14 @@ impl Auth {
         }
         mac.finalize().into_bytes().into()
     }
+}
+
+fn remember(proofs: &Mutex<HashSet<Proof>>, proof: Proof) {
+    let mut proofs = proofs.lock().unwrap_or_else(PoisonError::into_inner);
+    if proofs.len() >= PROOFS_MAX {
+        proofs.clear();
+    }
+    proofs.insert(proof);
 }
 
 /// What a request says of its user; bytes, as neither has to be UTF-8.

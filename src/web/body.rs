@@ -6,8 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::future::AbortHandle;
 use hyper::body::{Bytes, Frame, SizeHint};
 
+use crate::web::readers::Reader;
 use crate::web::rendering::Rendering;
 
 /// A body of known length. It is there as a whole before its first byte goes out; what may
@@ -16,6 +18,8 @@ use crate::web::rendering::Rendering;
 pub struct Body {
     pages: Pages,
     left: u64,
+    /// Who reads a rendering.
+    reader: Option<Arc<Reader>>,
     held: Vec<Box<dyn Any + Send>>,
 }
 
@@ -29,14 +33,23 @@ enum Pages {
 impl Body {
     /// A rendering.
     pub fn rendered(rendering: Arc<Rendering>) -> Self {
-        let left = rendering.bytes();
-        Self { pages: Pages::Many { rendering, next: 0 }, left, held: Vec::new() }
+        let (left, reader) = (rendering.bytes(), Some(rendering.enter()));
+        Self { pages: Pages::Many { rendering, next: 0 }, left, reader, held: Vec::new() }
     }
 
     /// Holds on to something until the last page has been handed over, or nobody wants it.
     #[must_use]
     pub fn holding<T: Send + 'static>(mut self, thing: T) -> Self {
         self.held.push(Box::new(thing));
+        self
+    }
+
+    /// Says what carries it: that ends where whoever reads a rendering is cut off.
+    #[must_use]
+    pub fn carried_by(self, connection: &AbortHandle) -> Self {
+        if let Some(reader) = &self.reader {
+            reader.carried_by(connection);
+        }
         self
     }
 
@@ -57,7 +70,8 @@ impl Body {
 
 impl From<String> for Body {
     fn from(text: String) -> Self {
-        Self { left: text.len() as u64, pages: Pages::One(Bytes::from(text)), held: Vec::new() }
+        let left = text.len() as u64;
+        Self { left, pages: Pages::One(Bytes::from(text)), reader: None, held: Vec::new() }
     }
 }
 
@@ -71,9 +85,13 @@ impl hyper::body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let body = self.get_mut();
         let page = body.next_page();
-        body.left = body.left.saturating_sub(page.as_ref().map_or(0, |page| page.len() as u64));
+        let bytes = page.as_ref().map_or(0, |page| page.len() as u64);
+        body.left = body.left.saturating_sub(bytes);
+        if let Some(reader) = &body.reader {
+            reader.take(bytes);
+        }
         if body.left == 0 {
-            body.pages = Pages::None;
+            (body.pages, body.reader) = (Pages::None, None);
         }
         Poll::Ready(page.map(|page| Ok(Frame::data(page))))
     }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Request, Response, StatusCode};
 use rustls::ServerConfig;
-use tokio::time::Instant;
+use tokio::time::{self, Instant};
 use tracing::{error, info};
 
 use crate::web::auth::{Auth, Verdict};
@@ -22,6 +22,7 @@ use crate::web::body::Body;
 use crate::web::bucket::Bucket;
 use crate::web::config::{Draft, Error, WebConfig};
 use crate::web::routes::{Site, plain};
+use crate::web::timeout::Timeout;
 
 /// The site and what stands before it.
 #[derive(Debug)]
@@ -73,12 +74,15 @@ impl Door {
         self.config().await.tls.clone()
     }
 
-    /// Answers a request, or says why not. Reads no body.
+    /// Answers a request, or says why not. Its client's time-out begins here, so that one who waits
+    /// for a password to be checked is told in time. Reads no body.
     pub async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        let timeout = Timeout::of(request.headers());
         let config = self.config().await;
         let mut response = if self.bucket.take(config.rate, Instant::now()) {
-            match self.auth.judge(&config.users, request.headers()).await {
-                Verdict::Welcome => self.site.answer(request).await,
+            let judging = self.auth.judge(&config.users, request.headers());
+            match time::timeout_at(timeout.end(), judging).await.unwrap_or(Verdict::Busy) {
+                Verdict::Welcome => self.site.answer(request, timeout).await,
                 Verdict::Refused => {
                     self.count_refused("unauthorized");
                     let mut response = plain(StatusCode::UNAUTHORIZED, "who are you?\n".to_owned());

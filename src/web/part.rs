@@ -9,13 +9,17 @@
 use flate2::{Compress, CompressError, Compression, Crc, FlushCompress, Status};
 use hyper::body::Bytes;
 
+use crate::sink::exposition::dots::Dots;
+use crate::sink::exposition::pages::Pages;
 use crate::web::accept::Coding;
+use crate::web::wish::Wish;
 
 /// Of a million series (122 MB) level 1 leaves a sixteenth in 80 ms, 2 a twenty-third in 95,
 /// and from 4 on it takes more than 200 ms to leave as much.
 const LEVEL: u32 = 2;
-/// Bytes of a deflated page.
-const PAGE_BYTES: usize = 64 << 10;
+/// Fewest bytes of a deflated page: with room for six or less, zlib marks each part's end again and
+/// again ([`Z_SYNC_FLUSH`](https://www.zlib.net/manual.html#Basic)).
+const DEFLATED_BYTES_MIN: usize = 64;
 /// Ten bytes: the magic, deflate, no flags, no time, no extreme level, no matter which system.
 const HEAD: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
@@ -49,6 +53,38 @@ pub struct Part {
 }
 
 impl Part {
+    /// What `write` writes, as the wish wants it escaped and coded, on pages of about
+    /// `page_bytes`. Other parts follow unless `is_last`.
+    ///
+    /// # Errors
+    /// Where it cannot be deflated.
+    pub fn print(
+        wish: Wish,
+        page_bytes: usize,
+        is_last: bool,
+        blank: Blank,
+        write: impl FnOnce(&mut Pages<'_>),
+    ) -> Result<Self, CompressError> {
+        let mut press = Press::new(wish.coding, page_bytes, blank);
+        let mut dots = wish.escapes_dots.then(|| Dots::new(wish.format));
+        let mut outcome = Ok(());
+        let mut take = |page: &mut Vec<u8>| {
+            if let Some(dots) = &mut dots {
+                *page = dots.escape(page);
+            }
+            if outcome.is_ok() {
+                outcome = press.take(page);
+            }
+            // Where it was not taken nobody will see it.
+            page.clear();
+        };
+        let mut pages = Pages::new(page_bytes, &mut take);
+        write(&mut pages);
+        drop(pages.finish());
+        outcome?;
+        press.finish(is_last)
+    }
+
     /// Its pages in their order, none of them empty.
     pub fn pages(&self) -> &[Bytes] {
         &self.pages
@@ -84,14 +120,18 @@ pub struct Press {
     part: Part,
     deflater: Option<Compress>,
     page: Vec<u8>,
+    /// Bytes of a deflated page.
+    page_bytes: usize,
     blank: Blank,
 }
 
 impl Press {
-    /// A press for this coding, that takes blank pages first.
-    pub fn new(coding: Coding, blank: Blank) -> Self {
+    /// A press for this coding, whose deflated pages are of so many bytes, 64 at least, and which
+    /// takes blank ones first.
+    pub fn new(coding: Coding, page_bytes: usize, blank: Blank) -> Self {
         let deflater = (coding == Coding::Gzip).then(|| Compress::new(Compression::new(LEVEL), false));
-        Self { part: Part::default(), deflater, page: Vec::new(), blank }
+        let page_bytes = page_bytes.max(DEFLATED_BYTES_MIN);
+        Self { part: Part::default(), deflater, page: Vec::new(), page_bytes, blank }
     }
 
     /// Takes a page; leaves it empty.
@@ -124,7 +164,7 @@ impl Press {
         let Some(deflater) = &mut self.deflater else { return Ok(()) };
         loop {
             if self.page.len() == self.page.capacity() {
-                let full = std::mem::replace(&mut self.page, self.blank.page(PAGE_BYTES));
+                let full = std::mem::replace(&mut self.page, self.blank.page(self.page_bytes));
                 self.part.push(full);
             }
             let before = deflater.total_in();
@@ -159,13 +199,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sink::exposition::pages::PAGE_BYTES;
 
     fn body(coding: Coding, parts: &[Vec<Vec<u8>>]) -> Vec<u8> {
         let finished: Vec<Part> = parts
             .iter()
             .enumerate()
             .map(|(index, pages)| {
-                let mut press = Press::new(coding, Blank::default());
+                let mut press = Press::new(coding, PAGE_BYTES, Blank::default());
                 for page in pages {
                     press.take(&mut page.clone()).unwrap();
                 }
@@ -198,7 +239,7 @@ mod tests {
 
     #[test]
     fn pages_that_nobody_reads_any_more_are_written_on_anew() {
-        let mut press = Press::new(Coding::Identity, Blank::default());
+        let mut press = Press::new(Coding::Identity, PAGE_BYTES, Blank::default());
         let mut page = Vec::new();
         for text in [b"read", b"free"] {
             page.extend_from_slice(text);
@@ -208,7 +249,7 @@ mod tests {
         let (read, free) = (part.pages()[0].clone(), part.pages()[1].as_ptr());
         let blank = part.into_blank();
         assert_eq!(blank.0.iter().map(|page| (page.as_ptr(), page.len())).collect::<Vec<_>>(), [(free, 0)]);
-        let mut press = Press::new(Coding::Identity, blank);
+        let mut press = Press::new(Coding::Identity, PAGE_BYTES, blank);
         let mut page = b"new".to_vec();
         press.take(&mut page).unwrap();
         assert_eq!((page.as_ptr(), page.len()), (free, 0), "what is left to write on");

@@ -11,46 +11,24 @@ use hyper::body::Bytes;
 
 use crate::ingest::feeds::Feeds;
 use crate::pipeline::{SharedTable, read_table};
-use crate::sink::exposition::dots::Dots;
-use crate::sink::exposition::pages::Pages;
-use crate::sink::exposition::{self, Format, Pick, own};
-use crate::sink::queue::QueueGauge;
+use crate::sink::exposition::pages::PAGE_BYTES;
+use crate::sink::exposition::{self, own};
+use crate::sink::gauge::SinkGauge;
+use crate::table::pick::Pick;
 use crate::table::rows::Table;
 use crate::table::view::View;
-use crate::telemetry::{self, Telemetry};
-use crate::web::accept::{Coding, Dialect};
-use crate::web::part::{self, Blank, Part, Press};
+use crate::telemetry::Telemetry;
+use crate::web::part::{self, Blank, Part};
 use crate::web::places::Place;
-
-/// What makes one rendering differ from another of the same moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wish {
-    format: Format,
-    escapes_dots: bool,
-    coding: Coding,
-}
-
-impl Wish {
-    /// How many wishes there are.
-    pub const COUNT: usize = 8;
-
-    /// What a scraper wishes that gets this dialect in this coding.
-    pub const fn new(dialect: Dialect, coding: Coding) -> Self {
-        Self { format: dialect.format(), escapes_dots: dialect.escapes_dots(), coding }
-    }
-
-    /// The wish's number, below [`Self::COUNT`].
-    pub const fn index(self) -> usize {
-        (self.format as usize) << 2 | (self.escapes_dots as usize) << 1 | self.coding as usize
-    }
-}
+use crate::web::readers::Reader;
+use crate::web::wish::Wish;
 
 /// What renderings are made from.
 #[derive(Debug)]
 pub struct Source {
     feeds: Arc<Feeds>,
     telemetry: Arc<Telemetry>,
-    queues: Vec<(telemetry::Sink, QueueGauge)>,
+    sinks: Vec<SinkGauge>,
 }
 
 /// The series of all tables, as they stood.
@@ -62,7 +40,7 @@ struct Measures {
     /// Producer, rows and series of each.
     held: Vec<(String, usize, usize)>,
     /// Given back when nobody needs the pages any more.
-    _place: Place,
+    place: Place,
 }
 
 impl Measures {
@@ -99,16 +77,17 @@ impl Rendering {
     pub fn bytes(&self) -> u64 {
         self.pages().map(|page| page.len() as u64).sum()
     }
+
+    /// Notes somebody who begins to read it.
+    pub fn enter(&self) -> Arc<Reader> {
+        self.measures.place.readers().enter(self.bytes())
+    }
 }
 
 impl Source {
     /// A source of these.
-    pub const fn new(
-        feeds: Arc<Feeds>,
-        telemetry: Arc<Telemetry>,
-        queues: Vec<(telemetry::Sink, QueueGauge)>,
-    ) -> Self {
-        Self { feeds, telemetry, queues }
+    pub const fn new(feeds: Arc<Feeds>, telemetry: Arc<Telemetry>, sinks: Vec<SinkGauge>) -> Self {
+        Self { feeds, telemetry, sinks }
     }
 
     /// The exporter's own metrics.
@@ -141,10 +120,8 @@ impl Source {
         for (producer_id, rows, series) in &measures.held {
             self.telemetry.set_held(producer_id, *rows, *series);
         }
-        for (metrics, gauge) in &self.queues {
-            metrics.queue_bytes.set(i64::try_from(gauge.bytes()).unwrap_or(i64::MAX));
-        }
-        let own = print(wish, true, Blank::default(), |pages| {
+        self.sinks.iter().for_each(SinkGauge::note_queue);
+        let own = Part::print(wish, PAGE_BYTES, true, Blank::default(), |pages| {
             own::append(pages, self.telemetry.registry(), wish.format, pick);
         })?;
         let (head, tail) = (part::head(wish.coding), part::tail(wish.coding, [&measures.part, &own]));
@@ -165,42 +142,21 @@ fn measures(
     place: Place,
     blank: Blank,
 ) -> Result<Measures, CompressError> {
-    let views: Vec<View> = tables.iter().map(|table| View::of(table)).collect();
-    let part = print(wish, false, blank, |pages| exposition::measures(pages, &views, wish.format, pick))?;
+    let views: Vec<View> = tables.iter().map(|table| View::of(table, pick)).collect();
+    let part = Part::print(wish, PAGE_BYTES, false, blank, |pages| {
+        exposition::measures(pages, &views, wish.format);
+    })?;
     let version = |(table, view): (&SharedTable, &View)| (Arc::downgrade(table), view.version);
-    let held = |view: &View| (view.producer_id.clone(), view.rows_held, view.series());
+    let held = |(table, view): (&SharedTable, &View)| {
+        // What is shown is all that there is, or else the table knows how much that would be.
+        let series = if pick.is_everything() { view.series() } else { read_table(table).series() };
+        (view.producer_id.clone(), view.rows_held, series)
+    };
     let place = place.fit(part.pages().iter().map(|page| page.len() as u64).sum());
     Ok(Measures {
         part,
         tables: iter::zip(tables, &views).map(version).collect(),
-        held: views.iter().map(held).collect(),
-        _place: place,
+        held: iter::zip(tables, &views).map(held).collect(),
+        place,
     })
-}
-
-/// What `write` writes, as the wish wants it coded.
-fn print(
-    wish: Wish,
-    is_last: bool,
-    blank: Blank,
-    write: impl FnOnce(&mut Pages<'_>),
-) -> Result<Part, CompressError> {
-    let mut press = Press::new(wish.coding, blank);
-    let mut dots = wish.escapes_dots.then(|| Dots::new(wish.format));
-    let mut outcome = Ok(());
-    let mut take = |page: &mut Vec<u8>| {
-        if let Some(dots) = &mut dots {
-            *page = dots.escape(page);
-        }
-        if outcome.is_ok() {
-            outcome = press.take(page);
-        }
-        // Where it was not taken nobody will see it.
-        page.clear();
-    };
-    let mut pages = Pages::new(&mut take);
-    write(&mut pages);
-    drop(pages.finish());
-    outcome?;
-    press.finish(is_last)
 }

@@ -12,13 +12,12 @@ use serde::Serialize;
 use crate::ingest::feeds::Feeds;
 use crate::reload::Reloader;
 use crate::sink::exposition::{self, Format};
-use crate::sink::queue::QueueGauge;
-use crate::telemetry::{self, Telemetry};
+use crate::telemetry::Telemetry;
 use crate::web::body::Body;
-use crate::web::rendering::Source;
 use crate::web::scrape::Scrapes;
 use crate::web::status::document::Documents;
 use crate::web::status::{Page, Status};
+use crate::web::timeout::Timeout;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -29,42 +28,38 @@ const JSON: &str = "application/json";
 pub struct Site {
     metrics_path: String,
     feeds: Arc<Feeds>,
-    telemetry: Arc<Telemetry>,
     scrapes: Scrapes,
     status: Arc<Status>,
     reloader: Option<Reloader>,
 }
 
 impl Site {
-    /// A site that serves the feeds and the telemetry at `metrics_path`, shows the status, and lets
-    /// who asks reload the configuration where there is a `reloader`.
+    /// A site that answers scrapes of the feeds at `metrics_path`, shows the status, and lets who
+    /// asks reload the configuration where there is a `reloader`.
     pub fn new(
         metrics_path: String,
         feeds: Arc<Feeds>,
-        telemetry: Arc<Telemetry>,
-        queues: Vec<(telemetry::Sink, QueueGauge)>,
+        scrapes: Scrapes,
         status: Status,
         reloader: Option<Reloader>,
     ) -> Self {
-        let source = Source::new(Arc::clone(&feeds), Arc::clone(&telemetry), queues);
-        let scrapes = Scrapes::new(Arc::new(source));
-        Self { metrics_path, feeds, telemetry, scrapes, status: Arc::new(status), reloader }
+        Self { metrics_path, feeds, scrapes, status: Arc::new(status), reloader }
     }
 
     /// The exporter's own metrics.
     pub fn telemetry(&self) -> &Telemetry {
-        &self.telemetry
+        self.scrapes.telemetry()
     }
 
-    /// Answers one request, of which it reads no body; HEAD is answered like GET, the server
-    /// leaves the body out.
-    pub async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
-        let mut response = self.route(request).await;
+    /// Answers one request in its time, and reads no body of it; HEAD is answered like GET, the
+    /// server leaves the body out.
+    pub async fn answer<B>(&self, request: &Request<B>, timeout: Timeout) -> Response<Body> {
+        let mut response = self.route(request, timeout).await;
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response
     }
 
-    async fn route<B>(&self, request: &Request<B>) -> Response<Body> {
+    async fn route<B>(&self, request: &Request<B>, timeout: Timeout) -> Response<Body> {
         if request.uri().path() == "/-/reload" {
             return self.reload(request.method()).await;
         }
@@ -72,7 +67,9 @@ impl Site {
             return wrong_method("GET, HEAD");
         }
         match request.uri().path() {
-            path if path == self.metrics_path => self.scrapes.answer(request.uri(), request.headers()).await,
+            path if path == self.metrics_path => {
+                self.scrapes.answer(request.uri(), request.headers(), timeout).await
+            }
             "/-/healthy" => plain(StatusCode::OK, "healthy\n".to_owned()),
             "/-/ready" => self.ready(),
             "/" => self.show(|documents| self.page(documents)).await,
@@ -87,7 +84,7 @@ impl Site {
     /// All series in one format, for who is no scraper.
     pub fn render(&self, format: Format) -> Vec<u8> {
         let mut body = Vec::new();
-        exposition::render(&mut body, &self.feeds.tables(), self.telemetry.registry(), format);
+        exposition::render(&mut body, &self.feeds.tables(), self.telemetry().registry(), format);
         body
     }
 

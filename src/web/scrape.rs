@@ -1,7 +1,6 @@
 //! What a scrape asks for, by its request; and what it is answered with.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, AsHeaderName, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
@@ -11,25 +10,19 @@ use hyper::{Response, StatusCode, Uri};
 use tokio::sync::Semaphore;
 use url::form_urlencoded;
 
-use crate::sink::exposition::Pick;
-use crate::telemetry::ScrapeTimer;
+use crate::table::pick::Pick;
+use crate::telemetry::{ScrapeTimer, Telemetry};
 use crate::web::accept::{Coding, Dialect};
 use crate::web::body::Body;
 use crate::web::places::Places;
-use crate::web::rendering::{Source, Wish};
+use crate::web::rendering::Source;
 use crate::web::routes::plain;
 use crate::web::sharing::Sharing;
+use crate::web::timeout::Timeout;
+use crate::web::wish::Wish;
 
 /// Most scrapes that are rendered, or written, at once: what Prometheus' node exporter allows.
 const SCRAPES_MAX: usize = 40;
-/// How long a scrape may take whose client does not say.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// The longest a client may ask for.
-const PATIENCE_MAX: Duration = Duration::from_secs(600);
-/// How much earlier than the client gives up the answer is to be there.
-const MARGIN_MAX: Duration = Duration::from_millis(500);
-/// What Prometheus says its patience in, in seconds.
-const TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
 
 /// Answers scrapes.
 #[derive(Debug)]
@@ -39,18 +32,20 @@ pub struct Scrapes {
 }
 
 impl Scrapes {
-    /// Renders from this source.
-    pub fn new(source: Arc<Source>) -> Self {
-        Self {
-            sharing: Sharing::new(source, Places::default()),
-            places: Arc::new(Semaphore::new(SCRAPES_MAX)),
-        }
+    /// Renders from this source, into these places.
+    pub fn new(source: Arc<Source>, places: Places) -> Self {
+        Self { sharing: Sharing::new(source, places), places: Arc::new(Semaphore::new(SCRAPES_MAX)) }
+    }
+
+    /// The exporter's own metrics.
+    pub fn telemetry(&self) -> &Telemetry {
+        self.sharing.source().telemetry()
     }
 
     /// Answers one scrape: 200 with a whole body, 406 where no coding is acceptable, 503
     /// where too many are under way or the client would have given up before.
-    pub async fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Response<Body> {
-        let telemetry = self.sharing.source().telemetry();
+    pub async fn answer(&self, uri: &Uri, headers: &HeaderMap, timeout: Timeout) -> Response<Body> {
+        let telemetry = self.telemetry();
         let dialect = Dialect::negotiate(&joined(headers, ACCEPT));
         let Some(coding) = Coding::negotiate(&joined(headers, ACCEPT_ENCODING)) else {
             return plain(StatusCode::NOT_ACCEPTABLE, "only identity and gzip\n".to_owned());
@@ -60,8 +55,8 @@ impl Scrapes {
             return busy("too many scrapes at once\n");
         };
         let timer = ScrapeTimer::start(telemetry, dialect.format().label());
-        let rendering = self.sharing.render(Wish::new(dialect, coding), picked(uri));
-        let rendered = tokio::time::timeout(patience(headers), rendering).await;
+        let rendering = self.sharing.render(Wish::new(dialect, coding), picked(uri), timeout);
+        let rendered = tokio::time::timeout_at(timeout.end(), rendering).await;
         drop(timer);
         match rendered {
             Ok(Ok(rendering)) => respond(dialect, coding, Body::rendered(rendering).holding(place)),
@@ -83,19 +78,7 @@ fn joined(headers: &HeaderMap, name: impl AsHeaderName) -> String {
 /// The families that `name[]` names, as often as it is there; all of them without it.
 fn picked(uri: &Uri) -> Pick {
     let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    Pick::new(pairs.filter(|(key, _)| key == "name[]").map(|(_, name)| name.into_owned()).collect())
-}
-
-/// How long rendering may take: less than the client waits, by a tenth. What makes no sense
-/// as a time is as if it were not there.
-fn patience(headers: &HeaderMap) -> Duration {
-    let said = headers.get(TIMEOUT_HEADER).and_then(|value| value.to_str().ok());
-    let seconds = said.and_then(|said| said.trim().parse::<f64>().ok());
-    let Some(seconds) = seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0) else {
-        return PATIENCE;
-    };
-    let timeout = Duration::from_secs_f64(seconds.min(PATIENCE_MAX.as_secs_f64()));
-    timeout.saturating_sub((timeout / 10).min(MARGIN_MAX))
+    Pick::new(pairs.filter(|(key, _)| key == "name[]").map(|(_, name)| name.into_owned()))
 }
 
 fn respond(dialect: Dialect, coding: Coding, body: Body) -> Response<Body> {

@@ -16,9 +16,10 @@ use procfs::process::{LimitValue, Process};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tracing::{debug, info, warn};
 
-use crate::web::connection::{self, Limits};
+use crate::web::connection;
 use crate::web::door::Door;
 use crate::web::listener::{Listener, Stream};
+use crate::web::patient::{Limits, Patient};
 use crate::web::tls;
 
 /// Most connections at once; a fleet of Prometheus servers keeps a few each.
@@ -107,18 +108,22 @@ async fn carry(
     let limits = Limits::default();
     let Some(config) = door.tls().await else {
         match stream {
-            Stream::Tcp(stream) => connection::serve(stream, door, limits, is_crowded, watcher).await?,
-            Stream::Unix(stream) => connection::serve(stream, door, limits, is_crowded, watcher).await?,
+            Stream::Tcp(stream) => {
+                connection::serve(Patient::new(stream, limits), door, limits, is_crowded, watcher).await?;
+            }
+            Stream::Unix(stream) => {
+                connection::serve(Patient::new(stream, limits), door, limits, is_crowded, watcher).await?;
+            }
         }
         return Ok(());
     };
     match stream {
         Stream::Tcp(stream) => {
-            let stream = tls::within(limits.head, &mut stop, tls::accept_tcp(stream, config)).await?;
+            let stream = tls::within(limits.head, &mut stop, tls::accept_tcp(stream, config, limits)).await?;
             connection::serve(stream, door, limits, is_crowded, watcher).await?;
         }
         Stream::Unix(stream) => {
-            let stream = tls::within(limits.head, &mut stop, tls::accept(stream, config)).await?;
+            let stream = tls::within(limits.head, &mut stop, tls::accept(stream, config, limits)).await?;
             connection::serve(stream, door, limits, is_crowded, watcher).await?;
         }
     }

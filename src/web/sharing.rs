@@ -8,23 +8,30 @@
 //!
 //! A rendering of a million series is a hundred megabytes. So each has a place
 //! (`web/places.rs`) until its last reader is done, and whoever finds none waits, unless the
-//! measures of the last still hold: they have theirs.
+//! measures of the last still hold: they have theirs. Whom it would wait for until half of its
+//! time-out is over, and longer, it has cut off (`web/readers.rs`): the other half is for reading.
 //! A rendering goes on when the client that asked for it has left.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::spawn_blocking;
+use tokio::time;
 use tracing::error;
 
-use crate::sink::exposition::Pick;
+use crate::table::pick::Pick;
 use crate::web::places::{Place, Places};
-use crate::web::rendering::{Rendering, Source, Wish};
+use crate::web::rendering::{Rendering, Source};
+use crate::web::timeout::Timeout;
+use crate::web::wish::Wish;
 
 /// How long a rendering is kept that nobody reads.
 const KEEP: Duration = Duration::from_secs(5);
+/// How often one that waits for a place looks whom it waits for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Renders, and lets scrapers share what is rendered.
 #[derive(Debug)]
@@ -63,10 +70,10 @@ impl Sharing {
     ///
     /// # Errors
     /// Where it cannot be rendered.
-    pub async fn render(&self, wish: Wish, pick: Pick) -> Result<Arc<Rendering>, Failed> {
+    pub async fn render(&self, wish: Wish, pick: Pick, timeout: Timeout) -> Result<Arc<Rendering>, Failed> {
         if !pick.is_everything() {
             // Others hardly pick the same.
-            let (source, place) = (Arc::clone(&self.source), self.place().await);
+            let (source, place) = (Arc::clone(&self.source), self.place(timeout).await);
             let rendering = spawn_blocking(move || source.render(wish, &pick, None, place));
             return finished(rendering.await)?.map(Arc::new).ok_or(Failed);
         }
@@ -83,7 +90,7 @@ impl Sharing {
             Ok(rendering) => Ok(rendering),
             // What was kept is gone: it may have had the place which this waits for.
             Err(guard) => {
-                let place = self.place().await;
+                let place = self.place(timeout).await;
                 self.next(wish, guard, None, place).await?.map_err(|_| Failed)
             }
         }
@@ -118,8 +125,8 @@ impl Sharing {
         self.moments.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// A place for measures; what is only kept makes room.
-    async fn place(&self) -> Option<Place> {
+    /// A place for measures; what is only kept makes room, and then those who read too slowly.
+    async fn place(&self, timeout: Timeout) -> Option<Place> {
         if !self.places.has_one() {
             for slot in &self.slots {
                 // Who has it locked has dropped what was kept there.
@@ -128,7 +135,14 @@ impl Sharing {
                 }
             }
         }
-        self.places.take().await
+        let mut place = pin!(self.places.take());
+        loop {
+            if let Ok(place) = time::timeout(LOOK_INTERVAL, &mut place).await {
+                return place;
+            }
+            let slow = self.places.clear(timeout.half());
+            self.source.telemetry().scrapes_refused("slow").inc_by(slow);
+        }
     }
 }
 
@@ -136,7 +150,7 @@ impl Sharing {
 fn forget_later(slot: &Arc<Mutex<Slot>>, began: u64) {
     let slot = Arc::downgrade(slot);
     tokio::spawn(async move {
-        tokio::time::sleep(KEEP).await;
+        time::sleep(KEEP).await;
         if let Some(slot) = slot.upgrade() {
             let mut slot = slot.lock().await;
             if slot.began == began {

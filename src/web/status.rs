@@ -24,8 +24,8 @@ use tokio::time::Instant;
 
 use crate::ingest::api::unix_seconds;
 use crate::ingest::feeds::Feeds;
-use crate::sink::queue::QueueGauge;
-use crate::telemetry::{self, Telemetry};
+use crate::sink::gauge::SinkGauge;
+use crate::telemetry::Telemetry;
 
 use census::Census;
 use document::Documents;
@@ -42,7 +42,7 @@ const FRESH: Duration = Duration::from_millis(500);
 pub struct Status {
     feeds: Arc<Feeds>,
     telemetry: Arc<Telemetry>,
-    queues: Vec<(telemetry::Sink, QueueGauge)>,
+    sinks: Vec<SinkGauge>,
     started: Instant,
     started_at: f64,
     census: std::sync::Mutex<Census>,
@@ -51,15 +51,11 @@ pub struct Status {
 
 impl Status {
     /// The status of these feeds and sinks; the exporter counts as started now.
-    pub fn new(
-        feeds: Arc<Feeds>,
-        telemetry: Arc<Telemetry>,
-        queues: Vec<(telemetry::Sink, QueueGauge)>,
-    ) -> Self {
+    pub fn new(feeds: Arc<Feeds>, telemetry: Arc<Telemetry>, sinks: Vec<SinkGauge>) -> Self {
         Self {
             feeds,
             telemetry,
-            queues,
+            sinks,
             started: Instant::now(),
             started_at: unix_seconds(),
             census: std::sync::Mutex::default(),

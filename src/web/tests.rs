@@ -2,6 +2,9 @@
 
 mod connections;
 mod door;
+mod pages;
+mod patient;
+mod readers;
 mod scrapes;
 mod sharing;
 mod status;
@@ -23,8 +26,12 @@ use crate::table::column::ColumnSpec;
 use crate::table::rows::{Limits, Table};
 use crate::telemetry::Telemetry;
 use crate::web::body::Body;
+use crate::web::places::Places;
+use crate::web::rendering::Source;
 use crate::web::routes::Site;
+use crate::web::scrape::Scrapes;
 use crate::web::status::Status;
+use crate::web::timeout::Timeout;
 
 /// A site with one table of queues, in the hands of a test.
 struct Bench {
@@ -36,6 +43,11 @@ struct Bench {
 impl Bench {
     /// A table with this many queues, each with a duration, a state and a text.
     fn new(queues: usize) -> Self {
+        Self::with_places(queues, Places::default())
+    }
+
+    /// The same, whose renderings lie in these places.
+    fn with_places(queues: usize, places: Places) -> Self {
         let telemetry = Arc::new(Telemetry::new(1 << 20));
         let mut table = Table::new("Queue_itd_1.0.0", "queue_itd", Limits::new(1 << 20));
         for (field, kind) in
@@ -59,7 +71,9 @@ impl Bench {
         feeds.add(Arc::new(FeedState::new("Queue_itd_1.0.0".to_owned(), Arc::clone(&table)).0));
         feeds.note_complete();
         let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), Vec::new());
-        let site = Site::new("/metrics".to_owned(), feeds, Arc::clone(&telemetry), Vec::new(), status, None);
+        let source = Source::new(Arc::clone(&feeds), Arc::clone(&telemetry), Vec::new());
+        let scrapes = Scrapes::new(Arc::new(source), places);
+        let site = Site::new("/metrics".to_owned(), feeds, scrapes, status, None);
         Self { site: Arc::new(site), table, telemetry }
     }
 
@@ -89,7 +103,7 @@ impl Bench {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Answer::of(self.site.answer(&request.body(()).unwrap()).await).await
+        Answer::to(&self.site, &request.body(()).unwrap()).await
     }
 
     /// The value of a sample in the exporter's own metrics.
@@ -112,6 +126,11 @@ struct Answer {
 }
 
 impl Answer {
+    /// What a site answers to a request that comes now.
+    async fn to(site: &Site, request: &Request<()>) -> Self {
+        Self::of(site.answer(request, Timeout::of(request.headers())).await).await
+    }
+
     async fn of(response: Response<Body>) -> Self {
         let (head, body) = response.into_parts();
         let length = hyper::body::Body::size_hint(&body).exact().unwrap();

@@ -12,19 +12,26 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::web::patient::{Limits, Patient, Progress};
+
 /// What a client is told that speaks HTTP where TLS is spoken.
 const WRONG_SCHEME: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 30\r\nConnection: close\r\n\r\nTLS is spoken here; use https\n";
 
-/// Lets a client in that shows what is asked for.
+/// Lets a client in that shows what is asked for; the stream waits for it as `limits` have it.
 ///
 /// # Errors
 /// Why it is not let in.
-pub async fn accept<S>(stream: S, config: Arc<ServerConfig>) -> io::Result<TlsStream<S>>
+pub async fn accept<S>(
+    stream: S,
+    config: Arc<ServerConfig>,
+    limits: Limits,
+) -> io::Result<(TlsStream<Patient<S>>, Arc<Progress>)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    TlsAcceptor::from(config).accept(stream).await
+    let (stream, progress) = Patient::new(stream, limits);
+    Ok((TlsAcceptor::from(config).accept(stream).await?, progress))
 }
 
 /// The same, of a client that is told what to do if it begins with HTTP.
@@ -34,7 +41,8 @@ where
 pub async fn accept_tcp(
     mut stream: TcpStream,
     config: Arc<ServerConfig>,
-) -> io::Result<TlsStream<TcpStream>> {
+    limits: Limits,
+) -> io::Result<(TlsStream<Patient<TcpStream>>, Arc<Progress>)> {
     let mut first = [0];
     let peeked = stream.peek(&mut first).await?;
     // The name of a method; a record of TLS begins with a control character.
@@ -43,7 +51,7 @@ pub async fn accept_tcp(
         stream.shutdown().await?;
         return Err(io::Error::other("HTTP where TLS is spoken"));
     }
-    accept(stream, config).await
+    accept(stream, config, limits).await
 }
 
 /// A handshake that may take so long, and ends when `stop` says so.

@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use crate::support::{PATIENCE, Process, exporter, pipe, tool, wait_for};
 
 mod clients;
+mod crowd;
 mod requests;
 mod sockets;
 

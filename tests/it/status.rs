@@ -66,8 +66,11 @@ fn keys(value: &Value, way: &str, found: &mut BTreeSet<String>) {
 #[tokio::test]
 async fn the_keys_of_the_documents_are_stable() {
     let folder = tempfile::tempdir().unwrap();
-    let sink =
-        format!("[[influx]]\nname = \"main\"\ntarget = \"file\"\npath = {:?}\n", folder.path().join("lines"));
+    let sink = format!(
+        "[[influx]]\nname = \"main\"\ntarget = \"file\"\npath = {:?}\nspool_dir = {:?}\n",
+        folder.path().join("lines"),
+        folder.path().join("spool")
+    );
     let mut rig = Rig::start_with(&format!("{AGENTS}{sink}"), &[&answer("create", 500, "")], &[]).await;
     rig.ready().await;
     rig.send(&json!({"agentLogonDuration": "long"}));
@@ -85,8 +88,8 @@ async fn the_keys_of_the_documents_are_stable() {
         limits.measures.used limits.rows limits.rows.limit limits.rows.used limits.series limits.series.limit \
         limits.series.used now_at ready refusals refusals[].at refusals[].measure refusals[].producer_id \
         refusals[].reason refusals[].value revision sinks sinks[].dropped sinks[].name sinks[].queue_bytes \
-        sinks[].queue_bytes.limit sinks[].queue_bytes.used sinks[].queue_lines sinks[].rejected sinks[].up \
-        sinks[].written started_at token_expires_at uptime_seconds version waiting_for";
+        sinks[].queue_bytes.limit sinks[].queue_bytes.used sinks[].queue_lines sinks[].rejected \
+        sinks[].spool_bytes sinks[].spool_bytes.limit sinks[].spool_bytes.used sinks[].up sinks[].written started_at token_expires_at uptime_seconds version waiting_for";
     assert_eq!(status.iter().map(String::as_str).collect::<Vec<_>>().join(" "), expected);
     let expected = "measures measures[].kind measures[].label measures[].metric measures[].name measures[].personal \
         measures[].producer_id measures[].reason measures[].refusals measures[].series measures[].value \
@@ -287,6 +290,32 @@ async fn the_page_shows_feeds_and_measures_and_hostile_names_stay_text() {
     // What stands between the text and the page, were it ever put in as markup.
     let markup = "(() => { try { document.body.innerHTML = 'x'; return 'taken'; } catch (err) { return err.name; } })()";
     assert_eq!(browser.evaluate(markup).await, "TypeError");
+}
+
+#[tokio::test]
+async fn the_page_shows_how_full_a_spool_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = format!(
+        "[[influx]]\nname = \"away\"\nurl = \"http://127.0.0.1:1\"\napi = \"v1\"\ndatabase = \"axp\"\nspool_dir = {:?}\n\
+         spool_bytes = \"1MiB\"\nflush_interval = \"100ms\"\n",
+        folder.path().join("spool")
+    );
+    let mut rig = Rig::start(&format!("{AGENTS}{sink}")).await;
+    rig.ready().await;
+    let used = || async { rig.status().await["sinks"][0]["spool_bytes"]["used"].as_u64() };
+    wait_for("lines on disk", || async { used().await > Some(100) }).await;
+    assert_eq!(rig.status().await["sinks"][0]["spool_bytes"]["limit"], 1 << 20);
+    assert_eq!(
+        rig.value("axp_exporter_influx_spool_bytes{sink=\"away\"}").await,
+        used().await.unwrap() as f64
+    );
+    let mut browser = Browser::open(&rig.metrics_url().replace("/metrics", "/")).await;
+    browser.wait_for("document.querySelectorAll('#limits tr').length === 5").await;
+    let line = "[...document.querySelectorAll('#limits tr')].find(line => line.textContent.startsWith('Spool of away, bytes'))";
+    browser.wait_for(&format!("/[1-9]/.test({line}.children[2].textContent)")).await;
+    assert_eq!(browser.evaluate(&format!("{line}.children[3].textContent")).await, "1,048,576");
+    assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
+    rig.stop().await;
 }
 
 #[tokio::test]

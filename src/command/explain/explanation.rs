@@ -21,8 +21,9 @@ use crate::pipeline::trace::Trace;
 use crate::pipeline::{LineOutput, Moment, SharedTable};
 use crate::reject::{EventReject, RowReject};
 use crate::sink::exposition::pages::Pages;
-use crate::sink::exposition::{self, Format, Pick};
+use crate::sink::exposition::{self, Format};
 use crate::sink::queue::{self, Batch, LineReceiver};
+use crate::table::pick::Pick;
 use crate::table::view::View;
 
 /// Most bytes of a key, an id or a label that are shown.
@@ -293,7 +294,7 @@ fn text(value: &str) -> String {
 /// The samples of a table, as they stand in the text format.
 fn series(table: &SharedTable) -> Vec<String> {
     let mut pages = Pages::whole(Vec::new());
-    exposition::measures(&mut pages, &[View::of(table)], Format::Text, &Pick::default());
+    exposition::measures(&mut pages, &[View::of(table, &Pick::default())], Format::Text);
     let page = pages.finish();
     let text = String::from_utf8_lossy(&page);
     text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()

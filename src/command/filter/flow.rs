@@ -13,9 +13,10 @@ use super::{FilterArgs, Output};
 use crate::command::kit::Kit;
 use crate::config::OnDelete;
 use crate::pipeline::{LineOutput, Moment};
-use crate::sink::exposition::pages::Pages;
-use crate::sink::exposition::{self, Format, Pick};
+use crate::sink::exposition::pages::{PAGE_BYTES, Pages};
+use crate::sink::exposition::{self, Format};
 use crate::sink::queue::{self, Batch, LineReceiver};
+use crate::table::pick::Pick;
 use crate::table::view::View;
 
 /// Lines that are written in one go where the input does not pause.
@@ -152,7 +153,8 @@ impl<W: Write, T: FnMut(String)> Current<W, T> {
 
     /// Writes every series that is left, and counts them.
     fn write_exposition(&mut self) -> io::Result<()> {
-        let views: Vec<View> = self.fork.tables().iter().map(|table| View::of(table)).collect();
+        let views: Vec<View> =
+            self.fork.tables().iter().map(|table| View::of(table, &Pick::default())).collect();
         let Self { out, tally, .. } = self;
         let mut written = Ok(());
         let mut take = |page: &mut Vec<u8>| {
@@ -162,8 +164,8 @@ impl<W: Write, T: FnMut(String)> Current<W, T> {
             }
             page.clear();
         };
-        let mut pages = Pages::new(&mut take);
-        exposition::measures(&mut pages, &views, Format::Text, &Pick::default());
+        let mut pages = Pages::new(PAGE_BYTES, &mut take);
+        exposition::measures(&mut pages, &views, Format::Text);
         pages.finish();
         written
     }

@@ -8,7 +8,8 @@
 use prometheus_client::registry::Registry;
 
 use super::pages::Pages;
-use super::{Format, Pick, write_head};
+use super::{Format, write_head};
+use crate::table::pick::Pick;
 
 /// What the names of samples may add to that of their family.
 const SUFFIXES: [&str; 5] = ["_total", "_info", "_bucket", "_sum", "_count"];

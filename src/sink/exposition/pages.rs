@@ -2,7 +2,7 @@
 
 /// How long a page gets before it is handed on: enough to be worth a hand-over, few enough
 /// to stay in the caches. It may be longer by the series of one row.
-const PAGE_BYTES: usize = 64 << 10;
+pub const PAGE_BYTES: usize = 64 << 10;
 
 /// Takes a page that is full; what it leaves in there is the beginning of the next.
 pub type TakePage<'t> = dyn FnMut(&mut Vec<u8>) + 't;
@@ -11,6 +11,8 @@ pub type TakePage<'t> = dyn FnMut(&mut Vec<u8>) + 't;
 pub struct Pages<'t> {
     /// The page that is being written.
     pub page: Vec<u8>,
+    /// How long it gets.
+    page_bytes: usize,
     /// Who takes full ones; nobody where all is to be one page.
     take: Option<&'t mut TakePage<'t>>,
 }
@@ -22,19 +24,19 @@ impl std::fmt::Debug for Pages<'_> {
 }
 
 impl<'t> Pages<'t> {
-    /// Pages that are handed on when they are full.
-    pub fn new(take: &'t mut TakePage<'t>) -> Self {
-        Self { page: Vec::with_capacity(PAGE_BYTES + PAGE_BYTES / 16), take: Some(take) }
+    /// Pages that are handed on when there are so many bytes on them.
+    pub fn new(page_bytes: usize, take: &'t mut TakePage<'t>) -> Self {
+        Self { page: Vec::with_capacity(page_bytes + page_bytes / 16), page_bytes, take: Some(take) }
     }
 
     /// One page, as long as it gets, that goes on behind what is in `page`.
     pub const fn whole(page: Vec<u8>) -> Self {
-        Self { page, take: None }
+        Self { page, page_bytes: usize::MAX, take: None }
     }
 
     /// Hands the page on if it is full. For the end of a line only: no page ends in mid-line.
     pub fn turn(&mut self) {
-        if self.page.len() >= PAGE_BYTES
+        if self.page.len() >= self.page_bytes
             && let Some(take) = &mut self.take
         {
             take(&mut self.page);

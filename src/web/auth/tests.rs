@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use hyper::header::HeaderValue;
 
@@ -104,7 +105,7 @@ async fn a_password_that_was_changed_is_not_remembered() {
 fn what_is_remembered_is_bounded() {
     let auth = Auth::default();
     for number in 0..10 * PROOFS_MAX {
-        auth.remember(auth.mac(&[&number.to_be_bytes()]));
+        remember(&auth.proofs, auth.mac(&[&number.to_be_bytes()]));
         assert!((1..=PROOFS_MAX).contains(&remembered(&auth)));
     }
 }
@@ -146,4 +147,17 @@ async fn one_hash_is_computed_at_a_time_few_wait_and_known_scrapers_pass_by() {
         assert_eq!(waiting.await.unwrap(), Verdict::Refused);
     }
     assert_eq!(auth.judge(&users, &basic("bob", "bob's own")).await, Verdict::Welcome);
+}
+
+#[tokio::test]
+async fn what_a_hash_came_to_is_remembered_though_its_client_has_left() {
+    let (auth, users) = (Auth::default(), users("a"));
+    let left = tokio::time::timeout(Duration::ZERO, auth.judge(&users, &basic("alice", "a"))).await;
+    assert!(left.is_err());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while remembered(&auth) == 0 {
+        assert!(Instant::now() < deadline, "it comes again, and is still unknown");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(auth.judge(&users, &basic("alice", "a")).await, Verdict::Welcome);
 }

@@ -18,12 +18,13 @@ use crate::parse::measures::MEASURES_MAX;
 use crate::pipeline::refusals::VALUE_BYTES_MAX;
 use crate::pipeline::report::{MeasureReport, Report};
 use crate::pipeline::{SharedTable, read_table};
-use crate::sink::queue::{QUEUE_BYTES_MAX, QueueGauge};
+use crate::sink::gauge::SinkGauge;
+use crate::sink::queue::QUEUE_BYTES_MAX;
 use crate::table::column::Column;
 use crate::table::places::Places;
 use crate::table::row::Standing;
 use crate::table::rows::{ColumnId, RowId, Table};
-use crate::telemetry::{self, REVISION, VERSION};
+use crate::telemetry::{REVISION, VERSION};
 
 /// Bites of rows in which values are looked for; a measure that has one further on shows none.
 const BITES_MAX: usize = 32;
@@ -62,7 +63,7 @@ impl Status {
                 rows: places(&limits.rows),
                 measures: LimitDocument { used: most.unwrap_or_default(), limit: MEASURES_MAX },
             },
-            sinks: self.queues.iter().map(sink_document).collect(),
+            sinks: self.sinks.iter().map(sink_document).collect(),
             cardinality: self.cardinality(feeds),
             refusals,
         };
@@ -84,15 +85,19 @@ fn places(places: &Places) -> LimitDocument {
     LimitDocument { used: places.taken(), limit: places.limit() }
 }
 
-fn sink_document((metrics, gauge): &(telemetry::Sink, QueueGauge)) -> SinkDocument {
+fn sink_document(SinkGauge { metrics, queue, spool_bytes_max }: &SinkGauge) -> SinkDocument {
+    let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let on_disk = u64::try_from(metrics.spool_bytes.get()).unwrap_or_default();
+    let spool = |most: u64| LimitDocument { used: bytes(on_disk), limit: bytes(most) };
     SinkDocument {
         name: metrics.name.clone(),
         up: metrics.up.get() == 1,
         written: metrics.written.get(),
         rejected: metrics.rejected.get(),
         dropped: metrics.dropped.get(),
-        queue_lines: gauge.lines(),
-        queue_bytes: LimitDocument { used: gauge.bytes(), limit: QUEUE_BYTES_MAX },
+        queue_lines: queue.lines(),
+        queue_bytes: LimitDocument { used: queue.bytes(), limit: QUEUE_BYTES_MAX },
+        spool_bytes: spool_bytes_max.map(spool),
     }
 }
 

@@ -120,6 +120,8 @@ pub struct SinkDocument {
     pub queue_lines: u64,
     /// Their bytes.
     pub queue_bytes: LimitDocument,
+    /// Bytes that wait on disk; `null` where the sink has no `spool_dir`.
+    pub spool_bytes: Option<LimitDocument>,
 }
 
 /// What there is most of, at most ten each.

@@ -9,20 +9,22 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::Bench;
-use crate::web::connection::{Limits, serve};
+use crate::web::connection::{Error, serve};
 use crate::web::door::Door;
+use crate::web::patient::{Limits, Patient};
 
 const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n";
 const HEALTH: &[u8] = b"GET /-/healthy HTTP/1.1\r\nHost: test\r\n\r\n";
 
 /// A client's end of a connection, and what became of the server's.
-fn connect(bench: &Bench) -> (DuplexStream, JoinHandle<hyper::Result<()>>) {
+fn connect(bench: &Bench) -> (DuplexStream, JoinHandle<Result<(), Error>>) {
     let (client, server) = tokio::io::duplex(4096);
     let door = Arc::new(Door::new(Arc::clone(&bench.site), None).unwrap());
     let serving = tokio::spawn(async move {
         // Where it goes, connections end.
         let graceful = GracefulShutdown::new();
-        serve(server, door, Limits::default(), || false, graceful.watcher()).await
+        let patient = Patient::new(server, Limits::default());
+        serve(patient, door, Limits::default(), || false, graceful.watcher()).await
     });
     (client, serving)
 }
@@ -146,7 +148,8 @@ async fn http_2_is_not_spoken() {
     let mut bytes = Vec::new();
     client.read_to_end(&mut bytes).await.unwrap();
     assert!(!bytes.contains(&0), "no frame of HTTP/2 comes back");
-    assert!(server.await.unwrap().unwrap_err().is_parse());
+    let err = server.await.unwrap().unwrap_err();
+    assert!(matches!(&err, Error::Http(err) if err.is_parse()), "{err}");
 }
 
 #[tokio::test]

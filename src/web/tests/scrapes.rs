@@ -8,11 +8,11 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::legal::{self, Series, Syntax};
-use crate::sink::exposition::Pick;
+use crate::table::pick::Pick;
 use crate::web::accept::{Coding, Dialect};
-use crate::web::places::Places;
-use crate::web::rendering::{Rendering, Source, Wish};
+use crate::web::rendering::Rendering;
 use crate::web::sharing::Sharing;
+use crate::web::wish::Wish;
 
 const TIMEOUT: &str = "X-Prometheus-Scrape-Timeout-Seconds";
 
@@ -128,6 +128,8 @@ async fn names_pick_whole_families() {
         assert_eq!(picked(query, "").await, [text], "{query}");
         assert_eq!(picked(query, openmetrics).await, [open], "{query}");
     }
+    let held = bench.own(r#"axp_exporter_series{measure_producer_id="Queue_itd_1.0.0"}"#);
+    assert_eq!(held, 8, "all that there are, whatever was picked");
     let several =
         picked("name[]=axp_queue_itd_state&name[]=process_threads&name[]=axp_queue_itd_wait_seconds", "")
             .await;
@@ -145,10 +147,10 @@ async fn what_is_no_scrape_is_told_so() {
     let refused = bench.get("/metrics", &[("Accept-Encoding", "br, *;q=0")]).await;
     assert_eq!(refused.status, 406);
     let post = Request::post("/metrics").body(()).unwrap();
-    let answer = Answer::of(bench.site.answer(&post).await).await;
+    let answer = Answer::to(&bench.site, &post).await;
     assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"));
     let post = Request::post("/-/reload").body(()).unwrap();
-    assert_eq!(bench.site.answer(&post).await.status(), 403, "web.lifecycle is false");
+    assert_eq!(Answer::to(&bench.site, &post).await.status, 403, "web.lifecycle is false");
     assert_eq!(bench.get("/metric", &[]).await.status, 404);
     assert_eq!(bench.get("/-/healthy", &[]).await.header("x-content-type-options"), "nosniff");
 }
@@ -163,7 +165,9 @@ async fn a_thousand_scrapers_at_once_cost_the_work_of_a_few() {
     let mut scrapers = JoinSet::new();
     for _ in 0..1000 {
         let sharing = Arc::clone(&sharing);
-        scrapers.spawn(async move { sharing.render(wish, Pick::default()).await.unwrap() });
+        scrapers.spawn(async move {
+            sharing.render(wish, Pick::default(), Timeout::of(&HeaderMap::new())).await.unwrap()
+        });
     }
     drop(hold);
     let renderings = scrapers.join_all().await;

@@ -10,6 +10,8 @@ use super::*;
 use crate::ingest::feeds::{self, Requests};
 use crate::ingest::report::FeedReport;
 use crate::pipeline::report::Report;
+use crate::sink::gauge::SinkGauge;
+use crate::sink::queue;
 
 /// A site with one feed whose requests are the test's to answer.
 fn site_of(table: &SharedTable, metrics_path: &str) -> (Arc<Site>, Arc<Feeds>, Requests) {
@@ -17,12 +19,14 @@ fn site_of(table: &SharedTable, metrics_path: &str) -> (Arc<Site>, Arc<Feeds>, R
     let (state, requests) = FeedState::new("Queue_itd_1.0.0".to_owned(), Arc::clone(table));
     feeds.add(Arc::new(state));
     let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), Vec::new());
-    let site = Site::new(metrics_path.to_owned(), Arc::clone(&feeds), telemetry, Vec::new(), status, None);
+    let source = Source::new(Arc::clone(&feeds), telemetry, Vec::new());
+    let scrapes = Scrapes::new(Arc::new(source), Places::default());
+    let site = Site::new(metrics_path.to_owned(), Arc::clone(&feeds), scrapes, status, None);
     (Arc::new(site), feeds, requests)
 }
 
 async fn get(site: &Site, path: &str) -> Answer {
-    Answer::of(site.answer(&Request::get(path).body(()).unwrap()).await).await
+    Answer::to(site, &Request::get(path).body(()).unwrap()).await
 }
 
 async fn status(site: &Site) -> Value {
@@ -131,4 +135,22 @@ async fn the_page_lets_in_its_own_script_alone_and_a_path_cannot_break_out_of_it
     assert!(one.body.contains("href=\"./m&quot;&gt;&lt;script&gt;\""));
     assert_eq!((one.header("cache-control"), one.header("referrer-policy")), ("no-store", "no-referrer"));
     assert_eq!(one.header("content-type"), "text/html; charset=utf-8");
+}
+
+#[tokio::test]
+async fn a_sink_with_a_spool_says_how_full_it_is_and_another_that_it_has_none() {
+    let bench = Bench::new(1);
+    let sink = |name: &str, spool_bytes_max| {
+        let metrics = bench.telemetry.sink(name);
+        metrics.spool_bytes.set(700);
+        let queue = queue::lines(1, metrics.dropped.clone()).1.gauge();
+        SinkGauge { metrics, queue, spool_bytes_max }
+    };
+    let sinks = vec![sink("kept", Some(1000)), sink("gone", None)];
+    let feeds = Arc::new(Feeds::new(Limits::new(7)));
+    let status = Status::new(feeds, Arc::clone(&bench.telemetry), sinks);
+    let documents = Arc::new(status).documents().await.unwrap();
+    let sinks = serde_json::to_value(&documents.status.sinks).unwrap();
+    assert_eq!(sinks[0]["spool_bytes"], json!({"used": 700, "limit": 1000}));
+    assert_eq!(sinks[1]["spool_bytes"], Value::Null);
 }
