@@ -68,7 +68,7 @@ async fn a_tcp_peer_gets_every_line_and_one_that_comes_back_gets_them_again_from
     drop((stream, listener));
     bench.send_all(200..300);
     bench.up(0).await;
-    let books = bench.books();
+    let books = bench.books().await;
     assert_eq!((books.made, books.written + books.waiting, books.dropped), (300, 300, 0));
     let listener = TcpListener::bind(address).await.unwrap();
     let (mut stream, _) = within(listener.accept()).await;
@@ -152,7 +152,7 @@ async fn a_unix_socket_that_is_replaced_is_found_again() {
     let mut bench = Bench::start(&keys).await;
     bench.send_all(0..10);
     bench.up(0).await;
-    assert_eq!(bench.books().waiting, 10, "nobody listens yet");
+    assert_eq!(bench.books().await.waiting, 10, "nobody listens yet");
     for round in 0..3 {
         let listener = UnixListener::bind(&path).unwrap();
         let (begin, end) = (round * 10, round * 10 + 10);
@@ -205,7 +205,7 @@ async fn nobody_at_the_other_end_of_udp_costs_lines_and_nothing_else() {
     drop(peer);
     let mut bench = Bench::start(&format!("target = \"udp\"\naddress = \"{address}\"")).await;
     let mut number = 0;
-    while bench.books().dropped == 0 {
+    while bench.books().await.dropped == 0 {
         bench.send(&line(number));
         number += 1;
         let books = bench.settled().await;
@@ -213,7 +213,7 @@ async fn nobody_at_the_other_end_of_udp_costs_lines_and_nothing_else() {
         assert!(number < 1000, "the system says at last that nobody is there");
     }
     let peer = UdpSocket::bind(address).await.unwrap();
-    let dropped = bench.books().dropped;
+    let dropped = bench.books().await.dropped;
     bench.send(&line(7));
     let mut bytes = [0; 1000];
     let length = tokio::time::timeout(Duration::from_secs(20), peer.recv(&mut bytes)).await.unwrap().unwrap();
