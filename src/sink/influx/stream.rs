@@ -252,3 +252,98 @@ async fn write(
 async fn timed<T>(timeout: Duration, work: impl Future<Output = io::Result<T>>) -> Result<T, Trouble> {
     Ok(tokio::time::timeout(timeout, work).await.map_err(|_| Trouble::TimedOut)??)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::telemetry::Telemetry;
+
+    const TIMEOUT: Duration = Duration::from_secs(7);
+
+    /// A stream and its peer, which has got a line and read as much of it, an hour ago.
+    async fn connected(read: usize) -> (Stream, TcpListener, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let mut stream = Stream::new(Address::Tcp(address), TIMEOUT);
+        step(&mut stream, "old x=1 1\n").await;
+        let (mut peer, _) = listener.accept().await.unwrap();
+        peer.read_exact(&mut vec![0; read]).await.unwrap();
+        for (_, written_at) in &mut stream.doubtful {
+            *written_at = written_at.checked_sub(Duration::from_secs(3600)).unwrap();
+        }
+        (stream, listener, peer)
+    }
+
+    /// Delivers these lines.
+    async fn step(stream: &mut Stream, lines: &str) {
+        let mut load = Load::new(lines.as_bytes().to_vec(), 1 << 20);
+        while !load.is_empty() {
+            let _ = stream.step(&mut load, &Telemetry::new(1).sink("main")).await;
+        }
+    }
+
+    /// What comes on the next connection.
+    async fn next(mut stream: Stream, listener: TcpListener) -> String {
+        let Some(Connection::Tcp(tcp)) = &stream.connection else { panic!("a connection") };
+        tcp.readable().await.unwrap();
+        step(&mut stream, "new x=1 2\n").await;
+        drop(stream);
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let mut read = String::new();
+        peer.read_to_string(&mut read).await.unwrap();
+        read
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_leaves_a_line_unread_gets_it_again_however_old_it_is() {
+        let (stream, listener, peer) = connected(3).await;
+        drop(peer);
+        assert_eq!(next(stream, listener).await, "old x=1 1\nnew x=1 2\n");
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_has_read_all_and_left_gets_nothing_again_that_is_old() {
+        let (stream, listener, peer) = connected(10).await;
+        drop(peer);
+        assert_eq!(next(stream, listener).await, "new x=1 2\n");
+    }
+
+    #[tokio::test]
+    async fn what_comes_for_a_peer_that_is_gone_is_in_doubt_though_it_left_well() {
+        let (mut stream, listener, mut peer) = connected(10).await;
+        // It says that it will say nothing more; the line comes when nobody is there any more.
+        peer.shutdown().await.unwrap();
+        let Some(Connection::Tcp(tcp)) = &mut stream.connection else { panic!("a connection") };
+        assert_eq!(tcp.read(&mut [0]).await.unwrap(), 0);
+        drop(peer);
+        tcp.write_all(b"lost x=1 1\n").await.unwrap();
+        stream.doubt(b"lost x=1 1\n");
+        for (_, written_at) in &mut stream.doubtful {
+            *written_at = written_at.checked_sub(Duration::from_secs(3600)).unwrap();
+        }
+        assert_eq!(next(stream, listener).await, "old x=1 1\nlost x=1 1\nnew x=1 2\n");
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_given_up_by_the_system_when_nobody_answers() {
+        let (stream, _listener, _peer) = connected(10).await;
+        let Some(Connection::Tcp(tcp)) = &stream.connection else { panic!("a connection") };
+        let socket = SockRef::from(tcp);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(TIMEOUT));
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn doubt_is_bounded_and_of_whole_lines() {
+        let mut stream = Stream::new(Address::Unix("/".into()), TIMEOUT);
+        let lines: String = (0..500_000).map(|number| format!("line{number:09} x=1 1\n")).collect();
+        stream.doubt(lines.as_bytes());
+        let kept: Vec<u8> = stream.doubtful.iter().flat_map(|(lines, _)| lines.to_vec()).collect();
+        assert!(kept.len() <= DOUBT_BYTES && kept.len() + DOUBT_STEP_BYTES > DOUBT_BYTES);
+        assert!(lines.as_bytes().ends_with(&kept) && kept.starts_with(b"line"));
+    }
+}
