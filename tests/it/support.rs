@@ -177,6 +177,11 @@ impl Process {
         self.stop_by("TERM")
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it this signal.
     #[track_caller]
     pub(crate) fn signal(&self, signal: &str) {

@@ -10,8 +10,8 @@ use std::io;
 /// or in use by another.
 pub(super) fn is_mistake(err: &io::Error) -> bool {
     use io::ErrorKind::{
-        AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
-        WouldBlock,
+        AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound,
+        PermissionDenied, WouldBlock,
     };
     let by_kind = matches!(
         err.kind(),

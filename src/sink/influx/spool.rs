@@ -313,7 +313,9 @@ impl Spool {
     fn drop_oldest(&mut self, may_go: impl Fn(&Segment) -> bool) -> io::Result<bool> {
         let oldest = self.segments.iter().position(|segment| Some(segment.number) != self.held);
         let segment = oldest.and_then(|oldest| Some((oldest, self.segments.get(oldest)?)));
-        let Some((oldest, segment)) = segment.filter(|(_, segment)| may_go(segment)) else { return Ok(false) };
+        let Some((oldest, segment)) = segment.filter(|(_, segment)| may_go(segment)) else {
+            return Ok(false);
+        };
         let lines = segment.unread_lines()?;
         segment.remove()?;
         self.segments.remove(oldest);

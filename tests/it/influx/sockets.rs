@@ -154,8 +154,7 @@ async fn a_peer_that_hangs_and_goes_on_gets_each_line_once_on_one_connection() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     let listener = UnixListener::bind(&path).unwrap();
-    let mut bench =
-        Bench::start(&format!("target = \"unix\"\npath = {path:?}\ntimeout = \"100ms\"")).await;
+    let mut bench = Bench::start(&format!("target = \"unix\"\npath = {path:?}\ntimeout = \"100ms\"")).await;
     bench.send_all(0..COUNT as u64);
     let (stream, _) = within(listener.accept()).await;
     let (mut reader, mut read) = (BufReader::new(stream).lines(), Vec::new());
