@@ -33,7 +33,9 @@ use super::load::{count_lines, cut_at};
 
 /// Mode of the folder.
 const FOLDER_MODE: u32 = 0o750;
-/// Mode of the lock.
+/// The file that is locked.
+const LOCK: &str = "lock";
+/// Its mode.
 const LOCK_MODE: u32 = 0o600;
 /// What damage may cost: a record has at most so many bytes of lines, or one line.
 const RECORD_BYTES: usize = 64 << 10;
@@ -109,7 +111,7 @@ impl Spool {
             .truncate(false)
             .mode(LOCK_MODE)
             .custom_flags(libc::O_NOFOLLOW)
-            .open(self.folder.join("lock"))?;
+            .open(self.folder.join(LOCK))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -238,7 +240,7 @@ impl Spool {
                         segment.remove()?;
                     }
                 }
-                Err(err) if is_passing(&err) => return Err(err),
+                Err(err) if is_passing(&err) || is_away(&self.folder) => return Err(err),
                 Err(err) => {
                     self.losses.lines.inc_by(segment.lines_from_here());
                     self.set_aside_front(&err.to_string());
@@ -333,6 +335,11 @@ impl Spool {
 fn is_passing(err: &io::Error) -> bool {
     use io::ErrorKind::{NotFound, PermissionDenied, UnexpectedEof};
     !matches!(err.kind(), NotFound | PermissionDenied | UnexpectedEof)
+}
+
+/// Whether the folder is gone, as when a disk is: then a file that is not there is no loss.
+fn is_away(folder: &Path) -> bool {
+    !folder.join(LOCK).exists()
 }
 
 fn segment_bytes(bytes_max: u64) -> u64 {

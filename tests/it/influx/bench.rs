@@ -112,6 +112,11 @@ impl Bench {
         numbers.for_each(|number| self.send(&line(number)));
     }
 
+    /// How many lines were made.
+    pub(crate) const fn made(&self) -> u64 {
+        self.made
+    }
+
     /// The books, once they balance and the gauges say what is there: while lines are on their way
     /// some are counted in two places.
     pub(crate) async fn books(&self) -> Books {

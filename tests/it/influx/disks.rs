@@ -96,11 +96,11 @@ async fn an_exporter_starts_on_a_full_disk_and_its_sinks_go_on_by_themselves_whe
         spooled(&server, &format!("{disk}/spool"))
     });
     disk.wait_for(&[("main", "up", 0), ("http", "up", 0), ("http", "spool_up", 0)]);
-    assert!(get(&disk.writer.metrics_url).ok().contains("axp_queue_itd_"), "the metrics are there");
     wait_for("lines to wait", PATIENCE, || {
         let waits = |sink| disk.writer.value_of(sink, "queue_bytes", "") > 0;
         if waits("main") && waits("http") { Ok(()) } else { Err("none".to_owned()) }
     });
+    assert!(get(&disk.writer.metrics_url).ok().contains("axp_queue_itd_"), "the metrics are there");
     for (sink, what) in [("main", "lines cannot be delivered"), ("http", "the spool cannot be opened")] {
         assert_eq!(disk.said(sink, what), 1, "{sink}: {}", disk.writer.exporter.stderr());
     }
