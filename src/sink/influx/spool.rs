@@ -29,7 +29,7 @@ use tracing::warn;
 
 use segment::Segment;
 
-use super::load::{count_lines, cut_at};
+use super::load::count_lines;
 
 /// Mode of the folder.
 const FOLDER_MODE: u32 = 0o750;
@@ -37,8 +37,6 @@ const FOLDER_MODE: u32 = 0o750;
 const LOCK: &str = "lock";
 /// Its mode.
 const LOCK_MODE: u32 = 0o600;
-/// What damage may cost: a record has at most so many bytes of lines, or one line.
-const RECORD_BYTES: usize = 64 << 10;
 /// Files into which the room is divided: the oldest goes whole.
 const SEGMENTS: u64 = 8;
 /// Most bytes of a file.
@@ -178,7 +176,7 @@ impl Spool {
     /// # Errors
     /// Why they cannot be written.
     pub(super) fn append(&mut self, lines: &[u8], unix_ms: u64) -> io::Result<()> {
-        let records = records(lines, unix_ms);
+        let records = record::encode_all(lines, unix_ms);
         let needed = records.len() as u64;
         if needed + segment::HEAD_BYTES > self.bytes_max {
             self.losses.lines.inc_by(count_lines(lines));
@@ -234,7 +232,7 @@ impl Spool {
                         return Ok(Some(Found { lines: stretch.lines, number, end }));
                     }
                     // Less than a record is what a crash leaves of one.
-                    if stretch.unreadable > RECORD_BYTES as u64 {
+                    if stretch.unreadable > record::LINES_BYTES as u64 {
                         self.set_aside_front("its rest cannot be read");
                     } else {
                         segment.remove()?;
@@ -344,17 +342,6 @@ fn is_away(folder: &Path) -> bool {
 
 fn segment_bytes(bytes_max: u64) -> u64 {
     (bytes_max / SEGMENTS).min(SEGMENT_BYTES_MAX)
-}
-
-fn records(lines: &[u8], unix_ms: u64) -> Vec<u8> {
-    let mut records = Vec::with_capacity(lines.len() + lines.len() / RECORD_BYTES * 16 + 16);
-    let mut rest = lines;
-    while !rest.is_empty() {
-        let (record, after) = rest.split_at(cut_at(rest, RECORD_BYTES));
-        records.extend_from_slice(&record::encode(record, unix_ms));
-        rest = after;
-    }
-    records
 }
 
 #[cfg(test)]

@@ -340,10 +340,10 @@ mod tests {
     #[tokio::test]
     async fn doubt_is_bounded_and_of_whole_lines() {
         let mut stream = Stream::new(Address::Unix("/".into()), TIMEOUT);
-        let lines: String = (0..500_000).map(|number| format!("line{number:09} x=1 1\n")).collect();
+        let lines = "a line x=1 1\n".repeat(1_000_000);
         stream.doubt(lines.as_bytes());
         let kept: Vec<u8> = stream.doubtful.iter().flat_map(|(lines, _)| lines.to_vec()).collect();
         assert!(kept.len() <= DOUBT_BYTES && kept.len() + DOUBT_STEP_BYTES > DOUBT_BYTES);
-        assert!(lines.as_bytes().ends_with(&kept) && kept.starts_with(b"line"));
+        assert!(kept.starts_with(b"a line") && kept.ends_with(b"1\n"));
     }
 }

@@ -193,7 +193,7 @@ fn unread_lines(file: &[u8]) -> u64 {
     while let Some((length, after)) = rest.split_first_chunk() {
         let length = u32::from_le_bytes(*length) as usize;
         let Some((record, next)) = after.split_at_checked(12 + length) else { break };
-        lines += record[12..].iter().filter(|byte| **byte == b'\n').count() as u64;
+        lines += record[12..].split_inclusive(|byte| *byte == b'\n').count() as u64;
         rest = next;
     }
     lines
