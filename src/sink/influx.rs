@@ -16,7 +16,7 @@
 //! task with a queue of its own, so a slow one holds up nothing else.
 //!
 //! A disk that is full, read-only or broken when a file or the spool is opened is no reason not
-//! to start: see [`disk`].
+//! to start: see `influx/disk.rs`.
 //!
 //! It ends, with everything delivered, put in the backlog or counted as dropped, soon after its
 //! queue has ended. Every line is counted once: as written, rejected (by the server, for good)
