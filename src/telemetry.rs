@@ -32,7 +32,7 @@ pub use dial::TlsErrors;
 pub use feed::Feed;
 pub use pipeline::Pipeline;
 pub use scrape::ScrapeTimer;
-pub use sink::Sink;
+pub use sink::{Sink, Spool};
 
 /// The version, with the revision it was built from.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -97,10 +97,7 @@ pub struct Telemetry {
     scrapes_refused: Family<ByReason, Counter>,
     http_refused: Family<ByReason, Counter>,
     scrape_duration: Histogram,
-    influx_lines: Family<BySinkOutcome, Counter>,
-    influx_queue_bytes: Family<BySink, Gauge>,
-    influx_spool_bytes: Family<BySink, Gauge>,
-    influx_up: Family<BySink, Gauge>,
+    influx: sink::Families,
     series_limit: Gauge,
     reload_successful: Gauge,
     reload_success_at: Seconds,
@@ -138,10 +135,7 @@ impl Telemetry {
             scrape_duration: Histogram::new([
                 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
             ]),
-            influx_lines: Family::default(),
-            influx_queue_bytes: Family::default(),
-            influx_spool_bytes: Family::default(),
-            influx_up: Family::default(),
+            influx: sink::Families::default(),
             series_limit: Gauge::default(),
             reload_successful: Gauge::default(),
             reload_success_at: Seconds::default(),
@@ -274,26 +268,7 @@ impl Telemetry {
             "How long a scrape took until its answer was there",
             self.scrape_duration.clone(),
         );
-        registry.register(
-            "axp_exporter_influx_lines",
-            "Lines made, by what became of them; what is missing waits",
-            self.influx_lines.clone(),
-        );
-        registry.register(
-            "axp_exporter_influx_queue_bytes",
-            "Bytes of lines waiting in memory",
-            self.influx_queue_bytes.clone(),
-        );
-        registry.register(
-            "axp_exporter_influx_spool_bytes",
-            "Bytes of files of lines waiting on disk",
-            self.influx_spool_bytes.clone(),
-        );
-        registry.register(
-            "axp_exporter_influx_up",
-            "1 while the last write went through",
-            self.influx_up.clone(),
-        );
+        self.influx.register(registry);
     }
 
     /// Creates the series whose labels are known beforehand.
@@ -405,7 +380,8 @@ mod tests {
         let _ = (
             telemetry.pipeline("Q_1"),
             telemetry.feed("Q_1", ["closed"].into_iter()),
-            telemetry.sink("main"),
+            telemetry.sink("main").spool(),
+            telemetry.sink("without"),
             telemetry.tls_errors(),
         );
         let _ = telemetry.api_requests("token", "ok");
@@ -426,9 +402,12 @@ mod tests {
             r#"axp_exporter_scrapes_total{format="openmetrics"} 0"#,
             r#"axp_exporter_influx_lines_total{sink="main",outcome="written"} 0"#,
             r#"axp_exporter_influx_spool_bytes{sink="main"} 0"#,
+            r#"axp_exporter_influx_spool_up{sink="main"} 0"#,
+            r#"axp_exporter_influx_spool_set_aside_total{sink="main"} 0"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} not in\n{text}");
         }
         assert!(text.contains(&format!("version=\"{VERSION}\"")));
+        assert!(!text.contains(r#"influx_spool_up{sink="without"}"#), "a sink without a spool has none");
     }
 }

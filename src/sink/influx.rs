@@ -10,18 +10,24 @@
 //! has to put something right. Meanwhile lines wait in the backlog, on disk, if there is one;
 //! else the load waits in memory and the queue behind it, which drops new lines when it is full.
 //!
-//! When the target is back, new lines go to it at once, and the backlog between them, one load
-//! after another with a pause as long as the last one took: it has half of the target's time at
-//! most. Each sink is a task with a queue of its own, so a slow one holds up nothing else.
+//! When the target is back, new lines go to it at once, and the backlog between them, one step
+//! after another (a request of HTTP, a piece elsewhere) with a pause as long as the last one took:
+//! it has half of the target's time at most, and new lines wait for one step of it. Each sink is a
+//! task with a queue of its own, so a slow one holds up nothing else.
+//!
+//! A disk that is full, read-only or broken when a file or the spool is opened is no reason not
+//! to start: see `influx/disk.rs`.
 //!
 //! It ends, with everything delivered, put in the backlog or counted as dropped, soon after its
 //! queue has ended. Every line is counted once: as written, rejected (by the server, for good)
 //! or dropped; those that are not counted yet wait.
 
+mod alarm;
 mod answer;
 mod backlog;
 mod blocking;
 mod datagrams;
+mod disk;
 mod file;
 mod http;
 mod load;
@@ -36,8 +42,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{info, warn};
-use url::Url;
 
 use crate::config::{Influx, InfluxSecrets, Target as Kind};
 use crate::failure::describe;
@@ -46,19 +50,15 @@ use crate::ingest::pause::Pauses;
 use crate::sink::queue::{Batch, LineReceiver};
 use crate::telemetry;
 
+use alarm::Alarm;
 use backlog::Backlog;
-use blocking::Blocking;
-use datagrams::Datagrams;
-use file::LineFile;
-use http::Http;
+use disk::is_mistake;
 use load::Load;
-use output::Output;
 use spool::Spool;
-use stream::{Address, Stream};
 use target::{Again, Target, Trouble};
 
-/// How often a target that is away is spoken of.
-const REMIND_INTERVAL: Duration = Duration::from_secs(60);
+/// What can go wrong with a target.
+const DELIVERY: &str = "lines cannot be delivered";
 
 /// Why a sink cannot be opened.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ pub struct Pace {
     pub retry_max: Duration,
     /// The pause where somebody has to put something right.
     pub rare: Duration,
-    /// The shortest pause between two loads of the backlog.
+    /// The shortest pause after a load of the backlog.
     pub drain: Duration,
     /// How long a target may still take with a load when the program ends; two may be left.
     pub last: Duration,
@@ -124,7 +124,6 @@ impl Default for Pace {
 /// One sink, open.
 #[derive(Debug)]
 pub struct Sink {
-    name: String,
     target: Target,
     backlog: Option<Backlog>,
     flush_interval: Duration,
@@ -135,10 +134,8 @@ pub struct Sink {
     resume_at: Instant,
     /// When the backlog's turn is.
     drain_at: Instant,
-    /// When a failure was spoken of last.
-    warned_at: Option<Instant>,
-    /// Whether its end has not been spoken of yet.
-    is_warned: bool,
+    /// How the target fares.
+    alarm: Alarm,
     metrics: telemetry::Sink,
 }
 
@@ -147,7 +144,7 @@ impl Sink {
     /// are lines for them, and looked up anew for each connection.
     ///
     /// # Errors
-    /// Why it cannot be opened.
+    /// Why it cannot be opened, unless that may pass by itself.
     pub async fn open(
         config: &Influx,
         secrets: &InfluxSecrets,
@@ -155,39 +152,35 @@ impl Sink {
         pace: Pace,
         metrics: telemetry::Sink,
     ) -> Result<Self, Error> {
-        let mut piece_bytes = usize::try_from(config.batch_bytes.get()).unwrap_or(usize::MAX);
-        let target = open_target(config, secrets, dialer).await?;
-        // These are known to work; others show it with the first lines.
-        metrics.up.set(i64::from(matches!(target, Target::File(_) | Target::Stdout(_))));
-        if config.target == Kind::File && config.rotate_bytes.get() > 0 {
-            piece_bytes = piece_bytes.min(usize::try_from(config.rotate_bytes.get()).unwrap_or(usize::MAX));
+        let target = Target::new(config, secrets, dialer)?;
+        let mut alarm = Alarm::new(&metrics.name, metrics.up.clone(), "lines are delivered again");
+        match target.open().await {
+            Ok(works) => drop(metrics.up.set(i64::from(works))),
+            Err(err) if is_mistake(&err) => return Err(Error::Open(config.path.clone(), err)),
+            Err(err) => alarm.raise(DELIVERY, describe(&Trouble::Io(err))),
         }
         let mut backlog = None;
         if !config.spool_dir.as_os_str().is_empty() {
-            let (bytes, age) = (config.spool_bytes.get(), config.spool_age.get());
-            piece_bytes = piece_bytes.min(Spool::piece_bytes(bytes));
-            let opened = Backlog::open(&config.spool_dir, bytes, age, metrics.clone()).await;
+            let opened = Backlog::open(config, metrics.clone()).await;
             backlog = Some(opened.map_err(|err| Error::Spool(config.spool_dir.clone(), err))?);
         }
         Ok(Self {
-            name: config.name.clone(),
             target,
             backlog,
             flush_interval: config.flush_interval.get(),
-            piece_bytes,
+            piece_bytes: piece_bytes(config),
             pace,
             pauses: Pauses::new(pace.retry_min, pace.retry_max, rand::random()),
             resume_at: Instant::now(),
             drain_at: Instant::now(),
-            warned_at: None,
-            is_warned: false,
+            alarm,
             metrics,
         })
     }
 
     /// What it is called in the configuration.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.metrics.name
     }
 
     /// Delivers what comes until the queue ends. A change of `reopen` says that files may have
@@ -215,22 +208,21 @@ impl Sink {
     /// Settles a load, or puts it in the backlog.
     async fn forward(&mut self, mut load: Load, receiver: &LineReceiver) {
         loop {
-            let is_cut_short = self.resume_at <= Instant::now() && !self.attempt(&mut load, receiver).await;
+            let is_cut_short =
+                self.resume_at <= Instant::now() && !self.attempt(&mut load, receiver, usize::MAX).await;
             if load.is_empty() {
                 return;
             }
             if let Some(backlog) = &mut self.backlog {
-                match backlog.store(&mut load).await {
-                    Ok(()) => return,
-                    Err(err) => {
-                        self.warn(&Trouble::Io(err), "lines cannot be put in the spool and wait in memory");
-                    }
+                backlog.store(&mut load).await;
+                if load.is_empty() {
+                    return;
                 }
             }
             let wait = tokio::time::timeout_at(self.next_try(), receiver.ended());
             if wait.await.is_ok() {
                 if !is_cut_short {
-                    self.attempt(&mut load, receiver).await;
+                    self.attempt(&mut load, receiver, usize::MAX).await;
                 }
                 self.metrics.dropped.inc_by(load.lines());
                 return;
@@ -238,9 +230,9 @@ impl Sink {
         }
     }
 
-    /// Delivers a load as far as possible, and notes how that went; false where the end of the
-    /// queue cut it short.
-    async fn attempt(&mut self, load: &mut Load, receiver: &LineReceiver) -> bool {
+    /// Delivers a load as far as possible in so many steps, and notes how that went; false where
+    /// the end of the queue cut it short.
+    async fn attempt(&mut self, load: &mut Load, receiver: &LineReceiver, steps_max: usize) -> bool {
         let last_call = async {
             receiver.ended().await;
             tokio::time::sleep(self.pace.last).await;
@@ -249,19 +241,16 @@ impl Sink {
         // given up half-way does no harm: its lines come again, as the same points.
         let gives_way = self.backlog.is_some() && matches!(self.target, Target::Http(_));
         let delivered = tokio::select! {
-            delivered = self.target.deliver(load, &self.metrics) => delivered,
+            delivered = self.target.deliver(load, &self.metrics, steps_max) => delivered,
             () = receiver.crowded(), if gives_way => Err(Trouble::TimedOut),
             () = last_call => Err(Trouble::Stopping),
         };
         let Err(trouble) = delivered else {
             self.pauses.reset();
-            self.metrics.up.set(1);
-            if std::mem::take(&mut self.is_warned) {
-                info!(sink = self.name, "lines are delivered again");
-            }
+            self.alarm.clear(DELIVERY);
             return true;
         };
-        self.metrics.up.set(0);
+        self.alarm.raise(DELIVERY, describe(&trouble));
         let pause = match trouble.again() {
             Again::Soon => self.pauses.after_failure(),
             Again::NotBefore(time) => self.pauses.after_failure().max(time),
@@ -271,7 +260,6 @@ impl Sink {
         if !load.is_empty() {
             self.resume_at = Instant::now() + pause;
         }
-        self.warn(&trouble, "lines cannot be delivered");
         !matches!(trouble, Trouble::Stopping)
     }
 
@@ -285,66 +273,41 @@ impl Sink {
         }
     }
 
-    /// Waits until lines of the backlog may be delivered; for ever without any.
+    /// Waits until the backlog may be seen to; for ever where there is no need.
     async fn turn_of_the_backlog(&self) {
         match &self.backlog {
-            Some(backlog) if !backlog.is_empty() => {
+            Some(backlog) if backlog.has_work() => {
                 tokio::time::sleep_until(self.drain_at.max(self.resume_at)).await;
             }
             _ => std::future::pending().await,
         }
     }
 
-    /// Delivers one load of the backlog.
+    /// Delivers a step's worth of the backlog, so that new lines wait for no more than that.
     async fn drain(&mut self, receiver: &LineReceiver) {
         let Some(backlog) = &mut self.backlog else { return };
-        let mut taken = match backlog.take(self.piece_bytes).await {
-            Ok(Some(taken)) => taken,
-            Ok(None) => return,
-            Err(err) => {
-                self.drain_at = Instant::now() + self.pace.retry_min;
-                return self.warn(&Trouble::Io(err), "lines cannot be read from the spool");
-            }
+        let Some(mut taken) = backlog.take(self.piece_bytes).await else {
+            self.drain_at = Instant::now() + self.pace.retry_min;
+            return;
         };
-        let (begun, before) = (Instant::now(), taken.load.state());
-        self.attempt(&mut taken.load, receiver).await;
-        self.drain_at = Instant::now() + self.pace.drain.max(begun.elapsed());
-        let is_under_way = taken.load.state() != before;
+        let begun = Instant::now();
+        self.attempt(&mut taken.load, receiver, 1).await;
+        let took = begun.elapsed();
+        let pause = if taken.load.is_empty() { self.pace.drain.max(took) } else { took };
+        self.drain_at = Instant::now() + pause;
         if let Some(backlog) = &mut self.backlog {
-            backlog.give_back(taken, is_under_way).await;
-        }
-    }
-
-    /// Speaks of trouble, though not again within a while: it may come and go each second.
-    fn warn(&mut self, trouble: &Trouble, what: &str) {
-        if self.warned_at.is_none_or(|at| at.elapsed() >= REMIND_INTERVAL) {
-            self.warned_at = Some(Instant::now());
-            self.is_warned = true;
-            warn!(sink = self.name, err = describe(trouble), "{what}");
+            backlog.give_back(taken).await;
         }
     }
 }
 
-async fn open_target(config: &Influx, secrets: &InfluxSecrets, dialer: &Dialer) -> Result<Target, Error> {
-    let timeout = config.timeout.get();
-    Ok(match config.target {
-        Kind::Http => {
-            let url = Url::parse(&config.url).map_err(|err| Error::Url(config.url.clone(), err))?;
-            Target::Http(Box::new(Http::new(config, secrets, &url, dialer).map_err(Error::Dial)?))
-        }
-        Kind::File => {
-            let path = config.path.clone();
-            let (rotate_bytes, rotate_keep) = (config.rotate_bytes.get(), config.rotate_keep);
-            let open = move || LineFile::open(&path, rotate_bytes, rotate_keep);
-            let opened = tokio::task::spawn_blocking(open).await.map_err(io::Error::other).flatten();
-            Target::File(Blocking::new(opened.map_err(|err| Error::Open(config.path.clone(), err))?))
-        }
-        Kind::Stdout => {
-            let output = Output::stdout().map_err(|err| Error::Open("/dev/stdout".into(), err))?;
-            Target::Stdout(Blocking::new(output))
-        }
-        Kind::Tcp => Target::Stream(Stream::new(Address::Tcp(config.address.clone()), timeout)),
-        Kind::Unix => Target::Stream(Stream::new(Address::Unix(config.path.clone()), timeout)),
-        Kind::Udp => Target::Datagrams(Datagrams::new(config.address.clone())),
-    })
+/// The most bytes of lines that are delivered or spooled at once.
+fn piece_bytes(config: &Influx) -> usize {
+    let mut bytes = config.batch_bytes.get();
+    if config.target == Kind::File && config.rotate_bytes.get() > 0 {
+        bytes = bytes.min(config.rotate_bytes.get());
+    }
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let has_spool = !config.spool_dir.as_os_str().is_empty();
+    if has_spool { bytes.min(Spool::piece_bytes(config.spool_bytes.get())) } else { bytes }
 }

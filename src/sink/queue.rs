@@ -25,6 +25,8 @@ struct Waiting {
     since: Option<Instant>,
     /// Bytes that the sink has taken and may still hold.
     taken: usize,
+    /// Lines among them.
+    taken_lines: u64,
     senders: usize,
 }
 
@@ -121,7 +123,10 @@ impl LineReceiver {
     /// To ask for more says that what was taken before is settled. Nothing is lost where
     /// this is given up half-way, and asking again does not begin the wait anew.
     pub async fn receive(&self, batch: &mut Batch, gather: Duration) -> bool {
-        self.shared.lock().taken = 0;
+        {
+            let mut waiting = self.shared.lock();
+            (waiting.taken, waiting.taken_lines) = (0, 0);
+        }
         while self.waiting_for_more(1) {
             self.shared.changed.notified().await;
         }
@@ -135,7 +140,7 @@ impl LineReceiver {
         let mut waiting = self.shared.lock();
         std::mem::swap(&mut waiting.bytes, &mut batch.bytes);
         batch.lines = std::mem::take(&mut waiting.lines);
-        waiting.taken = batch.bytes.len();
+        (waiting.taken, waiting.taken_lines) = (batch.bytes.len(), batch.lines);
         batch.lines > 0
     }
 
@@ -144,7 +149,12 @@ impl LineReceiver {
         let mut waiting = self.shared.lock();
         std::mem::swap(&mut waiting.bytes, &mut batch.bytes);
         batch.lines = std::mem::take(&mut waiting.lines);
-        waiting.taken = 0;
+        (waiting.taken, waiting.taken_lines) = (0, 0);
+    }
+
+    /// Bytes that wait to be taken.
+    pub fn bytes(&self) -> usize {
+        self.shared.lock().bytes.len()
     }
 
     /// Waits until every sender is gone.
@@ -167,10 +177,10 @@ impl LineReceiver {
         waiting.bytes.len() < bytes && waiting.senders > 0
     }
 
-    /// Bytes and lines that wait to be taken.
-    pub fn waiting(&self) -> (usize, u64) {
-        let waiting = self.shared.lock();
-        (waiting.bytes.len(), waiting.lines)
+    /// Whether lines wait to be taken.
+    #[cfg(test)]
+    pub(crate) fn has_more(&self) -> bool {
+        self.shared.lock().lines > 0
     }
 
     /// A view for the metrics, which outlives neither end.
@@ -192,9 +202,11 @@ impl QueueGauge {
         waiting.taken + waiting.bytes.len()
     }
 
-    /// Lines that wait.
+    /// Lines in memory that are not settled; of those that the sink has taken together, all count
+    /// until the last is.
     pub fn lines(&self) -> u64 {
-        self.shared.lock().lines
+        let waiting = self.shared.lock();
+        waiting.taken_lines + waiting.lines
     }
 }
 
@@ -276,7 +288,7 @@ mod tests {
         sender.send(&half);
         sender.send(b"y\n");
         assert_eq!((dropped.get(), receiver.gauge().bytes()), (1, QUEUE_BYTES_MAX));
-        assert_eq!(receiver.waiting(), (QUEUE_BYTES_MAX / 2, 1));
+        assert_eq!((receiver.gauge().lines(), receiver.has_more()), (2, true));
         batch.bytes.clear();
         assert!(receiver.receive(&mut batch, LONG).await);
         sender.send(b"y\n");

@@ -2,6 +2,7 @@
 //! told, files, sockets, and real servers.
 
 mod bench;
+mod disks;
 mod files;
 mod http;
 mod outage;

@@ -133,7 +133,7 @@ impl<W: Write, T: FnMut(String)> Current<W, T> {
                 false
             }
         };
-        if self.written.waiting().0 >= WRITE_BYTES {
+        if self.written.bytes() >= WRITE_BYTES {
             self.write()?;
         }
         if is_clean || !self.strict { Ok(()) } else { Err(End::Refused) }

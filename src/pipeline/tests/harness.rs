@@ -163,7 +163,7 @@ impl Bench {
     /// The lines since the last look.
     pub(super) fn lines(&mut self) -> String {
         let mut batch = Batch::default();
-        if self.receiver.waiting().1 > 0 {
+        if self.receiver.has_more() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             assert!(runtime.block_on(self.receiver.receive(&mut batch, Duration::ZERO)));
         }

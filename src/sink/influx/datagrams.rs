@@ -35,7 +35,7 @@ impl Datagrams {
     ///
     /// # Errors
     /// The last thing that went wrong.
-    pub(super) async fn deliver(&mut self, load: &mut Load, tally: &telemetry::Sink) -> Result<(), Trouble> {
+    pub(super) async fn step(&mut self, load: &mut Load, tally: &telemetry::Sink) -> Result<(), Trouble> {
         let connected = match self.socket.take() {
             Some(socket) => Ok(socket),
             None => connect(&self.address).await,

@@ -30,13 +30,18 @@ pub(super) struct LineFile {
 }
 
 impl LineFile {
-    /// Opens the file, made if need be.
+    /// A file at this path; it is not opened yet.
+    pub(super) fn new(path: &Path, rotate_bytes: u64, rotate_keep: u32) -> Self {
+        Self { path: path.to_owned(), rotate_bytes, rotate_keep, file: None }
+    }
+
+    /// Opens the file, made if need be. Where this fails, the next lines try again.
     ///
     /// # Errors
     /// Where it cannot be opened for writing.
-    pub(super) fn open(path: &Path, rotate_bytes: u64, rotate_keep: u32) -> io::Result<Self> {
-        let file = Some(open(path)?);
-        Ok(Self { path: path.to_owned(), rotate_bytes, rotate_keep, file })
+    pub(super) fn open(&mut self) -> io::Result<()> {
+        self.file = Some(open(&self.path)?);
+        Ok(())
     }
 
     /// Opens it anew before the next lines.
@@ -180,7 +185,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lines");
         for _ in 0..2 {
-            append(&mut LineFile::open(&path, 0, 5).unwrap(), "a x=1 1\nb x=1 1\n");
+            append(&mut LineFile::new(&path, 0, 5), "a x=1 1\nb x=1 1\n");
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "a x=1 1\nb x=1 1\n".repeat(2));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);
@@ -191,7 +196,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lines");
         let read = |suffix: &str| std::fs::read_to_string(format!("{}{suffix}", path.display())).ok();
-        let mut file = LineFile::open(&path, 4, 2).unwrap();
+        let mut file = LineFile::new(&path, 4, 2);
         for line in ["1\n", "2\n", "3\n", "4\n", "5\n", "6\n", "7\n"] {
             append(&mut file, line);
         }
@@ -202,7 +207,7 @@ mod tests {
         append(&mut file, "a line that is too long for any file\n");
         append(&mut file, "8\n");
         assert_eq!(read(".1").unwrap(), "a line that is too long for any file\n");
-        let mut file = LineFile::open(&path, 4, 0).unwrap();
+        let mut file = LineFile::new(&path, 4, 0);
         append(&mut file, "9\n");
         append(&mut file, "10\n");
         assert_eq!(read("").unwrap(), "10\n", "nothing is kept");
@@ -212,7 +217,7 @@ mod tests {
     fn a_file_that_was_moved_deleted_or_emptied_is_gone_on_with() {
         let folder = tempfile::tempdir().unwrap();
         let (path, moved) = (folder.path().join("lines"), folder.path().join("moved"));
-        let mut file = LineFile::open(&path, 0, 5).unwrap();
+        let mut file = LineFile::new(&path, 0, 5);
         append(&mut file, "1\n");
         std::fs::rename(&path, &moved).unwrap();
         append(&mut file, "2\n");
@@ -230,10 +235,10 @@ mod tests {
         let (target, link) = (folder.path().join("target"), folder.path().join("link"));
         std::fs::write(&target, "").unwrap();
         symlink(&target, &link).unwrap();
-        LineFile::open(&link, 0, 5).unwrap_err();
+        LineFile::new(&link, 0, 5).open().unwrap_err();
         // Nor one that appears later.
         let path = folder.path().join("lines");
-        let mut file = LineFile::open(&path, 0, 5).unwrap();
+        let mut file = LineFile::new(&path, 0, 5);
         std::fs::rename(&link, &path).unwrap();
         assert!(file.append(b"1\n").1.is_err());
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "");
@@ -253,14 +258,14 @@ mod tests {
             (&format!("{long}\n{long}"), &format!("{long}\n")),
         ] {
             std::fs::write(&path, found).unwrap();
-            append(&mut LineFile::open(&path, 0, 5).unwrap(), "new\n");
+            append(&mut LineFile::new(&path, 0, 5), "new\n");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{kept}new\n"));
         }
     }
 
     #[test]
     fn a_full_disk_takes_nothing_and_says_so() {
-        let mut file = LineFile::open(Path::new("/dev/full"), 1, 5).unwrap();
+        let mut file = LineFile::new(Path::new("/dev/full"), 1, 5);
         for _ in 0..2 {
             let (bytes, appended) = file.append(b"a x=1 1\n");
             assert_eq!((bytes, appended.unwrap_err().kind()), (0, io::ErrorKind::StorageFull));

@@ -12,12 +12,12 @@
 //!
 //! A refused piece is isolated: lines that the server names are taken out and the rest is sent
 //! again; else the piece is halved until single lines are refused. Sending a line twice does no
-//! harm, its point is the same. [`HALVINGS_MAX`] bounds halving: a server that refuses so much does
+//! harm, its point is the same. [`REFUSALS_MAX`] bounds halving: a server that refuses so much does
 //! not mean single lines, so what it says of dropped lines is believed then, and where it says
 //! nothing all of the piece is given up. Lines that are named get fewer each time by themselves.
 
 use std::io::Write;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,6 +30,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing::{debug, warn};
 use url::Url;
 
+use super::alarm::REMIND_INTERVAL;
 use super::answer::{Answer, Poison, judge};
 use super::load::{Load, count_lines};
 use super::target::Trouble;
@@ -45,7 +46,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 /// How long a connection may be idle and be used again.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 /// Most refusals without a name by which lines of one load are isolated: some ten among thousands.
-const HALVINGS_MAX: u32 = 256;
+const REFUSALS_MAX: u32 = 256;
 
 /// A server that takes lines.
 #[derive(Debug)]
@@ -55,8 +56,8 @@ pub(super) struct Http {
     credentials: Credentials,
     gzip: bool,
     tls_errors: TlsErrors,
-    /// True after a load of which lines were refused: it is said once.
-    is_refusing: bool,
+    /// When refused lines were spoken of last.
+    warned_at: Option<Instant>,
 }
 
 /// Who we are to the server.
@@ -95,41 +96,38 @@ impl Http {
             credentials,
             gzip: config.gzip,
             tls_errors: dialer.tls_errors(),
-            is_refusing: false,
+            warned_at: None,
         })
     }
 
-    /// Delivers the load as far as possible.
+    /// Sends the front piece of the load, and settles or cuts it by the answer.
     ///
     /// # Errors
-    /// What kept the rest from being delivered.
-    pub(super) async fn deliver(&mut self, load: &mut Load, tally: &telemetry::Sink) -> Result<(), Trouble> {
-        let (mut refusals, mut halvings) = (0, 0);
-        while let Some(piece) = load.front().cloned() {
-            match self.write(&piece).await? {
-                Answer::Stored => {
-                    tally.written.inc_by(count_lines(&piece));
+    /// What kept it from being delivered.
+    pub(super) async fn step(&mut self, load: &mut Load, tally: &telemetry::Sink) -> Result<(), Trouble> {
+        let Some(piece) = load.front().cloned() else { return Ok(()) };
+        match self.write(&piece).await? {
+            Answer::Stored => {
+                tally.written.inc_by(count_lines(&piece));
+                load.pop();
+            }
+            Answer::TooLarge => {
+                if !load.halve() {
                     load.pop();
+                    tally.dropped.inc();
                 }
-                Answer::TooLarge => {
-                    if !load.halve() {
-                        load.pop();
-                        tally.dropped.inc();
-                    }
-                }
-                Answer::Poison(poison, detail) => {
-                    refusals += 1;
-                    halvings += u32::from(!matches!(poison, Poison::Lines(_)));
-                    isolate(load, &piece, poison, halvings, tally);
-                    if refusals == 1 && !self.is_refusing {
-                        warn!(url = %self.shown_url(), detail, "lines are refused for good, and left out");
-                    } else {
-                        debug!(url = %self.shown_url(), detail, "lines are refused for good, and left out");
-                    }
+            }
+            Answer::Poison(poison, detail) => {
+                load.refusals += u32::from(!matches!(poison, Poison::Lines(_)));
+                isolate(load, &piece, poison, tally);
+                if self.warned_at.is_none_or(|at| at.elapsed() >= REMIND_INTERVAL) {
+                    self.warned_at = Some(Instant::now());
+                    warn!(url = %self.shown_url(), detail, "lines are refused for good, and left out");
+                } else {
+                    debug!(url = %self.shown_url(), detail, "lines are refused for good, and left out");
                 }
             }
         }
-        self.is_refusing = refusals > 0;
         Ok(())
     }
 
@@ -188,9 +186,9 @@ impl Http {
 }
 
 /// Settles what is known of a refused piece, and cuts it where nothing is.
-fn isolate(load: &mut Load, piece: &Bytes, poison: Poison, halvings: u32, tally: &telemetry::Sink) {
+fn isolate(load: &mut Load, piece: &Bytes, poison: Poison, tally: &telemetry::Sink) {
     let lines = count_lines(piece);
-    let is_enough = halvings >= HALVINGS_MAX;
+    let is_enough = load.refusals >= REFUSALS_MAX;
     let give_up = |load: &mut Load, refused: u64| {
         load.pop();
         tally.rejected.inc_by(refused.min(lines));
@@ -295,22 +293,23 @@ mod tests {
     #[test]
     fn isolating_settles_each_line_once() {
         let lines = "a 1\nb 2\nc 3\nd 4\n";
-        let settled = |poison, halvings| {
+        let settled = |poison, refusals| {
             let tally = Telemetry::new(1).sink("main");
             let mut load = Load::new(lines.as_bytes().to_vec(), 1 << 20);
+            load.refusals = refusals;
             let piece = load.front().unwrap().clone();
-            isolate(&mut load, &piece, poison, halvings, &tally);
+            isolate(&mut load, &piece, poison, &tally);
             (tally.written.get(), tally.rejected.get(), load.pieces().join("|"))
         };
         assert_eq!(settled(Poison::Lines([1, 2].into()), 1), (0, 2, "a 1\nd 4\n".to_owned()));
         assert_eq!(settled(Poison::Lines([0, 1, 2, 3].into()), 1), (0, 4, String::new()));
-        assert_eq!(settled(Poison::Lines([1].into()), HALVINGS_MAX), (0, 1, "a 1\nc 3\nd 4\n".to_owned()));
+        assert_eq!(settled(Poison::Lines([1].into()), REFUSALS_MAX), (0, 1, "a 1\nc 3\nd 4\n".to_owned()));
         assert_eq!(settled(Poison::Count(4), 1), (0, 4, String::new()));
         assert_eq!(settled(Poison::Count(9), 1), (0, 4, String::new()));
         assert_eq!(settled(Poison::Count(1), 1), (0, 0, "a 1\nb 2\n|c 3\nd 4\n".to_owned()));
-        assert_eq!(settled(Poison::Count(1), HALVINGS_MAX), (3, 1, String::new()));
+        assert_eq!(settled(Poison::Count(1), REFUSALS_MAX), (3, 1, String::new()));
         assert_eq!(settled(Poison::Unknown, 1), (0, 0, "a 1\nb 2\n|c 3\nd 4\n".to_owned()));
-        assert_eq!(settled(Poison::Unknown, HALVINGS_MAX), (0, 4, String::new()));
+        assert_eq!(settled(Poison::Unknown, REFUSALS_MAX), (0, 4, String::new()));
     }
 
     #[tokio::test]

@@ -12,6 +12,8 @@ use hyper::body::Bytes;
 #[derive(Debug, Default)]
 pub(super) struct Load {
     pieces: VecDeque<Bytes>,
+    /// How often the target has refused lines of it and named none.
+    pub(super) refusals: u32,
 }
 
 impl Load {

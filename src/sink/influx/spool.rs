@@ -7,9 +7,9 @@
 //! A start reads the head of each file and no more, so that it takes the same time whatever the
 //! spool holds; each run begins a file of its own. A damaged record costs itself; what cannot be
 //! read behind one, a file of another version and one that is none of ours under one of our
-//! names are renamed to `….aside` and left to people. Other files are not touched. A disk that
-//! says no costs nothing: what it does not give now is asked for again. One process at a time
-//! uses a folder, which a lock makes sure of.
+//! names are renamed to `….aside`, counted and left to people. Other files are not touched. A disk
+//! that says no costs nothing: what it does not give now is asked for again, from the start on.
+//! One process at a time uses a folder, which a lock makes sure of.
 //!
 //! Nothing here waits for anything but the disk; callers keep it off the threads that others
 //! need, and call [`Spool::sync`] when lines have to survive more than the end of the process.
@@ -19,23 +19,24 @@ mod segment;
 
 use std::collections::VecDeque;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use tracing::warn;
 
 use segment::Segment;
 
-use super::load::{count_lines, cut_at};
+use super::load::count_lines;
 
 /// Mode of the folder.
 const FOLDER_MODE: u32 = 0o750;
-/// Mode of the lock.
+/// The file that is locked.
+const LOCK: &str = "lock";
+/// Its mode.
 const LOCK_MODE: u32 = 0o600;
-/// What damage may cost: a record has at most so many bytes of lines, or one line.
-const RECORD_BYTES: usize = 64 << 10;
 /// Files into which the room is divided: the oldest goes whole.
 const SEGMENTS: u64 = 8;
 /// Most bytes of a file.
@@ -48,20 +49,27 @@ const NUMBER_MAX: u64 = 1_000_000_000_000_000;
 #[derive(Debug)]
 pub(super) struct Spool {
     folder: PathBuf,
-    /// Held as long as we live.
-    _lock: File,
     bytes_max: u64,
     age_max: Duration,
-    /// Oldest first.
+    losses: Losses,
+    /// Held as long as we live; none until the folder is open.
+    lock: Option<File>,
+    /// Oldest first; new lines go to the last, if it is open.
     segments: VecDeque<Segment>,
-    /// Where new lines go: the last segment, if it is of this run and not full.
-    writer: Option<File>,
     next_number: u64,
     /// The segment out of which lines were given that are not settled: it does not make room.
     held: Option<u64>,
-    /// Full files of this run that may not be on the disk yet.
-    full: Vec<File>,
     is_synced: bool,
+}
+
+/// Counts what does not come out again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Losses {
+    /// Lines that were too old or too many, or damaged.
+    pub(super) lines: Counter,
+    /// Files that were set aside. Those found at the start are not read, so of them it is all that
+    /// is known.
+    pub(super) files: Counter,
 }
 
 /// Lines out of a spool, and where they were.
@@ -74,19 +82,34 @@ pub(super) struct Found {
 }
 
 impl Spool {
-    /// Opens a folder, made if need be.
+    /// A spool in this folder; nothing is opened yet.
+    pub(super) fn new(folder: &Path, bytes_max: u64, age_max: Duration, losses: Losses) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            bytes_max,
+            age_max,
+            losses,
+            lock: None,
+            segments: VecDeque::new(),
+            next_number: 1,
+            held: None,
+            is_synced: true,
+        }
+    }
+
+    /// Opens the folder, made if need be. Until this went well there is nothing to be used.
     ///
     /// # Errors
     /// Where it cannot be used, or another process uses it.
-    pub(super) fn open(folder: &Path, bytes_max: u64, age_max: Duration) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)?;
+    pub(super) fn open(&mut self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder)?;
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(LOCK_MODE)
             .custom_flags(libc::O_NOFOLLOW)
-            .open(folder.join("lock"))?;
+            .open(self.folder.join(LOCK))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -94,23 +117,12 @@ impl Spool {
             }
             Err(TryLockError::Error(err)) => return Err(err),
         }
-        let mut spool = Self {
-            folder: folder.to_owned(),
-            _lock: lock,
-            bytes_max,
-            age_max,
-            segments: VecDeque::new(),
-            writer: None,
-            next_number: 1,
-            held: None,
-            full: Vec::new(),
-            is_synced: true,
-        };
-        spool.find_segments()?;
-        Ok(spool)
+        self.segments = self.find_segments()?;
+        self.lock = Some(lock);
+        Ok(())
     }
 
-    fn find_segments(&mut self) -> io::Result<()> {
+    fn find_segments(&mut self) -> io::Result<VecDeque<Segment>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
@@ -127,24 +139,30 @@ impl Spool {
             }
         }
         found.sort_unstable();
+        let mut segments = VecDeque::new();
         for (number, path) in found {
             match Segment::open(&path, number) {
-                Ok(Some(segment)) => self.segments.push_back(segment),
+                Ok(Some(segment)) => segments.push_back(segment),
                 // A crash came between making it and writing its head.
                 Ok(None) if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) => {
                     let _ = std::fs::remove_file(&path);
                 }
-                Err(err) if is_passing(&err) => return Err(err),
-                opened => {
-                    let cause = opened
-                        .err()
-                        .map_or_else(|| "it is none of this version".to_owned(), |err| err.to_string());
-                    warn!(path = %path.display(), cause, "a file in the spool cannot be used and is set aside");
-                    let _ = segment::set_aside(&path);
-                }
+                Ok(None) => self.set_aside(&path, "it is none of this version"),
+                // Whatever it is, it says nothing of the folder.
+                Err(err) if is_passing(&err) => return Err(io::Error::other(err)),
+                Err(err) => self.set_aside(&path, &err.to_string()),
             }
         }
-        Ok(())
+        Ok(segments)
+    }
+
+    /// Renames a file so that no spool looks at it again.
+    fn set_aside(&self, path: &Path, cause: &str) {
+        warn!(path = %path.display(), cause, "a file in the spool cannot be used and is set aside");
+        let mut name = path.as_os_str().to_owned();
+        name.push(".aside");
+        let _ = std::fs::rename(path, name);
+        self.losses.files.inc();
     }
 
     /// The most bytes of lines that [`Self::append`] should be given at once.
@@ -152,103 +170,89 @@ impl Spool {
         usize::try_from(segment_bytes(bytes_max) / 2).unwrap_or(usize::MAX)
     }
 
-    /// Puts lines in, all or none of them; gives how many older ones had to go for them, which
-    /// they have also where the lines cannot be written.
-    pub(super) fn append(&mut self, lines: &[u8], unix_ms: u64) -> (u64, io::Result<()>) {
-        let mut dropped = 0;
-        let appended = self.put(lines, unix_ms, &mut dropped);
-        (dropped, appended)
-    }
-
-    fn put(&mut self, lines: &[u8], unix_ms: u64, dropped: &mut u64) -> io::Result<()> {
-        let records = records(lines, unix_ms);
+    /// Puts lines in, all or none of them. Older ones may have to go for them, and have gone also
+    /// where the lines cannot be written.
+    ///
+    /// # Errors
+    /// Why they cannot be written.
+    pub(super) fn append(&mut self, lines: &[u8], unix_ms: u64) -> io::Result<()> {
+        let records = record::encode_all(lines, unix_ms);
         let needed = records.len() as u64;
         if needed + segment::HEAD_BYTES > self.bytes_max {
-            *dropped += count_lines(lines);
+            self.losses.lines.inc_by(count_lines(lines));
             return Ok(());
         }
-        self.expire(unix_ms, dropped)?;
-        let is_full = |segment: &Segment| segment.bytes + needed > segment_bytes(self.bytes_max);
-        if self.segments.back().is_some_and(is_full) {
-            self.full.extend(self.writer.take());
+        self.expire(unix_ms)?;
+        let is_full = |segment: &&mut Segment| segment.bytes + needed > segment_bytes(self.bytes_max);
+        if let Some(full) = self.segments.back_mut().filter(is_full) {
+            full.close();
         }
-        let head = if self.writer.is_some() { 0 } else { segment::HEAD_BYTES };
-        while self.bytes() + head + needed > self.bytes_max {
-            let Some(lines) = self.drop_oldest(|_| true)? else { break };
-            *dropped += lines;
-        }
-        self.write(&records, unix_ms).inspect_err(|_| self.writer = None)?;
+        let head = if self.segments.back().is_some_and(Segment::is_open) { 0 } else { segment::HEAD_BYTES };
+        while self.bytes() + head + needed > self.bytes_max && self.drop_oldest(|_| true)? {}
         self.is_synced = false;
-        Ok(())
+        self.prepare()?;
+        let Some(last) = self.segments.back_mut() else { return Ok(()) };
+        let appended = last.append(&records, unix_ms);
+        if appended.is_err() && last.bytes == segment::HEAD_BYTES {
+            let _ = last.remove();
+            self.segments.pop_back();
+        }
+        appended
     }
 
-    fn write(&mut self, records: &[u8], unix_ms: u64) -> io::Result<()> {
-        if self.writer.is_none() {
-            let (segment, file) = Segment::create(&self.folder, self.next_number)?;
+    /// Makes sure that there is a segment to append to.
+    ///
+    /// # Errors
+    /// Where the disk says no.
+    pub(super) fn prepare(&mut self) -> io::Result<()> {
+        if !self.segments.back().is_some_and(Segment::is_open) {
+            self.segments.push_back(Segment::create(&self.folder, self.next_number)?);
             self.next_number += 1;
-            self.segments.push_back(segment);
-            self.writer = Some(file);
         }
-        let (Some(file), Some(segment)) = (&mut self.writer, self.segments.back_mut()) else {
-            return Ok(());
-        };
-        if let Err(err) = file.write_all(records) {
-            // What was written of them would be read as damage.
-            let _ = file.set_len(segment.bytes);
-            if segment.bytes == segment::HEAD_BYTES {
-                let _ = segment.remove();
-                self.segments.pop_back();
-            }
-            return Err(err);
-        }
-        segment.bytes += records.len() as u64;
-        segment.touched_ms = unix_ms;
         Ok(())
     }
 
     /// The oldest lines, about `bytes_max` of them; `None` where there are no more. They stay
-    /// until [`Self::settle`]. Gives also how many were too old or damaged and are gone, which
-    /// they are even where the disk does not give the others.
-    pub(super) fn read(&mut self, bytes_max: usize, unix_ms: u64) -> (u64, io::Result<Option<Found>>) {
-        let mut dropped = 0;
-        let found = self.find(bytes_max, unix_ms, &mut dropped);
-        (dropped, found)
-    }
-
-    fn find(&mut self, bytes_max: usize, unix_ms: u64, dropped: &mut u64) -> io::Result<Option<Found>> {
+    /// until [`Self::settle`]. Those before them that were too old or damaged are gone, also where
+    /// the disk does not give the others.
+    ///
+    /// # Errors
+    /// Why the disk does not give them now.
+    pub(super) fn read(&mut self, bytes_max: usize, unix_ms: u64) -> io::Result<Option<Found>> {
         // A file that cannot be removed is no reason to deliver nothing: its lines are passed over.
-        let _ = self.expire(unix_ms, dropped);
+        let _ = self.expire(unix_ms);
         let oldest_ms = unix_ms.saturating_sub(self.age_max_ms());
         while let Some(segment) = self.segments.front_mut() {
             match segment.read(bytes_max, oldest_ms) {
                 Ok(stretch) => {
-                    *dropped += stretch.dropped + stretch.unreadable_lines;
+                    self.losses.lines.inc_by(stretch.dropped + stretch.unreadable_lines);
                     if !stretch.lines.is_empty() {
                         let (number, end) = (segment.number, stretch.end);
                         self.held = Some(number);
                         return Ok(Some(Found { lines: stretch.lines, number, end }));
                     }
                     // Less than a record is what a crash leaves of one.
-                    if stretch.unreadable > RECORD_BYTES as u64 {
-                        warn!(
-                            number = segment.number,
-                            "the rest of a file in the spool cannot be read; it is set aside"
-                        );
-                        segment.set_aside();
+                    if stretch.unreadable > record::LINES_BYTES as u64 {
+                        self.set_aside_front("its rest cannot be read");
                     } else {
                         segment.remove()?;
                     }
                 }
-                Err(err) if is_passing(&err) => return Err(err),
+                Err(err) if is_passing(&err) || is_away(&self.folder) => return Err(err),
                 Err(err) => {
-                    *dropped += segment.lines_from_here();
-                    warn!(number = segment.number, err = %err, "a file in the spool cannot be read and is set aside");
-                    segment.set_aside();
+                    self.losses.lines.inc_by(segment.lines_from_here());
+                    self.set_aside_front(&err.to_string());
                 }
             }
-            self.forget_front();
+            self.segments.pop_front();
         }
         Ok(None)
+    }
+
+    fn set_aside_front(&self, cause: &str) {
+        if let Some(segment) = self.segments.front() {
+            self.set_aside(&segment.path, cause);
+        }
     }
 
     /// What was found will be looked for again.
@@ -265,25 +269,25 @@ impl Spool {
         segment.note_read(found.end);
         // One that cannot be removed now is when it is read next.
         if segment.is_read() && segment.remove().is_ok() {
-            self.forget_front();
+            self.segments.pop_front();
         }
     }
 
-    /// Makes what was put in survive a crash of the machine.
+    /// Makes what was put in survive a crash of the machine, as far as the disk lets it.
     ///
     /// # Errors
-    /// Where the disk says no.
+    /// Where the disk says no to some of it.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if self.is_synced {
             return Ok(());
         }
-        for file in self.full.iter().chain(&self.writer) {
-            file.sync_data()?;
+        let mut synced = Ok(());
+        for segment in &mut self.segments {
+            synced = synced.and(segment.sync());
         }
-        File::open(&self.folder)?.sync_all()?;
-        self.full.clear();
-        self.is_synced = true;
-        Ok(())
+        synced = synced.and(File::open(&self.folder).and_then(|folder| folder.sync_all()));
+        self.is_synced = synced.is_ok();
+        synced
     }
 
     /// Whether all of it would survive a crash of the machine.
@@ -298,34 +302,25 @@ impl Spool {
     }
 
     /// Removes the files in which every line is too old.
-    fn expire(&mut self, unix_ms: u64, dropped: &mut u64) -> io::Result<()> {
+    fn expire(&mut self, unix_ms: u64) -> io::Result<()> {
         let oldest_ms = unix_ms.saturating_sub(self.age_max_ms());
-        while let Some(lines) = self.drop_oldest(|segment| segment.touched_ms < oldest_ms)? {
-            *dropped += lines;
-        }
+        while self.drop_oldest(|segment| segment.touched_ms < oldest_ms)? {}
         Ok(())
     }
 
-    /// Removes the oldest segment that is not held, if `may_go` says yes to it; gives how many
-    /// lines were in it. One that cannot be looked into or removed stays.
-    fn drop_oldest(&mut self, may_go: impl Fn(&Segment) -> bool) -> io::Result<Option<u64>> {
+    /// Removes the oldest segment that is not held, if `may_go` says yes to it; false where there
+    /// is none. One that cannot be looked into or removed stays.
+    fn drop_oldest(&mut self, may_go: impl Fn(&Segment) -> bool) -> io::Result<bool> {
         let oldest = self.segments.iter().position(|segment| Some(segment.number) != self.held);
         let segment = oldest.and_then(|oldest| Some((oldest, self.segments.get(oldest)?)));
-        let Some((oldest, segment)) = segment.filter(|(_, segment)| may_go(segment)) else { return Ok(None) };
+        let Some((oldest, segment)) = segment.filter(|(_, segment)| may_go(segment)) else {
+            return Ok(false);
+        };
         let lines = segment.unread_lines()?;
         segment.remove()?;
-        if oldest + 1 == self.segments.len() {
-            self.writer = None;
-        }
         self.segments.remove(oldest);
-        Ok(Some(lines))
-    }
-
-    fn forget_front(&mut self) {
-        self.segments.pop_front();
-        if self.segments.is_empty() {
-            self.writer = None;
-        }
+        self.losses.lines.inc_by(lines);
+        Ok(true)
     }
 
     fn age_max_ms(&self) -> u64 {
@@ -340,19 +335,13 @@ fn is_passing(err: &io::Error) -> bool {
     !matches!(err.kind(), NotFound | PermissionDenied | UnexpectedEof)
 }
 
-fn segment_bytes(bytes_max: u64) -> u64 {
-    (bytes_max / SEGMENTS).min(SEGMENT_BYTES_MAX)
+/// Whether the folder is gone, as when a disk is: then a file that is not there is no loss.
+fn is_away(folder: &Path) -> bool {
+    !folder.join(LOCK).exists()
 }
 
-fn records(lines: &[u8], unix_ms: u64) -> Vec<u8> {
-    let mut records = Vec::with_capacity(lines.len() + lines.len() / RECORD_BYTES * 16 + 16);
-    let mut rest = lines;
-    while !rest.is_empty() {
-        let (record, after) = rest.split_at(cut_at(rest, RECORD_BYTES));
-        records.extend_from_slice(&record::encode(record, unix_ms));
-        rest = after;
-    }
-    records
+fn segment_bytes(bytes_max: u64) -> u64 {
+    (bytes_max / SEGMENTS).min(SEGMENT_BYTES_MAX)
 }
 
 #[cfg(test)]

@@ -1,23 +1,26 @@
 //! A target: where lines go, and what keeps them from arriving.
 //!
-//! Every target takes a load by the same rule. What it has settled (written, refused for good or
-//! given up) it takes off the load and counts; what is left when it reports a [`Trouble`] is to
-//! be tried again.
+//! Every target takes a load step by step and by the same rule. What it has settled (written,
+//! refused for good or given up) it takes off the load and counts; what is left when it reports a
+//! [`Trouble`] is to be tried again.
 
 use std::fs::File;
 use std::io;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use url::Url;
 
+use super::Error;
 use super::blocking::Blocking;
 use super::datagrams::Datagrams;
 use super::file::LineFile;
 use super::http::Http;
 use super::load::Load;
 use super::output::Output;
-use super::stream::Stream;
-use crate::config::SecretError;
+use super::stream::{Address, Stream};
+use crate::config::{Influx, InfluxSecrets, SecretError, Target as Kind};
+use crate::ingest::dial::Dialer;
 use crate::telemetry;
 
 /// Where lines go.
@@ -36,17 +39,71 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Delivers the load as far as possible.
+    /// What the configuration names; nobody is called and nothing opened yet.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(super) fn new(config: &Influx, secrets: &InfluxSecrets, dialer: &Dialer) -> Result<Self, Error> {
+        let timeout = config.timeout.get();
+        Ok(match config.target {
+            Kind::Http => {
+                let url = Url::parse(&config.url).map_err(|err| Error::Url(config.url.clone(), err))?;
+                Self::Http(Box::new(Http::new(config, secrets, &url, dialer).map_err(Error::Dial)?))
+            }
+            Kind::File => {
+                let file = LineFile::new(&config.path, config.rotate_bytes.get(), config.rotate_keep);
+                Self::File(Blocking::new(file))
+            }
+            Kind::Stdout => {
+                let output = Output::stdout().map_err(|err| Error::Open("/dev/stdout".into(), err))?;
+                Self::Stdout(Blocking::new(output))
+            }
+            Kind::Tcp => Self::Stream(Stream::new(Address::Tcp(config.address.clone()), timeout)),
+            Kind::Unix => Self::Stream(Stream::new(Address::Unix(config.path.clone()), timeout)),
+            Kind::Udp => Self::Datagrams(Datagrams::new(config.address.clone())),
+        })
+    }
+
+    /// Opens what can be opened before there are lines; false where only these will show whether
+    /// it works.
+    ///
+    /// # Errors
+    /// Why the file cannot be opened.
+    pub(super) async fn open(&self) -> io::Result<bool> {
+        match self {
+            Self::File(file) => file.run(LineFile::open).await.flatten().map(|()| true),
+            Self::Stdout(_) => Ok(true),
+            Self::Http(_) | Self::Stream(_) | Self::Datagrams(_) => Ok(false),
+        }
+    }
+
+    /// Delivers the load as far as possible, in at most so many steps.
     ///
     /// # Errors
     /// What kept the rest from being delivered.
-    pub(super) async fn deliver(&mut self, load: &mut Load, tally: &telemetry::Sink) -> Result<(), Trouble> {
+    pub(super) async fn deliver(
+        &mut self,
+        load: &mut Load,
+        tally: &telemetry::Sink,
+        steps_max: usize,
+    ) -> Result<(), Trouble> {
+        for _ in 0..steps_max {
+            if load.is_empty() {
+                break;
+            }
+            self.step(load, tally).await?;
+        }
+        Ok(())
+    }
+
+    /// Settles the front piece of the load, or finds out more about it: one request of HTTP.
+    async fn step(&mut self, load: &mut Load, tally: &telemetry::Sink) -> Result<(), Trouble> {
         match self {
-            Self::Http(http) => http.deliver(load, tally).await,
+            Self::Http(http) => http.step(load, tally).await,
             Self::File(file) => append(file, LineFile::append, load, tally).await,
             Self::Stdout(stdout) => append(stdout, Output::append, load, tally).await,
-            Self::Stream(stream) => stream.deliver(load, tally).await,
-            Self::Datagrams(datagrams) => datagrams.deliver(load, tally).await,
+            Self::Stream(stream) => stream.step(load, tally).await,
+            Self::Datagrams(datagrams) => datagrams.step(load, tally).await,
         }
     }
 
@@ -65,12 +122,10 @@ async fn append<T: Send + 'static>(
     load: &mut Load,
     tally: &telemetry::Sink,
 ) -> Result<(), Trouble> {
-    while let Some(piece) = load.front().cloned() {
-        let (bytes, appended) = target.run(move |target| append(target, &piece)).await?;
-        tally.written.inc_by(load.advance(bytes));
-        appended?;
-    }
-    Ok(())
+    let Some(piece) = load.front().cloned() else { return Ok(()) };
+    let (bytes, appended) = target.run(move |target| append(target, &piece)).await?;
+    tally.written.inc_by(load.advance(bytes));
+    Ok(appended?)
 }
 
 /// What keeps lines from being delivered.

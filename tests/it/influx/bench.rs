@@ -1,5 +1,6 @@
 //! One sink with its queue and its books, and lines to send through it.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use axp_exporter::config::{Account, Config};
@@ -26,13 +27,17 @@ pub(crate) const PACE: Pace = Pace {
 pub(crate) struct Bench {
     sender: Option<LineSender>,
     made: u64,
+    /// Where lines wait on disk, if anywhere, and how many did at the start.
+    spool: PathBuf,
+    found: u64,
     pub(crate) metrics: telemetry::Sink,
     pub(crate) queue: QueueGauge,
     running: JoinHandle<()>,
     _reopen: watch::Sender<()>,
 }
 
-/// What became of the lines that were made.
+/// What became of the lines that were made, or found on disk at the start: each number is measured,
+/// those that wait in the queue and in the files of the spool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Books {
     pub(crate) made: u64,
@@ -43,6 +48,11 @@ pub(crate) struct Books {
 }
 
 impl Books {
+    /// Whether no line is missing, and none is counted twice.
+    const fn balance(&self, found: u64) -> bool {
+        self.made + found == self.written + self.rejected + self.dropped + self.waiting
+    }
+
     /// All lines were made and written.
     pub(crate) const fn all_written(lines: u64) -> Self {
         Self { made: lines, written: lines, rejected: 0, dropped: 0, waiting: 0 }
@@ -67,6 +77,8 @@ impl Bench {
         let loaded = Config::from_text(Account::Optional, "test".as_ref(), &text, env);
         let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
         let (config, secrets) = (&loaded.config.influx[0], &loaded.secrets.influx[0]);
+        let spool = config.spool_dir.clone();
+        let found = on_disk(&spool).0;
         let telemetry = Telemetry::new(1);
         let metrics = telemetry.sink("main");
         let batch_bytes = usize::try_from(config.batch_bytes.get()).unwrap();
@@ -86,7 +98,7 @@ impl Bench {
         let reopen = watch::Sender::new(());
         let queue = receiver.gauge();
         let running = tokio::spawn(sink.run(receiver, reopen.subscribe()));
-        Self { sender: Some(sender), made: 0, metrics, queue, running, _reopen: reopen }
+        Self { sender: Some(sender), made: 0, spool, found, metrics, queue, running, _reopen: reopen }
     }
 
     /// Sends a line.
@@ -100,23 +112,46 @@ impl Bench {
         numbers.for_each(|number| self.send(&line(number)));
     }
 
-    /// The books as they are now; what is not accounted for waits.
-    pub(crate) fn books(&self) -> Books {
-        let (written, rejected, dropped) =
-            (self.metrics.written.get(), self.metrics.rejected.get(), self.metrics.dropped.get());
-        Books {
-            made: self.made,
-            written,
-            rejected,
-            dropped,
-            waiting: self.made - written - rejected - dropped,
+    /// How many lines were made.
+    pub(crate) const fn made(&self) -> u64 {
+        self.made
+    }
+
+    /// The books, once they balance and the gauges say what is there: while lines are on their way
+    /// some are counted in two places.
+    pub(crate) async fn books(&self) -> Books {
+        self.books_where("balanced books", |_| true).await
+    }
+
+    /// The books once no line waits.
+    pub(crate) async fn settled(&self) -> Books {
+        self.books_where("books in which nothing waits", |books| books.waiting == 0).await
+    }
+
+    async fn books_where(&self, what: &str, is_meant: impl Fn(&Books) -> bool) -> Books {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (books, agree) = self.look();
+            if agree && books.balance(self.found) && is_meant(&books) {
+                return books;
+            }
+            assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}: {books:?}, {agree}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
-    /// Waits until no line waits; gives the books then.
-    pub(crate) async fn settled(&self) -> Books {
-        wait_for("the books to be settled", || self.books().waiting == 0).await;
-        self.books()
+    /// The books as they are now, and whether the gauge of the spool shows what its files hold.
+    fn look(&self) -> (Books, bool) {
+        let telemetry::Sink { written, rejected, dropped, spool_bytes, .. } = &self.metrics;
+        let (spooled, bytes) = on_disk(&self.spool);
+        let books = Books {
+            made: self.made,
+            written: written.get(),
+            rejected: rejected.get(),
+            dropped: dropped.get(),
+            waiting: self.queue.lines() + spooled,
+        };
+        (books, i64::try_from(bytes).unwrap() == spool_bytes.get())
     }
 
     /// Waits until the sink finds its target up (1) or away (0).
@@ -128,7 +163,7 @@ impl Bench {
     pub(crate) async fn end(mut self) -> Books {
         self.sender = None;
         tokio::time::timeout(PATIENCE, &mut self.running).await.expect("the sink ends").unwrap();
-        self.books()
+        self.books().await
     }
 
     /// Ends the sink as a crash does.
@@ -136,6 +171,32 @@ impl Bench {
         self.running.abort();
         assert!(self.running.await.unwrap_err().is_cancelled());
     }
+}
+
+/// Lines in the files of a spool that have not been read, and the size of these files.
+fn on_disk(folder: &Path) -> (u64, u64) {
+    let files = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "spool"));
+    // One may be deleted meanwhile.
+    let files = files.filter_map(|path| std::fs::read(path).ok());
+    files.fold((0, 0), |(lines, bytes), file| (lines + unread_lines(&file), bytes + file.len() as u64))
+}
+
+/// Lines in one file behind what has been read: a head, then records of their length, a checksum,
+/// a time and the lines.
+fn unread_lines(file: &[u8]) -> u64 {
+    let Some(position) = file.get(8..16).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())) else {
+        return 0;
+    };
+    let mut rest = file.get(usize::try_from(position).unwrap()..).unwrap_or_default();
+    let mut lines = 0;
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let length = u32::from_le_bytes(*length) as usize;
+        let Some((record, next)) = after.split_at_checked(12 + length) else { break };
+        lines += record[12..].split_inclusive(|byte| *byte == b'\n').count() as u64;
+        rest = next;
+    }
+    lines
 }
 
 /// Polls a condition until it holds; fails loudly when it never does.

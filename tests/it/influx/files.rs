@@ -1,4 +1,4 @@
-//! Files as the program itself writes them: full disks, logrotate, and what others do to them.
+//! Files as the program itself writes them: their size, logrotate, and what others do to them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,18 +8,28 @@ use super::stand_in::{StandIn, json};
 use crate::support::{PATIENCE, Process, exporter, get, wait_for};
 
 /// A simulator, and an exporter that writes its lines to a file.
-struct Writer {
+pub(super) struct Writer {
     simulator: Process,
-    exporter: Process,
-    metrics_url: String,
+    pub(super) exporter: Process,
+    pub(super) metrics_url: String,
     folder: tempfile::TempDir,
 }
 
 impl Writer {
     /// Starts both; `shell` is what the shell does before it becomes the exporter.
     fn start(shell: &str, keys: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lines");
+        Self::start_in(tempfile::tempdir().unwrap(), Command::new("sh"), shell, "lines", keys)
+    }
+
+    /// The same in this folder, with this command as the shell, and the file at this path.
+    pub(super) fn start_in(
+        folder: tempfile::TempDir,
+        mut command: Command,
+        shell: &str,
+        path: &str,
+        keys: &str,
+    ) -> Self {
+        let path = folder.path().join(path);
         let (simulator, config) = crate::commands::simulator();
         let text = format!(
             "{config}\n[web]\nlisten = \"127.0.0.1:0\"\n\
@@ -28,7 +38,6 @@ impl Writer {
         );
         let config = crate::commands::write_config(folder.path(), &text);
         let program = exporter::<&str>([]);
-        let mut command = Command::new("sh");
         command
             .arg("-c")
             .arg(format!("{shell}\nexec \"$0\" run -c \"$1\""))
@@ -46,13 +55,18 @@ impl Writer {
         Self { simulator, exporter, metrics_url, folder }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The value of one of the sink's metrics.
     fn value(&self, name: &str, labels: &str) -> u64 {
-        let series = format!("axp_exporter_influx_{name}{{sink=\"main\"{labels}}} ");
+        self.value_of("main", name, labels)
+    }
+
+    /// The value of one of a sink's metrics.
+    pub(super) fn value_of(&self, sink: &str, name: &str, labels: &str) -> u64 {
+        let series = format!("axp_exporter_influx_{name}{{sink=\"{sink}\"{labels}}} ");
         let metrics = get(&self.metrics_url).ok();
         let line = metrics.lines().find_map(|line| line.strip_prefix(&series));
         line.unwrap_or_else(|| panic!("no {series} in\n{metrics}")).parse().unwrap()
@@ -63,7 +77,7 @@ impl Writer {
     }
 
     /// Stops both, the feed first; gives the number of lines written by then.
-    fn stop(mut self) -> tempfile::TempDir {
+    pub(super) fn stop(mut self) -> tempfile::TempDir {
         assert!(self.exporter.stop().success(), "{}", self.exporter.stderr());
         assert!(self.simulator.stop().success());
         self.folder
@@ -71,7 +85,7 @@ impl Writer {
 }
 
 /// The lines of files, each of which is whole, and comes once.
-fn read(paths: &[PathBuf]) -> BTreeSet<String> {
+pub(super) fn read(paths: &[PathBuf]) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     for path in paths {
         let text = std::fs::read_to_string(path).unwrap();
@@ -84,7 +98,7 @@ fn read(paths: &[PathBuf]) -> BTreeSet<String> {
     seen
 }
 
-fn size(path: &Path) -> u64 {
+pub(super) fn size(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 

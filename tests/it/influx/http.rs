@@ -87,7 +87,7 @@ async fn a_token_that_is_replaced_is_used_at_once() {
     // Not readable for a while: that is no reason to lose anything either.
     std::fs::remove_file(&path).unwrap();
     tokio::time::sleep(2 * super::bench::PACE.rare).await;
-    assert_eq!(bench.books().waiting, 10);
+    assert_eq!(bench.books().await.waiting, 10);
     write("new\n");
     assert_eq!(bench.settled().await, Books::all_written(10));
     assert_eq!(server.stored(), once(0..10));
@@ -134,7 +134,7 @@ async fn retry_after_is_obeyed_as_seconds_and_as_a_date() {
         let mut bench = Bench::start(&keys(&server, APIS[1])).await;
         bench.send_all(0..10);
         bench.up(0).await;
-        assert_eq!(bench.books().waiting, 10);
+        assert_eq!(bench.books().await.waiting, 10);
         assert_eq!(bench.settled().await, Books::all_written(10));
         let seen = server.seen();
         let pause = seen[1].at - seen[0].at;
@@ -302,7 +302,7 @@ async fn redirects_are_not_followed() {
         bench.send_all(0..10);
         bench.up(0).await;
         super::bench::wait_for("a request", || !server.seen().is_empty()).await;
-        assert_eq!(bench.books().waiting, 10, "{code}");
+        assert_eq!(bench.books().await.waiting, 10, "{code}");
     }
     assert!(other.seen().is_empty());
 }

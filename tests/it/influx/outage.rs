@@ -1,13 +1,13 @@
 //! Outages: lines wait in memory or on disk, within bounds, and none is lost or comes twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use axp_exporter::sink::queue::QUEUE_BYTES_MAX;
 
 use super::bench::{Bench, Books, PACE, line, wait_for};
-use super::stand_in::{StandIn, json, status};
+use super::stand_in::{Reply, Seen, StandIn, json, status};
 use axp_exporter::sink::influx::Pace;
 
 fn keys(server: &StandIn, more: &str) -> String {
@@ -32,11 +32,11 @@ async fn without_a_spool_lines_wait_in_memory_within_its_bound() {
     let mut bench = Bench::start(&keys(&server, "gzip = false")).await;
     (0..100).for_each(|number| bench.send(&long(number)));
     wait_for("a refusal", || !server.seen().is_empty()).await;
-    assert_eq!(bench.books(), Books { made: 100, written: 0, rejected: 0, dropped: 0, waiting: 100 });
+    assert_eq!(bench.books().await, Books { made: 100, written: 0, rejected: 0, dropped: 0, waiting: 100 });
     assert_eq!((bench.queue.bytes() as u64, bench.metrics.up.get()), (100 * length, 0));
     (100..room + 500).for_each(|number| bench.send(&long(number)));
     assert_eq!(
-        bench.books(),
+        bench.books().await,
         Books { made: room + 500, written: 0, rejected: 0, dropped: 500, waiting: room }
     );
     assert!(bench.queue.bytes() <= QUEUE_BYTES_MAX);
@@ -56,7 +56,7 @@ async fn with_a_spool_lines_wait_on_disk_and_come_back_each_once() {
         bench.send_all(begin..begin + 100);
         wait_for("the queue to be emptied", || bench.queue.bytes() == 0).await;
     }
-    assert_eq!(bench.books(), Books { made: 5000, written: 0, rejected: 0, dropped: 0, waiting: 5000 });
+    assert_eq!(bench.books().await, Books { made: 5000, written: 0, rejected: 0, dropped: 0, waiting: 5000 });
     let bytes = 5000 * line(0).len();
     let on_disk = usize::try_from(bench.metrics.spool_bytes.get()).unwrap();
     assert!((bytes..bytes + bytes / 10).contains(&on_disk), "{on_disk} for {bytes}");
@@ -80,7 +80,7 @@ async fn a_server_that_hangs_costs_no_line_while_the_spool_has_room() {
         (begin * at_once..(begin + 1) * at_once).for_each(|number| bench.send(&long(number)));
         wait_for("room in the queue", || bench.queue.bytes() < QUEUE_BYTES_MAX / 4 * 3).await;
     }
-    assert_eq!((bench.books().dropped, bench.books().waiting), (0, 40 * at_once));
+    assert_eq!((bench.books().await.dropped, bench.books().await.waiting), (0, 40 * at_once));
     assert!(bench.metrics.spool_bytes.get() > 20 << 20);
 }
 
@@ -99,7 +99,7 @@ async fn the_spool_survives_crashes_and_clean_ends() {
         bench.send_all(begin + 50..begin + 100);
         if begin % 200 == 0 {
             // What is in memory still is put in the spool at the end.
-            assert_eq!(bench.end().await.waiting, 100);
+            assert_eq!(bench.end().await.waiting, begin + 100);
         } else {
             wait_for("the queue to be emptied", || bench.queue.bytes() == 0).await;
             bench.crash().await;
@@ -124,7 +124,7 @@ async fn the_spool_keeps_to_its_bounds_and_drops_the_oldest() {
         wait_for("the queue to be emptied", || bench.queue.bytes() == 0).await;
         assert!(bench.metrics.spool_bytes.get() <= 1 << 20);
     }
-    let away = bench.books();
+    let away = bench.books().await;
     assert!(away.dropped > 25_000 && away.waiting > 10_000, "{away:?}");
     server.answer_by(|_| status(204));
     let back = bench.settled().await;
@@ -139,7 +139,7 @@ async fn lines_that_waited_too_long_on_disk_are_dropped() {
     let mut bench =
         Bench::start(&keys(&server, &format!("{}\nspool_age = \"1s\"", spool(folder.path())))).await;
     bench.send_all(0..100);
-    wait_for("expiry", || bench.books().dropped == 100).await;
+    wait_for("expiry", || bench.metrics.dropped.get() == 100).await;
     server.answer_by(|_| status(204));
     bench.send_all(100..200);
     assert_eq!(
@@ -201,6 +201,90 @@ async fn a_backlog_with_poison_in_it_is_delivered_but_for_the_poison() {
     assert!(stored.len() == 999 && stored.values().all(|times| *times == 1), "{}", stored.len());
 }
 
+/// A server that does not want lines of these numbers, and does not say which it means.
+fn unwilling(bad: std::ops::Range<u64>) -> impl Fn(&Seen) -> Reply {
+    let bad: BTreeSet<String> = bad.map(line).collect();
+    move |seen| {
+        let is_bad = seen.lines.split_inclusive('\n').any(|line| bad.contains(line));
+        if is_bad { json(400, String::new()) } else { status(204) }
+    }
+}
+
+#[tokio::test]
+async fn a_poisoned_backlog_holds_up_new_lines_for_one_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = StandIn::start(|_| status(503)).await;
+    let mut bench = Bench::start(&keys(&server, &spool(folder.path()))).await;
+    bench.send_all(0..1000);
+    wait_for("the queue to be emptied", || bench.queue.bytes() == 0).await;
+    server.answer_by(unwilling(0..1000));
+    bench.up(1).await;
+    for number in 1000..1020 {
+        let before = server.seen().len();
+        bench.send(&line(number));
+        wait_for("the new line", || server.stored().contains_key(&line(number))).await;
+        // While it is gathered for, the backlog goes on; then at most one answer is waited for.
+        let seen = server.seen();
+        let new = seen.iter().position(|seen| seen.lines == line(number)).unwrap();
+        let gathered = seen[before].at + Duration::from_millis(10);
+        let late = seen[before..new].iter().filter(|seen| seen.at > gathered).count();
+        assert!(late <= 2, "{late} requests of the backlog before line {number}");
+        assert!(bench.metrics.rejected.get() < 1000, "the search is not at its end");
+    }
+    let expected = Books { made: 1020, written: 20, rejected: 1000, dropped: 0, waiting: 0 };
+    assert_eq!(bench.settled().await, expected);
+}
+
+#[tokio::test]
+async fn a_search_for_poison_in_the_backlog_is_bounded_though_the_server_fails_between() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = StandIn::start(|_| status(503)).await;
+    let mut bench = Bench::start(&keys(&server, &spool(folder.path()))).await;
+    bench.send_all(0..1000);
+    wait_for("the queue to be emptied", || bench.queue.bytes() == 0).await;
+    let away = server.seen().len();
+    let (unwilling, mut requests) = (unwilling(0..1000), 0);
+    server.answer_by(move |seen| {
+        requests += 1;
+        if requests % 2 == 0 { status(503) } else { unwilling(seen) }
+    });
+    let expected = Books { made: 1000, written: 0, rejected: 1000, dropped: 0, waiting: 0 };
+    assert_eq!(bench.settled().await, expected);
+    let requests = server.seen().len() - away;
+    assert!(requests < 4 * 256, "{requests} requests");
+}
+
+#[tokio::test]
+async fn a_spool_whose_disk_comes_back_takes_the_lines_that_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, away) = (folder.path().join("spool"), folder.path().join("away"));
+    let server = StandIn::start(|_| status(503)).await;
+    let mut bench = Bench::start(&keys(&server, &spool(folder.path()))).await;
+    let up = bench.metrics.spool().up;
+    bench.send_all(0..100);
+    assert_eq!((bench.books().await.waiting, up.get()), (100, 1));
+    wait_for("the lines to be on disk", || bench.queue.bytes() == 0).await;
+    std::fs::rename(&path, &away).unwrap();
+    // What is open is written to still: another file has to be begun.
+    for begin in (100..).step_by(1000) {
+        bench.send_all(begin..begin + 1000);
+        if up.get() == 0 {
+            break;
+        }
+        wait_for("room, or none", || bench.queue.bytes() == 0 || up.get() == 0).await;
+    }
+    let made = bench.made();
+    bench.send_all(made..made + 100);
+    std::fs::rename(&away, &path).unwrap();
+    wait_for("the spool", || up.get() == 1 && bench.queue.bytes() == 0).await;
+    let lines = made + 100;
+    let expected = Books { made: lines, written: 0, rejected: 0, dropped: 0, waiting: lines };
+    assert_eq!(bench.books().await, expected);
+    server.answer_by(|_| status(204));
+    assert_eq!(bench.settled().await, Books::all_written(lines));
+    assert_eq!(server.stored(), once(0..lines));
+}
+
 #[tokio::test]
 async fn at_the_end_lines_that_nobody_takes_are_counted() {
     let server = StandIn::start(|_| status(503)).await;
@@ -227,8 +311,21 @@ async fn a_spool_that_cannot_be_written_leaves_lines_in_memory_until_the_server_
     std::fs::remove_dir_all(folder.path().join("spool")).unwrap();
     bench.send_all(0..100);
     bench.up(0).await;
-    assert_eq!(bench.books().waiting, 100);
+    wait_for("the spool to be found away", || bench.metrics.spool().up.get() == 0).await;
+    assert_eq!(bench.books().await.waiting, 100);
     server.answer_by(|_| status(204));
     assert_eq!(bench.settled().await, Books::all_written(100));
     assert_eq!(server.stored(), once(0..100));
+}
+
+#[tokio::test]
+async fn files_that_are_set_aside_are_counted_at_the_start_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = StandIn::start(|_| status(204)).await;
+    std::fs::create_dir(folder.path().join("spool")).unwrap();
+    std::fs::write(folder.path().join("spool/0000000000000007.spool"), "axpspl99 of a later version")
+        .unwrap();
+    let bench = Bench::start(&keys(&server, &spool(folder.path()))).await;
+    assert_eq!((bench.metrics.spool().set_aside.get(), bench.metrics.dropped.get()), (1, 0));
+    assert!(folder.path().join("spool/0000000000000007.spool.aside").exists());
 }

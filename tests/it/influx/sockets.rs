@@ -23,11 +23,16 @@ async fn read_lines(stream: impl AsyncRead + Unpin, count: usize) -> Vec<String>
     read
 }
 
-/// Reads whole lines until the connection ends, maybe with half a line, or so many were seen.
+/// Reads whole lines until the connection ends, maybe by force and with half a line, or so many
+/// were seen.
 async fn read_whole(stream: impl AsyncRead + Unpin, seen: &mut BTreeSet<String>, count: usize) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
-    while seen.len() < count && within(stream.read_line(&mut line)).await > 0 {
+    let ends = |err: std::io::Error| {
+        assert_eq!(err.kind(), std::io::ErrorKind::ConnectionReset);
+        Ok(0)
+    };
+    while seen.len() < count && within(async { stream.read_line(&mut line).await.or_else(ends) }).await > 0 {
         let whole = std::mem::take(&mut line);
         if whole.ends_with('\n') {
             seen.insert(whole);
@@ -68,7 +73,7 @@ async fn a_tcp_peer_gets_every_line_and_one_that_comes_back_gets_them_again_from
     drop((stream, listener));
     bench.send_all(200..300);
     bench.up(0).await;
-    let books = bench.books();
+    let books = bench.books().await;
     assert_eq!((books.made, books.written + books.waiting, books.dropped), (300, 300, 0));
     let listener = TcpListener::bind(address).await.unwrap();
     let (mut stream, _) = within(listener.accept()).await;
@@ -112,7 +117,7 @@ async fn a_connection_that_breaks_in_the_middle_of_a_line_costs_no_line() {
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_read_is_left_after_a_while_and_holds_up_nobody_else() {
+async fn a_tcp_peer_that_does_not_read_is_left_after_a_while_and_holds_up_nobody_else() {
     let (slow, quick) =
         (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
     let keys = |listener: &TcpListener| {
@@ -126,7 +131,7 @@ async fn a_peer_that_does_not_read_is_left_after_a_while_and_holds_up_nobody_els
     assert_eq!(read_lines(accepted.0, 100).await, lines(0..100));
     assert_eq!(to_quick.settled().await, Books::all_written(100));
     let (next, _) = within(slow.accept()).await;
-    // What the system took for it is there when it reads at last; the rest comes on the next connection.
+    // What its system took is there when it reads at last; that and the rest come on the next connection.
     let mut seen = BTreeSet::new();
     read_whole(stuck.0, &mut seen, COUNT).await;
     let accepting = tokio::spawn(async move {
@@ -145,6 +150,92 @@ async fn a_peer_that_does_not_read_is_left_after_a_while_and_holds_up_nobody_els
 }
 
 #[tokio::test]
+async fn a_peer_that_hangs_and_goes_on_gets_each_line_once_on_one_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut bench = Bench::start(&format!("target = \"unix\"\npath = {path:?}\ntimeout = \"100ms\"")).await;
+    bench.send_all(0..COUNT as u64);
+    let (stream, _) = within(listener.accept()).await;
+    let (mut reader, mut read) = (BufReader::new(stream).lines(), Vec::new());
+    // It hangs three times, maybe in the middle of a line, and takes what there is between.
+    for _ in 0..3 {
+        bench.up(0).await;
+        let taken = bench.metrics.written.get();
+        while (read.len() as u64) + 1 < taken {
+            read.push(within(reader.next_line()).await.expect("a whole line") + "\n");
+        }
+        wait_for("more to be taken", || bench.metrics.written.get() > taken).await;
+    }
+    while read.len() < COUNT {
+        read.push(within(reader.next_line()).await.expect("a whole line") + "\n");
+    }
+    assert_eq!(read, lines(0..COUNT as u64));
+    assert_eq!(bench.settled().await, Books::all_written(COUNT as u64));
+    let again = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+    assert!(again.is_err(), "nobody has connected again");
+}
+
+/// What takes connections for a peer.
+trait Listen {
+    async fn stream(&self) -> Box<dyn AsyncRead + Unpin>;
+}
+
+impl Listen for TcpListener {
+    async fn stream(&self) -> Box<dyn AsyncRead + Unpin> {
+        Box::new(within(self.accept()).await.0)
+    }
+}
+
+impl Listen for UnixListener {
+    async fn stream(&self) -> Box<dyn AsyncRead + Unpin> {
+        Box::new(within(self.accept()).await.0)
+    }
+}
+
+/// A peer reads some lines, then nothing more, and is killed; another takes its place.
+async fn hang_and_die<L: Listen>(keys: &str, listen: impl AsyncFn() -> L) {
+    let listener = listen().await;
+    let mut bench = Bench::start(&format!("{keys}\ntimeout = \"300ms\"")).await;
+    bench.send_all(0..10);
+    let mut stream = listener.stream().await;
+    let mut seen: BTreeSet<String> = read_lines(&mut stream, 10).await.into_iter().collect();
+    bench.settled().await;
+    bench.send_all(10..COUNT as u64);
+    bench.up(0).await;
+    let written = bench.metrics.written.get();
+    assert!(written > 1000 && written < COUNT as u64, "{written} lines are on the way, for all we know");
+    drop((stream, listener));
+    let listener = listen().await;
+    while seen.len() < COUNT {
+        read_whole(listener.stream().await, &mut seen, COUNT).await;
+    }
+    assert_eq!(seen, (0..COUNT as u64).map(line).collect());
+    assert_eq!(bench.settled().await, Books::all_written(COUNT as u64));
+}
+
+#[tokio::test]
+async fn a_tcp_peer_that_hangs_and_is_killed_costs_no_line() {
+    // A port that is free now, and again after the peer was killed.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let keys = format!("target = \"tcp\"\naddress = \"{address}\"");
+    hang_and_die(&keys, async || TcpListener::bind(address).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_unix_peer_that_hangs_and_is_killed_costs_no_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    hang_and_die(&format!("target = \"unix\"\npath = {path:?}"), async || {
+        let _ = std::fs::remove_file(&path);
+        UnixListener::bind(&path).unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_unix_socket_that_is_replaced_is_found_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
@@ -152,7 +243,7 @@ async fn a_unix_socket_that_is_replaced_is_found_again() {
     let mut bench = Bench::start(&keys).await;
     bench.send_all(0..10);
     bench.up(0).await;
-    assert_eq!(bench.books().waiting, 10, "nobody listens yet");
+    assert_eq!(bench.books().await.waiting, 10, "nobody listens yet");
     for round in 0..3 {
         let listener = UnixListener::bind(&path).unwrap();
         let (begin, end) = (round * 10, round * 10 + 10);
@@ -205,7 +296,7 @@ async fn nobody_at_the_other_end_of_udp_costs_lines_and_nothing_else() {
     drop(peer);
     let mut bench = Bench::start(&format!("target = \"udp\"\naddress = \"{address}\"")).await;
     let mut number = 0;
-    while bench.books().dropped == 0 {
+    while bench.books().await.dropped == 0 {
         bench.send(&line(number));
         number += 1;
         let books = bench.settled().await;
@@ -213,7 +304,7 @@ async fn nobody_at_the_other_end_of_udp_costs_lines_and_nothing_else() {
         assert!(number < 1000, "the system says at last that nobody is there");
     }
     let peer = UdpSocket::bind(address).await.unwrap();
-    let dropped = bench.books().dropped;
+    let dropped = bench.books().await.dropped;
     bench.send(&line(7));
     let mut bytes = [0; 1000];
     let length = tokio::time::timeout(Duration::from_secs(20), peer.recv(&mut bytes)).await.unwrap().unwrap();

@@ -7,8 +7,12 @@
 
 use std::io::{self, Read};
 
+use crate::sink::influx::load::cut_at;
+
 /// Bytes before the lines.
 pub(super) const HEAD_BYTES: usize = 16;
+/// What damage may cost: a record has at most so many bytes of lines, or one line.
+pub(super) const LINES_BYTES: usize = 64 << 10;
 /// Most bytes of lines that are read as one record: more than any line can be, less than what
 /// would hurt. A length beyond it is damage.
 const LINES_BYTES_MAX: usize = 32 << 20;
@@ -22,6 +26,18 @@ pub(super) enum Record {
     Damaged(Vec<u8>),
     /// Nothing that could be read; nor can anything after it.
     End,
+}
+
+/// Lines as records, one after the other.
+pub(super) fn encode_all(lines: &[u8], unix_ms: u64) -> Vec<u8> {
+    let mut records = Vec::with_capacity(lines.len() + (lines.len() / LINES_BYTES + 1) * HEAD_BYTES);
+    let mut rest = lines;
+    while !rest.is_empty() {
+        let (lines, after) = rest.split_at(cut_at(rest, LINES_BYTES));
+        records.extend_from_slice(&encode(lines, unix_ms));
+        rest = after;
+    }
+    records
 }
 
 /// The record as bytes.

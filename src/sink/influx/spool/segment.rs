@@ -28,13 +28,17 @@ pub(super) const SUFFIX: &str = ".spool";
 pub(super) struct Segment {
     /// Its place among the others.
     pub(super) number: u64,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// Bytes of whole records, the head included.
     pub(super) bytes: u64,
     /// Where to read on.
     position: u64,
     /// When lines were put in last, milliseconds since the epoch; not before the truth.
     pub(super) touched_ms: u64,
+    /// To append to, and to flush to the disk; none once all of it is there.
+    file: Option<File>,
+    /// Whether more records may be appended.
+    is_open: bool,
 }
 
 /// What one reading gave.
@@ -54,7 +58,7 @@ pub(super) struct Stretch {
 
 impl Segment {
     /// A new file, to append records to.
-    pub(super) fn create(folder: &Path, number: u64) -> io::Result<(Self, File)> {
+    pub(super) fn create(folder: &Path, number: u64) -> io::Result<Self> {
         let path = folder.join(format!("{number:016}{SUFFIX}"));
         let mut file = OpenOptions::new()
             .append(true)
@@ -68,7 +72,8 @@ impl Segment {
             let _ = std::fs::remove_file(&path);
             return Err(err);
         }
-        Ok((Self { number, path, bytes: HEAD_BYTES, position: HEAD_BYTES, touched_ms: 0 }, file))
+        let (bytes, position) = (HEAD_BYTES, HEAD_BYTES);
+        Ok(Self { number, path, bytes, position, touched_ms: 0, file: Some(file), is_open: true })
     }
 
     /// A file that was there before; none where it is not one of this version.
@@ -89,7 +94,49 @@ impl Segment {
         let position = if (HEAD_BYTES..=metadata.len()).contains(&position) { position } else { HEAD_BYTES };
         let touched = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let touched_ms = u64::try_from(touched.as_millis()).unwrap_or(u64::MAX);
-        Ok(Some(Self { number, path: path.to_owned(), bytes: metadata.len(), position, touched_ms }))
+        let (path, bytes) = (path.to_owned(), metadata.len());
+        Ok(Some(Self { number, path, bytes, position, touched_ms, file: None, is_open: false }))
+    }
+
+    /// Whether records may be appended.
+    pub(super) const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Nothing more is appended.
+    pub(super) const fn close(&mut self) {
+        self.is_open = false;
+    }
+
+    /// Appends records, all or none of them; closes where the disk says no.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn append(&mut self, records: &[u8], unix_ms: u64) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
+        if let Err(err) = file.write_all(records) {
+            // What was written of them would be read as damage.
+            let _ = file.set_len(self.bytes);
+            self.is_open = false;
+            return Err(err);
+        }
+        self.bytes += records.len() as u64;
+        self.touched_ms = unix_ms;
+        Ok(())
+    }
+
+    /// Flushes to the disk what was appended.
+    ///
+    /// # Errors
+    /// Where the disk says no.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        if let Some(file) = &self.file {
+            file.sync_data()?;
+        }
+        if !self.is_open {
+            self.file = None;
+        }
+        Ok(())
     }
 
     /// Whether all of it has been read.
@@ -194,9 +241,16 @@ impl Segment {
         }
     }
 
-    /// Renames the file so that no spool looks at it again.
-    pub(super) fn set_aside(&self) {
-        let _ = set_aside(&self.path);
+    /// Puts another file in the place of the one to append to, as if a disk failed.
+    #[cfg(test)]
+    pub(super) fn replace_file(&mut self, path: &Path, write: bool) {
+        self.file = Some(OpenOptions::new().read(true).append(write).open(path).unwrap());
+    }
+
+    /// Whether a file is open.
+    #[cfg(test)]
+    pub(super) const fn has_file(&self) -> bool {
+        self.file.is_some()
     }
 
     fn reader(&self) -> io::Result<File> {
@@ -208,11 +262,4 @@ impl Segment {
         file.seek(SeekFrom::Start(position))?;
         Ok(file)
     }
-}
-
-/// Renames a file so that no spool looks at it again.
-pub(super) fn set_aside(path: &Path) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".aside");
-    std::fs::rename(path, name)
 }

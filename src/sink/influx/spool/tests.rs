@@ -26,25 +26,32 @@ fn open(folder: &TempDir) -> Spool {
 /// Opens a spool whose lock a process that is being started beside us may still have inherited.
 fn open_with(folder: &Path, bytes_max: u64) -> Spool {
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let mut spool = Spool::new(folder, bytes_max, HOUR, Losses::default());
     loop {
-        match Spool::open(folder, bytes_max, HOUR) {
+        match spool.open() {
             Err(err) if err.kind() == io::ErrorKind::WouldBlock && std::time::Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            opened => return opened.unwrap(),
+            opened => {
+                opened.unwrap();
+                return spool;
+            }
         }
     }
 }
 
+/// Puts lines in; gives how many were dropped for them.
 fn append(spool: &mut Spool, lines: &str, now: u64) -> u64 {
-    let (dropped, appended) = spool.append(lines.as_bytes(), now);
-    appended.unwrap();
-    dropped
+    let before = spool.losses.lines.get();
+    spool.append(lines.as_bytes(), now).unwrap();
+    spool.losses.lines.get() - before
 }
 
+/// Takes lines out; gives how many were dropped before them.
 fn read(spool: &mut Spool, bytes_max: usize, now: u64) -> (Option<Found>, u64) {
-    let (dropped, found) = spool.read(bytes_max, now);
-    (found.unwrap(), dropped)
+    let before = spool.losses.lines.get();
+    let found = spool.read(bytes_max, now).unwrap();
+    (found, spool.losses.lines.get() - before)
 }
 
 fn line(number: u64) -> String {
@@ -181,6 +188,7 @@ fn what_cannot_be_read_is_set_aside_and_never_stops_a_start() {
     let read = numbers.len() as u64 - 1;
     assert!(read > 1000 && numbers[..numbers.len() - 1].iter().copied().eq(0..read));
     assert!(dropped >= 5000 - read, "{dropped} of {} are counted", 5000 - read);
+    assert_eq!(spool.losses.files.get(), 3);
     let expected = [
         "0000000000000001.spool.aside",
         "0000000000000002.spool.aside",
@@ -232,10 +240,10 @@ fn a_file_that_cannot_be_opened_for_now_is_neither_lost_nor_dropped() {
     let mut spool = open(&folder);
     append(&mut spool, &line(1), 1);
     let put_back = make_unreadable(&folder.path().join("0000000000000001.spool"));
-    assert_eq!(spool.read(1000, 1).1.unwrap_err().raw_os_error(), Some(libc::ELOOP));
+    assert_eq!(spool.read(1000, 1).unwrap_err().raw_os_error(), Some(libc::ELOOP));
     // Nor does it make room for others, nor expire.
-    let (dropped, appended) = spool.append(line(2).as_bytes(), 2 * 3_600_000);
-    assert_eq!((dropped, appended.is_err()), (0, true));
+    spool.append(line(2).as_bytes(), 2 * 3_600_000).unwrap_err();
+    assert_eq!(spool.losses.lines.get(), 0);
     put_back();
     assert_eq!(drained(&mut spool, 1), (vec![1], 0));
     append(&mut spool, &line(3), 1);
@@ -249,15 +257,15 @@ fn lines_that_made_room_are_counted_though_the_new_ones_cannot_be_written() {
     let mut spool = open(&folder);
     append(&mut spool, &line(1), 1);
     std::fs::create_dir(folder.path().join("0000000000000002.spool")).unwrap();
-    let (dropped, appended) = spool.append(line(2).as_bytes(), 2 * 3_600_000);
-    assert_eq!((dropped, appended.is_err()), (1, true));
+    spool.append(line(2).as_bytes(), 2 * 3_600_000).unwrap_err();
+    assert_eq!(spool.losses.lines.get(), 1);
 }
 
 #[test]
 fn one_process_at_a_time_uses_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(&folder);
-    let err = Spool::open(folder.path(), MIB, HOUR).unwrap_err();
+    let err = Spool::new(folder.path(), MIB, HOUR, Losses::default()).open().unwrap_err();
     assert_eq!(err.to_string(), "another process uses it");
     drop(spool);
     open(&folder);
@@ -269,14 +277,53 @@ fn a_full_disk_leaves_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let mut spool = open(&folder);
     append(&mut spool, &line(1), 1);
-    spool.writer = Some(File::open(folder.path().join("0000000000000001.spool")).unwrap());
-    spool.append(line(2).as_bytes(), 1).1.unwrap_err();
+    spool.segments[0].replace_file(&folder.path().join("0000000000000001.spool"), false);
+    spool.append(line(2).as_bytes(), 1).unwrap_err();
     let (real, moved) = (folder.path().to_owned(), folder.path().with_extension("moved"));
     std::fs::rename(&real, &moved).unwrap();
-    spool.append(line(2).as_bytes(), 1).1.unwrap_err();
+    spool.append(line(2).as_bytes(), 1).unwrap_err();
     std::fs::rename(&moved, &real).unwrap();
     append(&mut spool, &line(3), 1);
     assert_eq!(drained(&mut spool, 1), (vec![1, 3], 0));
+}
+
+#[test]
+fn a_file_that_cannot_be_flushed_keeps_no_other_from_it_and_is_let_go_with_the_lines_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(&folder);
+    let piece: String = (0..3000).map(line).collect();
+    for _ in 0..3 {
+        append(&mut spool, &piece, 1);
+    }
+    assert_eq!(open_files(folder.path()), 1 + 3, "the lock, and all that is not flushed");
+    // This takes everything and can flush nothing.
+    spool.segments[0].replace_file(Path::new("/dev/null"), true);
+    spool.sync().unwrap_err();
+    assert_eq!(open_files(folder.path()), 1 + 1, "the last is appended to still");
+    assert!(spool.segments[0].has_file() && !spool.is_synced(), "it is tried again");
+    spool.sync().unwrap_err();
+    let found = read(&mut spool, piece.len(), 1).0.unwrap();
+    spool.settle(&found);
+    assert_eq!(spool.segments.len(), 2);
+    spool.sync().unwrap();
+    assert!(spool.is_synced());
+    // As it is where nothing can ever be flushed, and the oldest make room for the new.
+    for _ in 0..40 {
+        append(&mut spool, &piece, 1);
+        spool.segments.back_mut().unwrap().replace_file(Path::new("/dev/null"), true);
+        spool.sync().unwrap_err();
+    }
+    let held = spool.segments.iter().filter(|segment| segment.has_file()).count();
+    assert!(held == spool.segments.len() && (held * piece.len()) as u64 <= MIB, "{held} files");
+}
+
+/// How many files in this folder the process has open.
+fn open_files(folder: &Path) -> usize {
+    let files = std::fs::read_dir("/proc/self/fd").unwrap();
+    files
+        .filter_map(|file| std::fs::read_link(file.unwrap().path()).ok())
+        .filter(|path| path.starts_with(folder))
+        .count()
 }
 
 /// Killed a hundred times at any moment: what was put in is there, in order and whole, and
@@ -335,7 +382,8 @@ fn nothing_is_lost_in_a_hundred_kills() {
 
 /// The child: puts lines in and says so, settles old ones three times out of four and says so.
 fn spool_until_killed(folder: &Path, mut next: u64) -> ! {
-    let mut spool = Spool::open(folder, 64 * MIB, HOUR).unwrap();
+    let mut spool = Spool::new(folder, 64 * MIB, HOUR, Losses::default());
+    spool.open().unwrap();
     let say = |sign: char, number: u64| writeln!(std::io::stdout(), "\n{sign}{number}").unwrap();
     for step in 0.. {
         let lines: String = (next..next + STEP).map(line).collect();

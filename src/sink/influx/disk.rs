@@ -1,0 +1,71 @@
+//! What a disk says when a file is to be opened at the start.
+//!
+//! A mistake in the configuration stays one until somebody mends it, and a start says so and
+//! fails. Everything else may pass: a disk that is full, read-only or broken, a file server that
+//! is away, too many open files. Then the exporter starts without, and tries again.
+
+use std::io;
+
+/// Whether a path that cannot be opened is a mistake: not there, not ours, not what it should be,
+/// or in use by another.
+pub(super) fn is_mistake(err: &io::Error) -> bool {
+    use io::ErrorKind::{
+        AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound,
+        PermissionDenied, WouldBlock,
+    };
+    let by_kind = matches!(
+        err.kind(),
+        NotFound
+            | PermissionDenied
+            | NotADirectory
+            | IsADirectory
+            | AlreadyExists
+            | InvalidInput
+            | InvalidFilename
+            | WouldBlock
+    );
+    // A link, which is not followed; a socket.
+    by_kind || matches!(err.raw_os_error(), Some(libc::ELOOP | libc::ENXIO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_disk_recovers_from_is_no_mistake() {
+        for code in [
+            libc::ENOSPC,
+            libc::EDQUOT,
+            libc::EROFS,
+            libc::EIO,
+            libc::ESTALE,
+            libc::ETIMEDOUT,
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOMEM,
+            libc::EFBIG,
+            libc::EBUSY,
+            libc::ENODEV,
+        ] {
+            let err = io::Error::from_raw_os_error(code);
+            assert!(!is_mistake(&err), "{err}");
+        }
+        for code in [
+            libc::ENOENT,
+            libc::EACCES,
+            libc::EPERM,
+            libc::ENOTDIR,
+            libc::EISDIR,
+            libc::EEXIST,
+            libc::ELOOP,
+            libc::ENXIO,
+            libc::EINVAL,
+            libc::ENAMETOOLONG,
+            libc::EWOULDBLOCK,
+        ] {
+            let err = io::Error::from_raw_os_error(code);
+            assert!(is_mistake(&err), "{err}");
+        }
+    }
+}
