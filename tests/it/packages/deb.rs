@@ -13,7 +13,7 @@ use crate::packages::{deb, repository, said, words};
 use crate::support::{PATIENCE, Process, get, tool, wait_for};
 
 /// Everything in it but folders, dashboards and docs.
-const FILES: [&str; 20] = [
+const FILES: [&str; 21] = [
     "-rw-r--r-- /etc/axp-exporter/config.toml",
     "-rwxr-xr-x /usr/bin/axp-exporter",
     "-rw-r--r-- /usr/lib/systemd/system/axp-exporter.service",
@@ -30,6 +30,7 @@ const FILES: [&str; 20] = [
     "-rw-r--r-- /usr/share/doc/axp-exporter/copyright",
     "-rw-r--r-- /usr/share/doc/axp-exporter/examples/config.toml",
     "-rw-r--r-- /usr/share/doc/axp-exporter/systemd.md",
+    "-rw-r--r-- /usr/share/doc/axp-exporter/third-party.gz",
     "-rw-r--r-- /usr/share/fish/vendor_completions.d/axp-exporter.fish",
     "-rw-r--r-- /usr/share/man/man1/axp-exporter.1.gz",
     "-rw-r--r-- /usr/share/zsh/vendor-completions/_axp-exporter",
