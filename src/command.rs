@@ -8,6 +8,7 @@ pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod filter;
+pub mod generate;
 mod kit;
 pub mod producers;
 pub mod run;
@@ -18,10 +19,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use crate::config::DEFAULT_PATH;
 use crate::signals::Stop;
+use crate::telemetry::BUILD;
 
 /// How the program exits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +48,16 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Avaya Experience Platform realtime measures as Prometheus gauges and Influx line protocol.
+/// Avaya Experience Platform realtime measures as Prometheus gauges and Influx line protocol
+///
+/// The platform (AXP) publishes what happens in a contact centre on a websocket: contacts queueing,
+/// agents ready, time in state. axp-exporter subscribes to it, and serves the numbers to Prometheus
+/// or writes them to InfluxDB, files and sockets.
+///
+/// A configuration names the account; `axp-exporter demo` needs none. What goes to stdout is data,
+/// messages go to stderr.
 #[derive(Debug, Parser)]
-#[command(name = "axp-exporter", version, max_term_width = 100)]
+#[command(name = "axp-exporter", version = BUILD, max_term_width = 100)]
 pub struct CommandLine {
     /// What to do.
     #[command(subcommand)]
@@ -70,13 +80,15 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Turn events on stdin, one a line, into line protocol on stdout
     Filter(filter::FilterArgs),
+    /// Write the man page, or what a shell needs to complete arguments, to stdout
+    Generate(generate::GenerateArgs),
 }
 
 /// Where the configuration is.
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
     /// The configuration file
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH, value_hint = ValueHint::FilePath)]
     config: PathBuf,
 }
 
@@ -86,6 +98,7 @@ impl CommandLine {
         match Self::try_parse() {
             Ok(line) => line.execute().into(),
             Err(err) => {
+                let err = with_suggestion(err);
                 let _ = err.print();
                 if err.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
             }
@@ -101,8 +114,29 @@ impl CommandLine {
             Command::Producers(args) => producers::execute(&args),
             Command::Explain(args) => explain::execute(&args),
             Command::Filter(args) => filter::execute(&args),
+            Command::Generate(args) => generate::execute(&args),
         }
     }
+}
+
+/// A command no further than this from an unknown one is taken for what was meant.
+const TYPO_DISTANCE_MAX: usize = 2;
+
+/// clap finds no likeness in words as short as `run`; we do.
+fn with_suggestion(mut err: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(typed)) = err.get(ContextKind::InvalidSubcommand) else {
+        return err;
+    };
+    let distance = |name: &str| strsim::damerau_levenshtein(name, typed);
+    let line = CommandLine::command();
+    let nearest = line.get_subcommands().map(clap::Command::get_name).min_by_key(|name| distance(name));
+    if let Some(name) = nearest.filter(|name| distance(name) <= TYPO_DISTANCE_MAX)
+        && err.kind() == ErrorKind::InvalidSubcommand
+        && err.get(ContextKind::SuggestedSubcommand).is_none()
+    {
+        err.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![name.to_owned()]));
+    }
+    err
 }
 
 /// The process's environment; what is not UTF-8 shows as such instead of ending us.

@@ -2,11 +2,12 @@
 //!
 //! The configured level holds for this program; libraries speak from `warn` on, so that
 //! no level prints what they see on the wire. Control characters of outside text are
-//! escaped by tracing-subscriber.
+//! escaped by tracing-subscriber. Colours are those of help and complaints: on a terminal, unless
+//! `NO_COLOR`, `CLICOLOR` or `CLICOLOR_FORCE` say otherwise (<https://bixense.com/clicolors>).
 
-use std::io::IsTerminal;
 use std::sync::OnceLock;
 
+use anstream::{AutoStream, ColorChoice};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Registry;
@@ -22,9 +23,7 @@ static LEVELS: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Sets up logging for the process; a second call changes nothing.
 pub fn init(log: &Log) {
-    // https://no-color.org
-    let colour =
-        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
     let (levels, handle) = reload::Layer::new(targets(log));
     let registry = tracing_subscriber::registry().with(levels);

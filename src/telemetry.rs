@@ -34,12 +34,21 @@ pub use pipeline::Pipeline;
 pub use scrape::ScrapeTimer;
 pub use sink::{Sink, Spool};
 
-/// The version, with the revision it was built from.
+/// The version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The revision it was built from, or `unknown`.
 pub const REVISION: &str = env!("BUILD_REVISION");
 /// The compiler it was built with.
 pub const RUSTC: &str = env!("BUILD_RUSTC");
+/// All of it, for people.
+pub const BUILD: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (revision ",
+    env!("BUILD_REVISION"),
+    ", rustc ",
+    env!("BUILD_RUSTC"),
+    ")"
+);
 /// The label value for what an unreadable event did not say.
 const UNKNOWN: &str = "unknown";
 

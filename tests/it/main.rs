@@ -22,6 +22,7 @@ mod front;
 mod influx;
 mod legal;
 mod link;
+mod packages;
 mod peers;
 mod producers;
 mod reload;
