@@ -13,6 +13,7 @@ mod autobahn;
 mod boards;
 mod browser;
 mod commands;
+mod docs;
 mod door;
 mod examples;
 mod explain;
