@@ -115,7 +115,7 @@ fn every_command_that_is_shown_can_be_given() {
     let mut commands = 0;
     for (page, text) in blocks(&pages, |block| ["", "sh"].contains(&block.language.as_str())) {
         for line in text.replace("\\\n", "").lines() {
-            for command in line.split(" #").next().unwrap().split([';', '|', '>', '&']) {
+            for command in line.split(" #").next().unwrap().split([';', '|', '<', '>', '&']) {
                 let mut words = command.split_whitespace().skip_while(|word| *word == "sudo").peekable();
                 if words.peek() != Some(&"axp-exporter") {
                     continue;
