@@ -7,6 +7,7 @@
 //! What arrives that cannot be used is counted ([`crate::reject`]) and costs nothing else.
 
 mod adoption;
+mod course;
 mod derivation;
 mod labels;
 mod markers;
@@ -350,83 +351,9 @@ impl Pipeline {
         Ok(())
     }
 
-    /// A session begins: its snapshot will say which rows there are. The one before it, if
-    /// it was not lost, is outgoing from now on.
-    pub fn session_opened(&mut self, now: Instant) {
-        self.sessions.open(now);
-        self.parts.metrics.snapshot_complete.set(0);
-    }
-
-    /// The session brought nothing at all: the producer has no rows.
-    pub fn accept_empty(&mut self, now: Moment) {
-        if self.sessions.followed_mut().accept_empty() {
-            self.close_snapshot(now);
-        }
-    }
-
-    /// The session ended: an open snapshot is discarded, and the rows begin to age.
-    pub fn session_lost(&mut self, now: Instant) {
-        self.sessions.followed_mut().session_lost();
-        self.parts.metrics.snapshot_complete.set(0);
-        self.stale_at.get_or_insert(now + self.parts.stale_after);
-    }
-
-    /// The session that was to take over broke, and the outgoing one goes on as it stands.
-    /// Rows that either has named stay. What the broken one has set may be behind what the
-    /// other has said before, so with any of it the snapshot does not count as complete.
-    pub fn session_handed_back(&mut self, now: Moment) {
-        let Self { sessions, parts, .. } = self;
-        sessions.hand_back(|from, to| write_table(&parts.table).move_generation(from, to));
-        if self.sessions.followed().names_all() {
-            return self.close_snapshot(now);
-        }
-        self.note_complete();
-    }
-
-    /// The outgoing session is over.
-    pub fn outgoing_ended(&mut self) {
-        self.sessions.end_outgoing();
-    }
-
-    /// Lets time pass: a quiet snapshot closes, rows without a feed go stale.
-    pub fn tick(&mut self, now: Moment) {
-        if self.sessions.followed_mut().tick(now.instant) {
-            self.close_snapshot(now);
-        }
-        // While a snapshot is on its way the rows wait for its end.
-        if !self.sessions.is_open() && self.stale_at.is_some_and(|deadline| now.instant >= deadline) {
-            self.stale_at = None;
-            let Self { parts, sessions, .. } = self;
-            parts.retire_where(RetireCause::Stale, now, |row| !sessions.vouch_for(row.generation));
-        }
-    }
-
-    /// When [`Self::tick`] has something to do.
-    pub fn deadline(&self) -> Option<Instant> {
-        let stale_at = self.stale_at.filter(|_| !self.sessions.is_open());
-        [self.sessions.followed().deadline(), stale_at].into_iter().flatten().min()
-    }
-
-    /// True once a snapshot of the current session has closed, and its rows are shown.
-    pub const fn is_snapshot_complete(&self) -> bool {
-        self.sessions.followed().is_complete()
-    }
-
     /// Takes what AXP says of the measures.
     pub fn set_dictionary(&mut self, dictionary: Dictionary) {
         self.parts.derivation.measures.set_dictionary(dictionary);
-    }
-
-    fn close_snapshot(&mut self, now: Moment) {
-        let generation = self.sessions.followed().generation();
-        self.parts.retire_where(RetireCause::Resync, now, |row| row.generation != generation);
-        self.note_complete();
-        self.stale_at = None;
-    }
-
-    fn note_complete(&self) {
-        let complete = self.sessions.followed().is_complete();
-        self.parts.metrics.snapshot_complete.set(i64::from(complete));
     }
 }
 

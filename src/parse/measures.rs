@@ -13,6 +13,7 @@
 
 mod foresee;
 mod inherit;
+mod kind;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -23,13 +24,15 @@ use crate::ingest::event::{RawReading, Scalar};
 use crate::label::labels::clean_value;
 use crate::parse::allowlist::Allowlist;
 use crate::parse::measure::{
-    AxpType, Dictionary, KindSource, Measure, MeasureId, Reader, Reading, Value, Verdict, field_name,
+    Dictionary, KindSource, Measure, MeasureId, Reader, Reading, Value, Verdict, field_name,
 };
 use crate::parse::name::snake_case;
 use crate::parse::names::Names;
 use crate::parse::privacy::Privacy;
 use crate::parse::{format, number};
 use crate::reject::ReadingReject;
+
+pub use kind::kind_by_name;
 
 /// Most measures of one producer; AXP's have under a hundred. Past it: refused.
 pub const MEASURES_MAX: usize = 256;
@@ -39,11 +42,6 @@ const NAME_BYTES_MAX: usize = 256;
 const MILLISECONDS: f64 = 1000.0;
 /// Percent of one.
 const PERCENT: f64 = 100.0;
-
-/// AXP's measures that hold the time at which a state began.
-const TIMESTAMPS: [&str; 5] = ["timeInState", "timeLoggedIn", "timeActive", "timeOnHold", "timeInACW"];
-/// AXP's measures that hold a state.
-const STATES: [&str; 1] = ["agentState"];
 
 /// The measures of one producer.
 #[derive(Debug, Clone)]
@@ -365,53 +363,6 @@ impl Measures {
                 measure.verdict = Verdict::Refused(ReadingReject::NameCollision);
             }
         }
-    }
-
-    fn is_hashed(&self, name: &str) -> bool {
-        self.privacy.is_personal(name) && self.privacy.mode() == Personal::Hash
-    }
-
-    /// What a measure is, and what says so: as `inferred` where nobody does.
-    fn kind(&self, name: &str, inferred: (Kind, KindSource)) -> (Kind, KindSource) {
-        match self.rule(name).and_then(|rule| rule.kind) {
-            _ if self.is_hashed(name) => (Kind::Text, KindSource::Personal),
-            Some(kind) => (kind, KindSource::Rule),
-            None if self.privacy.is_personal(name) => (Kind::Text, KindSource::Personal),
-            // A label of the row is text, whatever its first value looks like.
-            None if self.settings.labels.iter().any(|label| label == name) => (Kind::Text, KindSource::Label),
-            None => inferred,
-        }
-    }
-
-    /// What a measure of this first value is where nobody says.
-    fn infer(&self, name: &str, first_value: &str) -> (Kind, KindSource) {
-        let axp_type = self.dictionary.get(name).map_or(AxpType::Unknown, |definition| definition.axp_type);
-        let text = match first_value {
-            _ if STATES.contains(&name) => (Kind::State, KindSource::Table),
-            "true" | "false" => (Kind::Boolean, KindSource::FirstValue),
-            _ => (Kind::Text, KindSource::FirstValue),
-        };
-        let by_dictionary = |kind| (kind, KindSource::Dictionary);
-        match axp_type {
-            AxpType::Number => by_dictionary(Kind::Number),
-            AxpType::Duration => by_dictionary(Kind::Duration),
-            AxpType::Date | AxpType::TimeInState => by_dictionary(Kind::Timestamp),
-            AxpType::Unknown if let Some(kind) = kind_by_name(name) => (kind, KindSource::Table),
-            AxpType::Unknown if text.0 == Kind::Text && number::is_number(first_value.as_bytes()) => {
-                (Kind::Number, KindSource::FirstValue)
-            }
-            AxpType::String | AxpType::Unknown => text,
-        }
-    }
-}
-
-/// What the built-in table says of a measure, where its name tells.
-pub fn kind_by_name(name: &str) -> Option<Kind> {
-    match name {
-        _ if TIMESTAMPS.contains(&name) => Some(Kind::Timestamp),
-        _ if STATES.contains(&name) => Some(Kind::State),
-        _ if name.ends_with("Duration") => Some(Kind::Duration),
-        _ => None,
     }
 }
 
