@@ -102,6 +102,13 @@ impl std::error::Error for Error {
     }
 }
 
+impl Error {
+    /// Whether it may go by itself: an address that this machine may yet get.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Listen(_, err) if err.kind() == io::ErrorKind::AddrNotAvailable)
+    }
+}
+
 /// The exporter, ready to run.
 #[derive(Debug)]
 pub struct App {

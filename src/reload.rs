@@ -4,10 +4,14 @@
 //! where they are carried out one after the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Loaded;
+
+/// How long reading the configuration may take: files may lie on a disk that hangs.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What came of a reload: what it has done, or why nothing was changed, in words.
 pub type Outcome = Result<String, String>;
@@ -54,8 +58,12 @@ impl Source {
     /// What is wrong with it, in words.
     pub async fn load(&self) -> Result<Loaded, String> {
         let Self(read) = self.clone();
-        let loaded = tokio::task::spawn_blocking(move || read()).await;
-        loaded.unwrap_or_else(|err| Err(format!("read the configuration: {err}")))
+        let reading = tokio::task::spawn_blocking(move || read());
+        match tokio::time::timeout(READ_TIMEOUT, reading).await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(err)) => Err(format!("read the configuration: {err}")),
+            Err(_) => Err(format!("read the configuration: it takes longer than {READ_TIMEOUT:?}")),
+        }
     }
 }
 
@@ -77,6 +85,11 @@ impl Reloader {
             return stopping();
         }
         outcome.await.unwrap_or_else(|_| stopping())
+    }
+
+    /// Asks for a reload without waiting for it. One that is asked for already will do.
+    pub fn ask(&self) {
+        let _ = self.0.try_send(oneshot::channel().0);
     }
 }
 

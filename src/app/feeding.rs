@@ -36,6 +36,8 @@ pub(super) struct Feeding {
     running: Vec<Running>,
     /// Tell whose feed has ended.
     tasks: JoinSet<String>,
+    /// The tables of feeds that are to end, by their producers.
+    leaving: HashMap<String, SharedTable>,
 }
 
 /// A feed that runs.
@@ -55,27 +57,40 @@ struct Past {
 struct Heir {
     pipeline: Pipeline,
     table: SharedTable,
-    /// True if a row is shown that has no values yet.
+    /// True if values may show that were not kept.
     lacks_values: bool,
 }
 
 impl Feeding {
     pub(super) fn new(workshop: Workshop) -> Self {
-        Self { workshop: Arc::new(workshop), running: Vec::new(), tasks: JoinSet::new() }
+        Self {
+            workshop: Arc::new(workshop),
+            running: Vec::new(),
+            tasks: JoinSet::new(),
+            leaving: HashMap::new(),
+        }
     }
 
     /// Runs the feeds until they are told to stop, and have ended.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>, mut reloads: Reloads) {
-        tokio::select! {
-            () = stopped(&mut stop) => return,
-            () = self.begin(&mut reloads) => {}
-        }
-        loop {
-            tokio::select! {
+        let mut goes_on = tokio::select! {
+            () = stopped(&mut stop) => false,
+            () = self.begin(&mut reloads) => true,
+        };
+        while goes_on {
+            let request = tokio::select! {
                 () = stopped(&mut stop) => break,
-                Some(request) = reloads.next() => self.serve(request, &reloads.source).await,
-                Some(ended) = self.tasks.join_next() => self.note_end(ended),
-            }
+                Some(request) = reloads.next() => request,
+                Some(ended) = self.tasks.join_next() => {
+                    self.note_end(ended);
+                    continue;
+                }
+            };
+            // Until the last step, which takes no time, nothing is changed.
+            goes_on = tokio::select! {
+                () = stopped(&mut stop) => false,
+                () = self.serve(request, &reloads.source) => true,
+            };
         }
         for running in &self.running {
             running.stop.send_replace(true);
@@ -88,6 +103,10 @@ impl Feeding {
     /// Starts the feeds, once it is known which there are.
     async fn begin(&mut self, reloads: &mut Reloads) {
         let producers = loop {
+            // A reload that names producers has begun them.
+            if !self.running.is_empty() {
+                break Vec::new();
+            }
             if !self.workshop.config.producer.is_empty() {
                 break self.workshop.config.producer.clone();
             }
@@ -117,11 +136,14 @@ impl Feeding {
         Running { producer, state, stop }
     }
 
-    fn note_end(&self, ended: Result<String, tokio::task::JoinError>) {
+    fn note_end(&mut self, ended: Result<String, tokio::task::JoinError>) {
         match ended {
             // Of a producer that is configured no more, nothing is left to be said.
             Ok(id) if !self.running.iter().any(|running| running.producer.id == id) => {
                 self.workshop.lasting.telemetry.forget(&id);
+                if let Some(table) = self.leaving.remove(&id) {
+                    self.workshop.send_off(&table, Moment::now());
+                }
             }
             Ok(_) => {}
             Err(err) => error!(err = %err, "a feed died"),
@@ -162,7 +184,7 @@ impl Feeding {
         let heirs = derive(&next, producers, pasts).await?;
         // From here on nothing can fail.
         let all_anew = self.workshop.wants_snapshots(&next);
-        let before = std::mem::replace(&mut self.workshop, next);
+        self.workshop = next;
         let mut running: HashMap<String, Running> =
             self.running.drain(..).map(|running| (running.producer.id.clone(), running)).collect();
         let (mut tables, mut said) = (Vec::new(), Said::default());
@@ -194,7 +216,7 @@ impl Feeding {
         for (_, gone) in running {
             said.ended += 1;
             gone.stop.send_replace(true);
-            before.send_off(&gone.state.table(), Moment::now());
+            self.leaving.insert(gone.producer.id, gone.state.table());
         }
         Ok(said.to_string())
     }
@@ -208,8 +230,11 @@ impl Feeding {
         if self.workshop.config.producer.is_empty() {
             return Ok(self.running.iter().map(|running| running.producer.clone()).collect());
         }
-        let listed = discovery::list(&next.api).await;
-        listed.map(discovered).map_err(|err| format!("ask AXP for its producers: {}", describe(&err)))
+        match discovery::list(&next.api).await {
+            Ok(ids) if ids.is_empty() => Err("AXP lists no interval-to-date producer".to_owned()),
+            Ok(ids) => Ok(discovered(ids)),
+            Err(err) => Err(format!("ask AXP for its producers: {}", describe(&err))),
+        }
     }
 
     /// Has the feeds of these producers pause.

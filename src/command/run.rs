@@ -28,8 +28,7 @@ pub(super) fn execute(path: &Path) -> Exit {
                 let (reopener, reloader) = (app.reopener(), app.reloader());
                 let hung_up = signals::on_hangup(move || {
                     reopener.send_replace(());
-                    let reloader = reloader.clone();
-                    tokio::spawn(async move { reloader.reload().await });
+                    reloader.ask();
                 });
                 if let Err(err) = hung_up {
                     complain(format_args!("failed to listen for SIGHUP: {err}"));
@@ -40,7 +39,7 @@ pub(super) fn execute(path: &Path) -> Exit {
             }
             Err(err) => {
                 complain(format_args!("{}: {}", path.display(), describe(&err)));
-                Exit::Config
+                if err.is_passing() { Exit::Internal } else { Exit::Config }
             }
         }
     })

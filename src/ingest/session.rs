@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use crate::ingest::link::{Action, Before, Input, Link, Settings, Verdict};
+use crate::ingest::link::{Action, Before, Input, Link, Phase, Settings, Verdict};
 
 /// Why a session ended: `axp_exporter_reconnects_total{reason}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +114,8 @@ pub struct Session {
     current: Slot,
     /// True while the other link is to take over.
     taking_over: bool,
+    /// True if another is to take over once all rows are there: settings have changed meanwhile.
+    again: bool,
     seed: u64,
 }
 
@@ -127,6 +129,7 @@ impl Session {
             b: Link::off(settings, now),
             current: Slot::A,
             taking_over: false,
+            again: false,
             seed,
         }
     }
@@ -134,6 +137,15 @@ impl Session {
     /// Takes what happened to one link; says which link is to do what.
     pub fn handle(&mut self, slot: Slot, input: Input, now: Instant) -> (Slot, Action) {
         let action = self.link_mut(slot).handle(input, now);
+        let asked = self.follow(slot, input, action, now);
+        if matches!(input, Input::SnapshotClosed) {
+            self.begin_again(now);
+        }
+        asked
+    }
+
+    /// What an action of one link means for both.
+    fn follow(&mut self, slot: Slot, input: Input, action: Action, now: Instant) -> (Slot, Action) {
         match action {
             // Another is on its way already, for another reason.
             Action::Replace if slot == self.current && self.taking_over => (slot, Action::None),
@@ -170,11 +182,19 @@ impl Session {
     /// From now on goes by these settings: what has yet to come up comes up at once, and what is up
     /// goes on, replaced by a link that goes by them if `anew`.
     pub fn renew(&mut self, settings: Settings, anew: bool, now: Instant) {
+        let newest = self.link(if self.taking_over { self.current.other() } else { self.current });
+        // One that has not begun will go by them anyway.
+        self.again |= anew && !matches!(newest.phase(), Phase::Waiting(_));
         self.settings = settings;
         self.a.renew(settings, now);
         self.b.renew(settings, now);
-        if anew && !self.taking_over && self.current().is_up() {
-            self.taking_over = true;
+        self.begin_again(now);
+    }
+
+    /// Has another link take over, if one is to and none does.
+    fn begin_again(&mut self, now: Instant) {
+        if self.again && !self.taking_over && self.current().is_up() {
+            (self.again, self.taking_over) = (false, true);
             *self.link_mut(self.current.other()) = self.successor(self.current, now);
         }
     }

@@ -8,9 +8,9 @@ use super::markers::write_marker;
 use super::values::column_of;
 use super::{Derivation, Moment, Pipeline, write_table};
 use crate::config::Kind;
-use crate::parse::measure::{MeasureId, Reading, Value};
+use crate::parse::measure::{Measure, MeasureId, Reading, Value, Verdict};
 use crate::parse::measures::Measures;
-use crate::reject::RetireCause;
+use crate::reject::{ReadingReject, RetireCause};
 use crate::table::column::Column;
 use crate::table::row::Standing;
 use crate::table::rows::{RowId, Table};
@@ -19,12 +19,17 @@ impl Pipeline {
     /// Takes over the rows of `table`, whose values `measures` have read. For a pipeline that has
     /// seen nothing yet; the one before must not write any more.
     ///
-    /// True if a row has come to be shown that was not, and is without its values.
+    /// True if values may show that were not kept: those of a row that was not shown, or of a
+    /// measure that had no name.
     pub fn adopt(&mut self, measures: &Measures, table: &Table, now: Moment) -> bool {
         let (mut markers, mut retired, mut lacks_values) = (Vec::new(), 0, false);
         let Self { parts, .. } = self;
         let mut heirs = write_table(&parts.table);
         parts.derivation.measures.inherit(measures);
+        // The name that one was refused for may be free now.
+        let is_nameless =
+            |measure: &Measure| measure.verdict == Verdict::Refused(ReadingReject::NameCollision);
+        lacks_values |= measures.iter().any(is_nameless);
         let columns = columns(measures, table);
         parts.derivation.learn_states(&mut heirs, &columns);
         let mut readings = Vec::new();

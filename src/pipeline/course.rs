@@ -1,6 +1,6 @@
 //! What the pipeline is told of its sessions, and what time does to its rows.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Moment, Pipeline, write_table};
 use crate::reject::RetireCause;
@@ -42,6 +42,11 @@ impl Pipeline {
     /// The outgoing session is over.
     pub fn outgoing_ended(&mut self) {
         self.sessions.end_outgoing();
+    }
+
+    /// Nothing was taken for this time, so that it says nothing of a snapshot's end.
+    pub fn postpone(&mut self, time: Duration) {
+        self.sessions.postpone(time);
     }
 
     /// Lets time pass: a quiet snapshot closes, rows without a feed go stale.

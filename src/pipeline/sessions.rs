@@ -69,6 +69,14 @@ impl Sessions {
         self.followed.set_quiet(quiet);
     }
 
+    /// No session could bring anything for this time.
+    pub(super) fn postpone(&mut self, time: Duration) {
+        [Some(&mut self.followed), self.outgoing.as_mut()]
+            .into_iter()
+            .flatten()
+            .for_each(|one| one.postpone(time));
+    }
+
     /// The session that is followed.
     pub(super) const fn followed(&self) -> &Snapshot {
         &self.followed

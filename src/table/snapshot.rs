@@ -63,6 +63,11 @@ impl Snapshot {
         self.quiet = quiet;
     }
 
+    /// Nothing could come for this time.
+    pub fn postpone(&mut self, time: Duration) {
+        self.last_initializing = self.last_initializing.map(|last| last + time);
+    }
+
     /// A session begins: what it names belongs to a new generation, whose number no other
     /// session of the producer may have.
     #[must_use]

@@ -120,6 +120,19 @@ fn a_port_in_use_exits_78_with_one_clear_line() {
 }
 
 #[test]
+fn an_address_that_the_machine_does_not_have_yet_is_worth_another_start() {
+    let folder = tempfile::tempdir().unwrap();
+    // https://www.rfc-editor.org/rfc/rfc5737: nobody has it.
+    let path = write_config(
+        folder.path(),
+        &format!("{}\n[web]\nlisten = \"192.0.2.1:9955\"\n", good_config(folder.path())),
+    );
+    let (code, _, stderr) = output(&["run", "-c", &path]);
+    assert_eq!(code, 70, "{stderr}");
+    assert!(stderr.contains("192.0.2.1:9955 (web.listen)"), "{stderr}");
+}
+
+#[test]
 fn https_goes_through_the_proxy_of_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -201,6 +201,21 @@ async fn producers_that_are_named_need_not_be_listed_any_more() {
     rig.reload(&with(&rig, AGENTS)).await.unwrap();
     rig.ready().await;
     assert_eq!(rig.agents().await, rig.agents_upstream());
+    assert_eq!(rig.samples(LOGON).await.len(), rig.agents_upstream().len(), "each once");
+    assert_eq!(rig.requests(Operation::Create), 1);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_during_a_reload_leaves_nothing_behind() {
+    let mut rig = Rig::start(AGENTS).await;
+    rig.ready().await;
+    rig.fault(r#"{"fault":"delay","operation":"producers","seconds":60}"#);
+    rig.write_configuration(&rig.configuration().replace(AGENTS, ""));
+    rig.ask_for_reload();
+    wait_until("AXP to be asked", || async { rig.requests(Operation::Producers) >= 1 }).await;
+    rig.stop_app().await;
+    assert_eq!(rig.requests(Operation::Delete), 1, "its subscription is ended");
     rig.stop().await;
 }
 

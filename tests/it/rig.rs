@@ -128,6 +128,11 @@ impl Rig {
         self.reloader.as_ref().unwrap().reload().await
     }
 
+    /// Asks for a reload as SIGHUP does.
+    pub(crate) fn ask_for_reload(&self) {
+        self.reloader.as_ref().unwrap().ask();
+    }
+
     /// Ends the exporter without a chance to tidy up.
     pub(crate) async fn crash(&mut self) {
         let (_stop, running) = self.running_app.take().unwrap();

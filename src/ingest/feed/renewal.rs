@@ -9,11 +9,13 @@ impl Feed {
     /// Pauses until there is something to go on with, or nothing to wait for.
     pub(super) async fn pause(&mut self, pause: Pause) {
         let Pause { paused, renewal } = pause;
+        let since = Instant::now();
         if paused.send(self.parts.pipeline.measures().clone()).is_ok()
             && let Ok(renewal) = renewal.await
         {
             self.renew(renewal);
         }
+        self.parts.pipeline.postpone(since.elapsed());
     }
 
     fn renew(&mut self, renewal: Renewal) {

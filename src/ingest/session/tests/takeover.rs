@@ -210,9 +210,23 @@ fn a_link_that_is_to_be_replaced_loses_its_subscription_without_another_start() 
     assert_eq!(bench.wait(), (Slot::B, Action::Call(Call::Create)));
     bench.tell(Slot::A, Input::Trouble(Trouble::Gone), Action::None);
     bench.tell(Slot::B, ACTIVE, Action::Call(Call::Token));
-    // Nor does another reload start it anew.
+    // Nor does another reload start it anew; once it is up, another takes over for that one.
     bench.session.renew(Settings::new(Duration::from_secs(30)), true, bench.now);
     bench.tell(Slot::B, Input::Token, Action::Connect);
+    bench.tell(Slot::B, Input::Opened, Action::Authenticate);
+    bench.tell(Slot::B, Input::Authentication(Verdict::Confirmed), Action::Begin);
+    bench.tell(Slot::B, Input::Event, Action::None);
+    let taken_over = bench.session.handle(Slot::B, Input::SnapshotClosed, bench.now);
+    assert_eq!(taken_over, (Slot::A, Action::Abandon(Reason::Replaced)));
+    assert_eq!(bench.wait(), (Slot::A, Action::Call(Call::Create)));
+    bench.tell(Slot::A, ACTIVE, Action::Call(Call::Token));
+    bench.tell(Slot::A, Input::Token, Action::Connect);
+    bench.tell(Slot::A, Input::Opened, Action::Authenticate);
+    bench.tell(Slot::A, Input::Authentication(Verdict::Confirmed), Action::Begin);
+    bench.tell(Slot::A, Input::Event, Action::None);
+    let taken_over = bench.session.handle(Slot::A, Input::SnapshotClosed, bench.now);
+    assert_eq!(taken_over, (Slot::B, Action::Abandon(Reason::Replaced)));
+    assert!(!bench.session.is_taking_over(), "and that is all");
 }
 
 #[test]
