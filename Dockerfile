@@ -1,8 +1,8 @@
-# The image: one static program and the certificate authorities, nothing else.
+# The image: one static program, the certificate authorities, and what other packages bring as well.
 #
 #     docker build --build-arg REVISION="$(git rev-parse --short=12 HEAD)" -t axp-exporter .
 #     docker run --rm -p 9955:9955 \
-#         -v /srv/axp/config.toml:/etc/axp-exporter/config.toml:ro \
+#         -v /srv/axp/etc:/etc/axp-exporter:ro \
 #         -v /srv/axp/secrets:/run/secrets:ro \
 #         -v axp-exporter:/var/lib/axp-exporter axp-exporter
 #
@@ -25,7 +25,10 @@ RUN cargo build --release --locked && \
     mkdir -p /image/usr/bin /image/etc/ssl/certs /image/run/secrets /image/usr/share/axp-exporter /state/axp-exporter && \
     strip -o /image/usr/bin/axp-exporter target/release/axp-exporter && \
     cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ && \
-    cp -r dashboards rules /image/usr/share/axp-exporter/
+    cp -r dashboards rules packaging/config.toml /image/usr/share/axp-exporter/ && \
+    for page in man bash zsh fish; do \
+        target/release/axp-exporter generate $page > /image/usr/share/axp-exporter/axp-exporter.$page || exit 1; \
+    done
 
 FROM scratch
 LABEL org.opencontainers.image.title="axp-exporter" \
