@@ -46,7 +46,7 @@ pub struct Status {
     started: Instant,
     started_at: f64,
     census: std::sync::Mutex<Census>,
-    last: Mutex<Option<(Instant, Arc<Documents>)>>,
+    last: Arc<Mutex<Option<(Instant, Arc<Documents>)>>>,
 }
 
 impl Status {
@@ -59,7 +59,7 @@ impl Status {
             started: Instant::now(),
             started_at: unix_seconds(),
             census: std::sync::Mutex::default(),
-            last: Mutex::const_new(None),
+            last: Arc::default(),
         }
     }
 
@@ -67,7 +67,7 @@ impl Status {
     /// no reason to.
     pub async fn documents(self: &Arc<Self>) -> Option<Arc<Documents>> {
         // Who comes meanwhile waits here and gets the same.
-        let mut last = self.last.lock().await;
+        let mut last = Arc::clone(&self.last).lock_owned().await;
         if let Some((made, documents)) = &*last
             && made.elapsed() < FRESH
         {
@@ -84,9 +84,12 @@ impl Status {
         let reports = join_all(asked).await;
         let status = Arc::clone(self);
         // It reads tables and counts labels: not for a thread that others wait for.
-        let made = tokio::task::spawn_blocking(move || status.compose(&feeds, reports)).await;
-        let documents = Arc::new(made.ok()?);
-        *last = Some((Instant::now(), Arc::clone(&documents)));
-        Some(documents)
+        let made = tokio::task::spawn_blocking(move || {
+            let documents = Arc::new(status.compose(&feeds, reports));
+            // Here, since who asked may have left; whoever comes next waits for this all the same.
+            *last = Some((Instant::now(), Arc::clone(&documents)));
+            documents
+        });
+        made.await.ok()
     }
 }
