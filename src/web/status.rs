@@ -37,6 +37,9 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How old an answer may be that is given again.
 const FRESH: Duration = Duration::from_millis(500);
 
+/// Documents, and when they were made.
+type Made = (Instant, Arc<Documents>);
+
 /// Makes the documents.
 #[derive(Debug)]
 pub struct Status {
@@ -46,7 +49,7 @@ pub struct Status {
     started: Instant,
     started_at: f64,
     census: std::sync::Mutex<Census>,
-    last: Arc<Mutex<Option<(Instant, Arc<Documents>)>>>,
+    last: Arc<Mutex<Option<Made>>>,
 }
 
 impl Status {
