@@ -192,12 +192,16 @@ impl Telemetry {
         }
     }
 
-    /// How many rows a producer holds and how many series it shows.
+    /// How many rows a producer holds and how many series it shows; nothing of one that was
+    /// forgotten, which a rendering that began before may still name.
     pub fn set_held(&self, producer_id: &str, rows: usize, series: usize) {
         let by_producer = ByProducer { measure_producer_id: producer_id.to_owned() };
         let whole = |count| i64::try_from(count).unwrap_or(i64::MAX);
-        self.rows.get_or_create(&by_producer).set(whole(rows));
-        self.series.get_or_create(&by_producer).set(whole(series));
+        for (gauges, count) in [(&self.rows, rows), (&self.series, series)] {
+            if let Some(gauge) = gauges.get(&by_producer) {
+                gauge.set(whole(count));
+            }
+        }
     }
 
     /// When the access token ends.
@@ -267,6 +271,8 @@ mod tests {
         prometheus_client::encoding::text::encode(&mut text, telemetry.registry()).unwrap();
         for line in [
             "axp_exporter_series_limit 7",
+            r#"axp_exporter_rows{measure_producer_id="Q_1"} 0"#,
+            r#"axp_exporter_series{measure_producer_id="Q_1"} 0"#,
             r#"axp_exporter_feed_up{measure_producer_id="Q_1"} 0"#,
             r#"axp_exporter_reconnects_total{measure_producer_id="Q_1",reason="closed"} 0"#,
             r#"axp_exporter_api_requests_total{operation="token",outcome="ok"} 0"#,

@@ -66,5 +66,8 @@ mod tests {
         assert_eq!(count("Q_1"), before);
         telemetry.forget("Q_1");
         assert_eq!((count("Q_1"), count("A_1")), (0, before));
+        // A rendering that began before ends now.
+        telemetry.set_held("Q_1", 1, 2);
+        assert_eq!(count("Q_1"), 0);
     }
 }

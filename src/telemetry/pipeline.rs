@@ -89,6 +89,10 @@ impl Telemetry {
             |family: &Family<ByReason, Counter>, reason| family.get_or_create_owned(&ByReason { reason });
         let by_outcome = |outcome| self.readings.get_or_create_owned(&ByOutcome { outcome });
         let by_producer = ByProducer { measure_producer_id: producer() };
+        // Only scrapes know what is held; they create nothing, so that a forgotten producer stays so.
+        for gauges in [&self.rows, &self.series] {
+            let _ = gauges.get_or_create_owned(&by_producer);
+        }
         Pipeline {
             events: PayloadType::ALL
                 .map(|phase| Action::ALL.map(|action| event(phase.label(), action.label()))),

@@ -21,20 +21,22 @@ use crate::web::sharing::Sharing;
 use crate::web::timeout::Timeout;
 use crate::web::wish::Wish;
 
-/// Most scrapes that are rendered, or written, at once: what Prometheus' node exporter allows.
+/// Most scrapes that wait for a rendering at once: what Prometheus' node exporter allows. Those who
+/// read theirs are not among them: forty slow ones would keep everybody else out, and connections
+/// and places bound them.
 const SCRAPES_MAX: usize = 40;
 
 /// Answers scrapes.
 #[derive(Debug)]
 pub struct Scrapes {
     sharing: Sharing,
-    places: Arc<Semaphore>,
+    turns: Semaphore,
 }
 
 impl Scrapes {
     /// Renders from this source, into these places.
     pub fn new(source: Arc<Source>, places: Places) -> Self {
-        Self { sharing: Sharing::new(source, places), places: Arc::new(Semaphore::new(SCRAPES_MAX)) }
+        Self { sharing: Sharing::new(source, places), turns: Semaphore::new(SCRAPES_MAX) }
     }
 
     /// The exporter's own metrics.
@@ -43,14 +45,14 @@ impl Scrapes {
     }
 
     /// Answers one scrape: 200 with a whole body, 406 where no coding is acceptable, 503
-    /// where too many are under way or the client would have given up before.
+    /// where too many are being rendered or the client would have given up before.
     pub async fn answer(&self, uri: &Uri, headers: &HeaderMap, timeout: Timeout) -> Response<Body> {
         let telemetry = self.telemetry();
         let dialect = Dialect::negotiate(&joined(headers, ACCEPT));
         let Some(coding) = Coding::negotiate(&joined(headers, ACCEPT_ENCODING)) else {
             return plain(StatusCode::NOT_ACCEPTABLE, "only identity and gzip\n".to_owned());
         };
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Ok(_turn) = self.turns.try_acquire() else {
             telemetry.scrapes_refused("busy").inc();
             return busy("too many scrapes at once\n");
         };
@@ -59,7 +61,7 @@ impl Scrapes {
         let rendered = tokio::time::timeout_at(timeout.end(), rendering).await;
         drop(timer);
         match rendered {
-            Ok(Ok(rendering)) => respond(dialect, coding, Body::rendered(rendering).holding(place)),
+            Ok(Ok(rendering)) => respond(dialect, coding, Body::rendered(rendering)),
             Ok(Err(_)) => plain(StatusCode::INTERNAL_SERVER_ERROR, "rendering failed\n".to_owned()),
             Err(_) => {
                 telemetry.scrapes_refused("timeout").inc();

@@ -30,7 +30,7 @@ use crate::web::wish::Wish;
 
 /// How long a rendering is kept that nobody reads.
 const KEEP: Duration = Duration::from_secs(5);
-/// How often one that waits for a place looks whom it waits for.
+/// How often one that waits for a place, or for who does, looks whom it waits for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Renders, and lets scrapers share what is rendered.
@@ -79,7 +79,8 @@ impl Sharing {
         }
         let came = self.moment();
         let Some(slot) = self.slots.get(wish.index()) else { return Err(Failed) };
-        let mut guard = Arc::clone(slot).lock_owned().await;
+        // Who has it locked may wait for a place, and longer than this one can.
+        let mut guard = self.impatiently(Arc::clone(slot).lock_owned(), timeout).await;
         if guard.began > came
             && let Some(rendering) = guard.last.upgrade()
         {
@@ -135,13 +136,20 @@ impl Sharing {
                 }
             }
         }
-        let mut place = pin!(self.places.take());
+        self.impatiently(self.places.take(), timeout).await
+    }
+
+    /// What `waiting` gives; while there is no room, those go who read too slowly.
+    async fn impatiently<T>(&self, waiting: impl Future<Output = T>, timeout: Timeout) -> T {
+        let mut waiting = pin!(waiting);
         loop {
-            if let Ok(place) = time::timeout(LOOK_INTERVAL, &mut place).await {
-                return place;
+            if let Ok(done) = time::timeout(LOOK_INTERVAL, &mut waiting).await {
+                return done;
             }
-            let slow = self.places.clear(timeout.half());
-            self.source.telemetry().scrapes_refused("slow").inc_by(slow);
+            if !self.places.has_one() {
+                let slow = self.places.clear(timeout.half());
+                self.source.telemetry().scrapes_refused("slow").inc_by(slow);
+            }
         }
     }
 }

@@ -37,6 +37,9 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How old an answer may be that is given again.
 const FRESH: Duration = Duration::from_millis(500);
 
+/// Documents, and when they were made.
+type Made = (Instant, Arc<Documents>);
+
 /// Makes the documents.
 #[derive(Debug)]
 pub struct Status {
@@ -46,7 +49,7 @@ pub struct Status {
     started: Instant,
     started_at: f64,
     census: std::sync::Mutex<Census>,
-    last: Mutex<Option<(Instant, Arc<Documents>)>>,
+    last: Arc<Mutex<Option<Made>>>,
 }
 
 impl Status {
@@ -59,7 +62,7 @@ impl Status {
             started: Instant::now(),
             started_at: unix_seconds(),
             census: std::sync::Mutex::default(),
-            last: Mutex::const_new(None),
+            last: Arc::default(),
         }
     }
 
@@ -67,7 +70,7 @@ impl Status {
     /// no reason to.
     pub async fn documents(self: &Arc<Self>) -> Option<Arc<Documents>> {
         // Who comes meanwhile waits here and gets the same.
-        let mut last = self.last.lock().await;
+        let mut last = Arc::clone(&self.last).lock_owned().await;
         if let Some((made, documents)) = &*last
             && made.elapsed() < FRESH
         {
@@ -84,9 +87,12 @@ impl Status {
         let reports = join_all(asked).await;
         let status = Arc::clone(self);
         // It reads tables and counts labels: not for a thread that others wait for.
-        let made = tokio::task::spawn_blocking(move || status.compose(&feeds, reports)).await;
-        let documents = Arc::new(made.ok()?);
-        *last = Some((Instant::now(), Arc::clone(&documents)));
-        Some(documents)
+        let made = tokio::task::spawn_blocking(move || {
+            let documents = Arc::new(status.compose(&feeds, reports));
+            // Here, since who asked may have left; whoever comes next waits for this all the same.
+            *last = Some((Instant::now(), Arc::clone(&documents)));
+            documents
+        });
+        made.await.ok()
     }
 }

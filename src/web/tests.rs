@@ -49,6 +49,7 @@ impl Bench {
     /// The same, whose renderings lie in these places.
     fn with_places(queues: usize, places: Places) -> Self {
         let telemetry = Arc::new(Telemetry::new(1 << 20));
+        let _ = telemetry.pipeline("Queue_itd_1.0.0");
         let mut table = Table::new("Queue_itd_1.0.0", "queue_itd", Limits::new(1 << 20));
         for (field, kind) in
             [("wait_seconds", Kind::Duration), ("state", Kind::State), ("queue_name", Kind::Text)]

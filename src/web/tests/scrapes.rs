@@ -264,6 +264,20 @@ async fn more_than_forty_scrapes_at_once_are_sent_away_at_once() {
     assert_eq!(bench.own("axp_exporter_scrape_duration_seconds_count"), 41);
 }
 
+#[tokio::test]
+async fn forty_who_do_not_read_what_they_asked_for_keep_nobody_out() {
+    let bench = Bench::new(10);
+    let request = Request::get("/metrics").body(()).unwrap();
+    let mut unread = Vec::new();
+    for _ in 0..40 {
+        let response = bench.site.answer(&request, Timeout::of(request.headers())).await;
+        assert_eq!(response.status(), 200);
+        unread.push(response);
+    }
+    assert_eq!(bench.get("/metrics", &[]).await.status, 200);
+    assert_eq!(bench.own(r#"axp_exporter_scrapes_refused_total{reason="busy"}"#), 0);
+}
+
 fn feeds_of(bench: &Bench) -> Arc<Feeds> {
     let feeds = Arc::new(Feeds::new(Limits::new(1000)));
     feeds.add(Arc::new(FeedState::new("Queue_itd_1.0.0".to_owned(), Arc::clone(&bench.table)).0));

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use futures_util::future::AbortHandle;
+use tokio::time::{advance, sleep, timeout};
 
 use super::*;
 use crate::table::pick::Pick;
@@ -138,6 +139,34 @@ async fn with_every_place_taken_unchanged_wishes_are_there_and_a_new_one_waits()
     assert!(timeout(Duration::from_secs(60), render(&sharing, other)).await.is_err());
     drop(taken);
     assert!(render(&sharing, other).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_behind_a_patient_scraper_has_slow_readers_cut_off_in_its_own_time() {
+    let bench = Bench::new(10);
+    let places = Places::new(1, 8);
+    let sharing = Arc::new(sharing(&bench, &places));
+    let place = places.try_take().unwrap();
+    let (reader, connection) = (place.readers().enter(8_000_000), AbortHandle::new_pair().0);
+    reader.carried_by(&connection);
+    advance(Duration::from_secs(2)).await;
+    // Fourteen seconds more: what one who waits for ten minutes bears, and one for ten seconds does not.
+    reader.take(1_000_000);
+    let scrape = |seconds: &'static str| {
+        let sharing = Arc::clone(&sharing);
+        let headers = [("x-prometheus-scrape-timeout-seconds", seconds)];
+        let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let timeout = Timeout::of(&HeaderMap::from_iter(headers));
+        tokio::spawn(async move { sharing.render(TEXT, Pick::default(), timeout).await.unwrap() })
+    };
+    let patient = scrape("600");
+    sleep(Duration::from_secs(1)).await;
+    assert!(!connection.is_aborted(), "it can wait");
+    let hurried = scrape("10");
+    sleep(Duration::from_secs(1)).await;
+    assert!(connection.is_aborted(), "whoever comes first");
+    drop((place, reader));
+    assert!(patient.await.unwrap().bytes() > 0 && hurried.await.unwrap().bytes() > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::ingest::api::unix_seconds;
 use crate::ingest::feeds::{self, Requests};
 use crate::ingest::report::FeedReport;
 use crate::pipeline::report::Report;
@@ -86,6 +87,27 @@ async fn however_many_look_at_once_a_feed_reports_once() {
     }
     // Two where half a second went by meanwhile.
     assert!(asked.load(Ordering::Relaxed) <= 2, "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_leave_at_once_cost_one_composing_and_the_next_gets_that() {
+    let bench = Bench::new(3);
+    let feeds = Arc::new(Feeds::new(Limits::new(7)));
+    feeds.add(Arc::new(FeedState::new("Queue_itd_1.0.0".to_owned(), Arc::clone(&bench.table)).0));
+    let status = Arc::new(Status::new(feeds, Arc::clone(&bench.telemetry), Vec::new()));
+    let hold = bench.hold();
+    let idle = Arc::strong_count(&bench.table);
+    for _ in 0..10 {
+        assert!(tokio::time::timeout(Duration::ZERO, status.documents()).await.is_err());
+    }
+    assert_eq!(Arc::strong_count(&status), 2, "one composes");
+    while Arc::strong_count(&bench.table) == idle {
+        tokio::task::yield_now().await;
+    }
+    let composing_at = unix_seconds();
+    drop(hold);
+    let documents = status.documents().await.unwrap();
+    assert!(documents.status.now_at <= composing_at, "it began before");
 }
 
 #[tokio::test(start_paused = true)]
