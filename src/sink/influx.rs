@@ -296,7 +296,7 @@ impl Sink {
         if self.target.has_unsent() {
             tokio::time::sleep_until(self.resume_at).await;
         } else {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
