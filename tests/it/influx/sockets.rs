@@ -182,7 +182,7 @@ async fn a_peer_that_hangs_and_goes_on_gets_each_line_once_on_one_connection() {
 async fn half_out(folder: &Path, pace: Pace) -> (Bench, UnixStream, String) {
     let path = folder.join("socket");
     let listener = UnixListener::bind(&path).unwrap();
-    let keys = format!("target = \"unix\"\npath = {path:?}\ntimeout = \"100ms\"");
+    let keys = format!("target = \"unix\"\npath = \"{}\"\ntimeout = \"100ms\"", path.display());
     let mut bench = Bench::start_at(pace, &keys).await;
     let line = format!("queue_itd text=\"{}\" 1\n", "x".repeat(2 << 20));
     bench.send(&line);
