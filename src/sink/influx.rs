@@ -105,7 +105,8 @@ pub struct Pace {
     pub rare: Duration,
     /// The shortest pause after a load of the backlog.
     pub drain: Duration,
-    /// How long a target may still take with a load when the program ends; two may be left.
+    /// How long a target may still take with a load when the program ends; two may be left, and
+    /// how long it may take with what it has begun.
     pub last: Duration,
 }
 
@@ -197,8 +198,15 @@ impl Sink {
                     self.forward(load, &receiver).await;
                 }
                 () = self.turn_of_the_backlog() => self.drain(&receiver).await,
+                () = self.turn_of_the_unsent() => {
+                    self.attempt(&mut Load::new(Vec::new(), self.piece_bytes), &receiver, 0).await;
+                }
                 Ok(()) = reopen.changed() => self.target.reopen().await,
             }
+        }
+        let finished = tokio::time::timeout(self.pace.last, self.target.finish()).await;
+        if let Err(trouble) = finished.unwrap_or(Err(Trouble::Stopping)) {
+            self.alarm.raise(DELIVERY, describe(&trouble));
         }
         if let Some(backlog) = &mut self.backlog {
             backlog.close().await;
@@ -257,7 +265,7 @@ impl Sink {
             Again::Rarely => self.pace.rare,
         };
         // A target that keeps nothing, such as UDP, has nothing to wait for.
-        if !load.is_empty() {
+        if !load.is_empty() || self.target.has_unsent() {
             self.resume_at = Instant::now() + pause;
         }
         !matches!(trouble, Trouble::Stopping)
@@ -280,6 +288,15 @@ impl Sink {
                 tokio::time::sleep_until(self.drain_at.max(self.resume_at)).await;
             }
             _ => std::future::pending().await,
+        }
+    }
+
+    /// Waits until what is left of a line may be tried again; for ever where nothing is.
+    async fn turn_of_the_unsent(&self) {
+        if self.target.has_unsent() {
+            tokio::time::sleep_until(self.resume_at).await;
+        } else {
+            std::future::pending::<()>().await;
         }
     }
 

@@ -101,16 +101,16 @@ impl LineFile {
         Ok((file, length))
     }
 
-    /// Moves the full file out of the way, and those before it.
+    /// Moves the full file out of the way, and those before it as far as one of them has to make
+    /// room: where the last step fails, the next try moves none of them again.
     fn rotate(&self) -> io::Result<()> {
         if self.rotate_keep == 0 {
             return std::fs::remove_file(&self.path);
         }
-        for number in (1..self.rotate_keep).rev() {
-            match std::fs::rename(self.numbered(number), self.numbered(number + 1)) {
-                Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
-                _ => {}
-            }
+        let is_free = |number: &u32| !std::fs::exists(self.numbered(*number)).unwrap_or(true);
+        let free = (1..self.rotate_keep).find(is_free).unwrap_or(self.rotate_keep);
+        for number in (1..free).rev() {
+            std::fs::rename(self.numbered(number), self.numbered(number + 1))?;
         }
         std::fs::rename(&self.path, self.numbered(1))
     }
@@ -211,6 +211,24 @@ mod tests {
         append(&mut file, "9\n");
         append(&mut file, "10\n");
         assert_eq!(read("").unwrap(), "10\n", "nothing is kept");
+    }
+
+    #[test]
+    fn a_rotation_that_fails_at_the_end_costs_no_history_however_often_it_is_tried() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let file = LineFile::new(&path, 4, 3);
+        for (suffix, text) in [(".1", "3\n"), (".2", "2\n"), (".3", "1\n")] {
+            std::fs::write(format!("{}{suffix}", path.display()), text).unwrap();
+        }
+        // There is nothing at the path, so the last rename fails.
+        for _ in 0..5 {
+            file.rotate().unwrap_err();
+        }
+        std::fs::write(&path, "4\n").unwrap();
+        file.rotate().unwrap();
+        let read = |number| std::fs::read_to_string(file.numbered(number)).unwrap();
+        assert_eq!([read(1), read(2), read(3)], ["4\n", "3\n", "2\n"]);
     }
 
     #[test]

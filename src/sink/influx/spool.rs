@@ -182,7 +182,8 @@ impl Spool {
             self.losses.lines.inc_by(count_lines(lines));
             return Ok(());
         }
-        self.expire(unix_ms)?;
+        // A file that cannot be removed is no reason to refuse new lines.
+        let _ = self.expire(unix_ms);
         let is_full = |segment: &&mut Segment| segment.bytes + needed > segment_bytes(self.bytes_max);
         if let Some(full) = self.segments.back_mut().filter(is_full) {
             full.close();
@@ -212,18 +213,19 @@ impl Spool {
         Ok(())
     }
 
-    /// The oldest lines, about `bytes_max` of them; `None` where there are no more. They stay
-    /// until [`Self::settle`]. Those before them that were too old or damaged are gone, also where
+    /// The oldest lines that the disk gives, about `bytes_max` of them; `None` where there are no
+    /// more. They stay until [`Self::settle`]. Those before them that were too old or damaged are gone, also where
     /// the disk does not give the others.
     ///
     /// # Errors
-    /// Why the disk does not give them now.
+    /// Why the disk gives none of those that there are now.
     pub(super) fn read(&mut self, bytes_max: usize, unix_ms: u64) -> io::Result<Option<Found>> {
         // A file that cannot be removed is no reason to deliver nothing: its lines are passed over.
         let _ = self.expire(unix_ms);
         let oldest_ms = unix_ms.saturating_sub(self.age_max_ms());
-        while let Some(segment) = self.segments.front_mut() {
-            match segment.read(bytes_max, oldest_ms) {
+        let (mut at, mut failed) = (0, Ok(None));
+        while let Some(segment) = self.segments.get_mut(at) {
+            let removed = match segment.read(bytes_max, oldest_ms) {
                 Ok(stretch) => {
                     self.losses.lines.inc_by(stretch.dropped + stretch.unreadable_lines);
                     if !stretch.lines.is_empty() {
@@ -231,26 +233,39 @@ impl Spool {
                         self.held = Some(number);
                         return Ok(Some(Found { lines: stretch.lines, number, end }));
                     }
+                    if !segment.is_read() {
+                        // What ended it comes first in the next reading.
+                        continue;
+                    }
                     // Less than a record is what a crash leaves of one.
                     if stretch.unreadable > record::LINES_BYTES as u64 {
-                        self.set_aside_front("its rest cannot be read");
+                        self.set_aside_at(at, "its rest cannot be read");
+                        Ok(())
                     } else {
-                        segment.remove()?;
+                        segment.remove()
                     }
                 }
-                Err(err) if is_passing(&err) || is_away(&self.folder) => return Err(err),
+                Err(err) if is_passing(&err) || is_away(&self.folder) => Err(err),
                 Err(err) => {
                     self.losses.lines.inc_by(segment.lines_from_here());
-                    self.set_aside_front(&err.to_string());
+                    self.set_aside_at(at, &err.to_string());
+                    Ok(())
+                }
+            };
+            match removed {
+                Ok(()) => drop(self.segments.remove(at)),
+                // The lines behind it do not wait for it.
+                Err(err) => {
+                    failed = failed.and(Err(err));
+                    at += 1;
                 }
             }
-            self.segments.pop_front();
         }
-        Ok(None)
+        failed
     }
 
-    fn set_aside_front(&self, cause: &str) {
-        if let Some(segment) = self.segments.front() {
+    fn set_aside_at(&self, at: usize, cause: &str) {
+        if let Some(segment) = self.segments.get(at) {
             self.set_aside(&segment.path, cause);
         }
     }
@@ -263,13 +278,12 @@ impl Spool {
     /// What was found need not be kept any longer.
     pub(super) fn settle(&mut self, found: &Found) {
         self.held = None;
-        let Some(segment) = self.segments.front_mut().filter(|segment| segment.number == found.number) else {
-            return;
-        };
+        let at = self.segments.iter().position(|segment| segment.number == found.number);
+        let Some((at, segment)) = at.and_then(|at| Some((at, self.segments.get_mut(at)?))) else { return };
         segment.note_read(found.end);
         // One that cannot be removed now is when it is read next.
         if segment.is_read() && segment.remove().is_ok() {
-            self.segments.pop_front();
+            self.segments.remove(at);
         }
     }
 

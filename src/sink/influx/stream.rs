@@ -88,7 +88,8 @@ impl Stream {
     }
 
     /// Writes the front piece of the load. A line of which a slow peer has taken a part counts as
-    /// written: its rest goes out next, here or, with all of it, on the next connection.
+    /// written: its rest goes out next, here or, with all of it, on the next connection, also when
+    /// no line comes any more: see [`Self::finish`].
     ///
     /// # Errors
     /// What kept the rest from being delivered.
@@ -107,6 +108,23 @@ impl Stream {
             tally.written.inc_by(load.advance(begun));
         }
         written
+    }
+
+    /// Whether lines that count as written are not written to their end.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Writes what counts as written and is not; at the end of the program also what is in doubt,
+    /// if the connection has ended.
+    ///
+    /// # Errors
+    /// What kept it from being written.
+    pub(super) async fn finish(&mut self, is_end: bool) -> Result<(), Trouble> {
+        if self.has_unsent() || is_end && !self.doubtful.is_empty() {
+            self.connection = Some(self.ready().await?);
+        }
+        Ok(())
     }
 
     /// The connection there is, or a new one, on which all that is in doubt was written. It is

@@ -77,7 +77,8 @@ impl Target {
         }
     }
 
-    /// Delivers the load as far as possible, in at most so many steps.
+    /// Delivers what is left of lines before the load, and that as far as possible, in at most so
+    /// many steps.
     ///
     /// # Errors
     /// What kept the rest from being delivered.
@@ -87,6 +88,9 @@ impl Target {
         tally: &telemetry::Sink,
         steps_max: usize,
     ) -> Result<(), Trouble> {
+        if let Self::Stream(stream) = self {
+            stream.finish(false).await?;
+        }
         for _ in 0..steps_max {
             if load.is_empty() {
                 break;
@@ -94,6 +98,19 @@ impl Target {
             self.step(load, tally).await?;
         }
         Ok(())
+    }
+
+    /// Whether something is left to be delivered of lines that are off their load.
+    pub(super) fn has_unsent(&self) -> bool {
+        matches!(self, Self::Stream(stream) if stream.has_unsent())
+    }
+
+    /// Delivers what is left of lines, and what may have been lost of them, before the end.
+    ///
+    /// # Errors
+    /// What kept it from being delivered.
+    pub(super) async fn finish(&mut self) -> Result<(), Trouble> {
+        if let Self::Stream(stream) = self { stream.finish(true).await } else { Ok(()) }
     }
 
     /// Settles the front piece of the load, or finds out more about it: one request of HTTP.

@@ -1,12 +1,14 @@
 //! TCP, Unix sockets and UDP, with peers that come and go.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
+use axp_exporter::sink::influx::Pace;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
-use tokio::net::{TcpListener, UdpSocket, UnixListener};
+use tokio::net::{TcpListener, UdpSocket, UnixListener, UnixStream};
 
-use super::bench::{Bench, Books, line, wait_for};
+use super::bench::{Bench, Books, PACE, line, wait_for};
 
 /// More lines than the buffers of a connection hold, and fewer than the queue.
 const COUNT: usize = 220_000;
@@ -174,6 +176,39 @@ async fn a_peer_that_hangs_and_goes_on_gets_each_line_once_on_one_connection() {
     assert_eq!(bench.settled().await, Books::all_written(COUNT as u64));
     let again = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
     assert!(again.is_err(), "nobody has connected again");
+}
+
+/// A line that no socket takes at once is half out; its peer reads nothing, and no other follows.
+async fn half_out(folder: &Path, pace: Pace) -> (Bench, UnixStream, String) {
+    let path = folder.join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let keys = format!("target = \"unix\"\npath = \"{}\"\ntimeout = \"100ms\"", path.display());
+    let mut bench = Bench::start_at(pace, &keys).await;
+    let line = format!("queue_itd text=\"{}\" 1\n", "x".repeat(2 << 20));
+    bench.send(&line);
+    let (stream, _) = within(listener.accept()).await;
+    wait_for("a part to be taken", || bench.metrics.written.get() == 1).await;
+    (bench, stream, line)
+}
+
+#[tokio::test]
+async fn the_rest_of_the_last_line_is_written_when_its_peer_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bench, stream, line) = half_out(folder.path(), PACE).await;
+    assert!(read_lines(stream, 1).await == [line], "the whole line");
+    bench.up(1).await;
+}
+
+#[tokio::test]
+async fn the_rest_of_the_last_line_is_written_before_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let hour = Duration::from_secs(3600);
+    // It is not tried again before.
+    let pace = Pace { retry_min: hour, retry_max: hour, last: Duration::from_secs(20), ..PACE };
+    let (bench, stream, line) = half_out(folder.path(), pace).await;
+    let reading = tokio::spawn(read_lines(stream, 1));
+    bench.end().await;
+    assert!(reading.await.unwrap() == [line], "the whole line");
 }
 
 /// What takes connections for a peer.

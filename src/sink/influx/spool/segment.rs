@@ -44,7 +44,7 @@ pub(super) struct Segment {
 /// What one reading gave.
 #[derive(Debug, Default)]
 pub(super) struct Stretch {
-    /// Whole lines; empty at the end of the segment only.
+    /// Whole lines; empty at the end of the segment, and before what cannot be read now.
     pub(super) lines: Vec<u8>,
     /// The position after them.
     pub(super) end: u64,
@@ -147,11 +147,20 @@ impl Segment {
     /// Lines from the position on, `bytes_max` and at most one record more; older ones than
     /// `oldest_ms` are passed over.
     pub(super) fn read(&mut self, bytes_max: usize, oldest_ms: u64) -> io::Result<Stretch> {
+        let begin = self.position;
+        let mut stretch = Stretch { end: begin, ..Stretch::default() };
+        if self.is_read() {
+            return Ok(stretch);
+        }
         let mut file = BufReader::new(self.reader()?);
-        let mut stretch = Stretch { end: self.position, ..Stretch::default() };
         while stretch.lines.len() < bytes_max && stretch.end < self.bytes {
             let left = self.bytes - stretch.end;
-            let (length, dropped) = match record::read(&mut file, left)? {
+            let record = match record::read(&mut file, left) {
+                // What came before it counts; the next reading begins with it.
+                Err(_) if stretch.end > begin => break,
+                record => record?,
+            };
+            let (length, dropped) = match record {
                 Record::Lines(lines, unix_ms) if unix_ms >= oldest_ms => {
                     stretch.lines.extend_from_slice(&lines);
                     stretch.end += (record::HEAD_BYTES + lines.len()) as u64;

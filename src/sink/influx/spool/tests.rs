@@ -241,14 +241,61 @@ fn a_file_that_cannot_be_opened_for_now_is_neither_lost_nor_dropped() {
     append(&mut spool, &line(1), 1);
     let put_back = make_unreadable(&folder.path().join("0000000000000001.spool"));
     assert_eq!(spool.read(1000, 1).unwrap_err().raw_os_error(), Some(libc::ELOOP));
-    // Nor does it make room for others, nor expire.
-    spool.append(line(2).as_bytes(), 2 * 3_600_000).unwrap_err();
-    assert_eq!(spool.losses.lines.get(), 0);
+    // Nor does it expire, nor keep new lines out.
+    assert_eq!(append(&mut spool, &line(2), 2 * 3_600_000), 0);
     put_back();
-    assert_eq!(drained(&mut spool, 1), (vec![1], 0));
+    assert_eq!(drained(&mut spool, 1), (vec![1, 2], 0));
     append(&mut spool, &line(3), 1);
     std::fs::remove_file(folder.path().join("0000000000000002.spool")).unwrap();
     assert_eq!(drained(&mut spool, 1), (vec![], 1), "one that is gone is counted");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_or_removed_for_now_holds_no_other_up() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 1..=3 {
+        append(&mut open(&folder), &line(number), 1);
+    }
+    let mut spool = open(&folder);
+    let path = folder.path().join("0000000000000001.spool");
+    let put_back = make_unreadable(&path);
+    let found = read(&mut spool, 1000, 1).0.unwrap();
+    assert_eq!(numbers_of(&found.lines), [2]);
+    // A folder in its place can be neither read nor removed.
+    let second = folder.path().join("0000000000000002.spool");
+    std::fs::remove_file(&second).unwrap();
+    std::fs::create_dir(&second).unwrap();
+    spool.settle(&found);
+    let found = read(&mut spool, 1000, 1).0.unwrap();
+    assert_eq!(numbers_of(&found.lines), [3]);
+    spool.settle(&found);
+    assert_eq!(spool.read(1000, 1).unwrap_err().raw_os_error(), Some(libc::ELOOP), "the first error");
+    put_back();
+    let found = read(&mut spool, 1000, 1).0.unwrap();
+    assert_eq!(numbers_of(&found.lines), [1], "no line is lost, none comes twice");
+    spool.settle(&found);
+    std::fs::remove_dir(&second).unwrap();
+    assert_eq!(drained(&mut spool, 1), (vec![], 0));
+    assert_eq!(spool.bytes(), 0);
+}
+
+#[test]
+fn what_was_read_before_an_error_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(&folder);
+    for (number, time) in [(1, 0), (2, 10), (3, 10)] {
+        append(&mut spool, &line(number), time);
+    }
+    // The last record is cut while the spool is open, which no reading gets over.
+    let path = folder.path().join("0000000000000001.spool");
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 5).unwrap();
+    let (found, dropped) = read(&mut spool, 1000, 3_600_005);
+    let found = found.unwrap();
+    assert_eq!((numbers_of(&found.lines), dropped), (vec![2], 1));
+    spool.settle(&found);
+    assert_eq!(drained(&mut spool, 3_600_005), (vec![], 1));
+    assert_eq!(files(&folder), ["0000000000000001.spool.aside".to_owned()].into());
 }
 
 #[test]
