@@ -107,8 +107,9 @@ fn promtool_accepts_the_rules_and_each_alert_fires_and_keeps_quiet() {
 async fn every_panel_and_every_rule_has_data_and_none_has_any_once_the_exporter_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let mut rig = floor(&format!(
-        "[[influx]]\nname = \"main\"\ntarget = \"file\"\npath = {:?}\n",
-        folder.path().join("lines")
+        "[[influx]]\nname = \"main\"\ntarget = \"file\"\npath = {:?}\nspool_dir = {:?}\n",
+        folder.path().join("lines"),
+        folder.path().join("spool")
     ))
     .await;
     let files = ["rules/recording.yml", "rules/alerts.yml"].map(repository);
