@@ -11,7 +11,8 @@ use crate::support::{exporter, tool};
 /// What begins a colour.
 const ESCAPE: char = '\u{1b}';
 
-/// What a shell line writes, on a terminal or into a pipe, with these variables.
+/// What a shell line writes, on a terminal or into a pipe, with these variables and none of who runs the tests
+/// (`CI` alone brings colours to a dumb terminal).
 fn written(line: &str, on_terminal: bool, variables: &[(&str, &str)]) -> String {
     let mut command = if on_terminal {
         let mut script = tool("script");
@@ -22,13 +23,9 @@ fn written(line: &str, on_terminal: bool, variables: &[(&str, &str)]) -> String 
         shell.args(["-c", line]);
         shell
     };
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AXP_EXPORTER_")) {
-        command.env_remove(name);
-    }
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
-        command.env_remove(name);
-    }
-    words(&ended(command.env("TERM", "xterm").envs(variables.iter().copied())))
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let command = command.env_clear().env("PATH", path).env("TERM", "xterm");
+    words(&ended(command.envs(variables.iter().copied())))
 }
 
 /// A shell line that runs the exporter until it listens, and stops it: it logs both.
