@@ -7,6 +7,7 @@
 //! What arrives that cannot be used is counted ([`crate::reject`]) and costs nothing else.
 
 mod adoption;
+mod blueprint;
 mod course;
 mod derivation;
 mod labels;
@@ -32,7 +33,8 @@ use crate::table::row::{Row, Standing};
 use crate::table::rows::{RowId, Table};
 use crate::telemetry;
 
-pub use derivation::Derivation;
+pub use blueprint::Blueprint;
+use derivation::Derivation;
 use labels::write_identity;
 pub use markers::retire_all;
 use markers::write_marker;
@@ -83,21 +85,21 @@ pub struct LineOutput {
 
 /// What a pipeline is built from.
 #[derive(Debug)]
-pub struct PipelineParts {
+struct PipelineParts {
     /// What its series and labels are made by.
-    pub derivation: Derivation,
+    derivation: Derivation,
     /// The account of events that name none.
-    pub account_id: String,
+    account_id: String,
     /// The table it writes.
-    pub table: SharedTable,
+    table: SharedTable,
     /// Where its lines go.
-    pub outputs: Vec<LineOutput>,
+    outputs: Vec<LineOutput>,
     /// What it counts.
-    pub metrics: telemetry::Pipeline,
+    metrics: telemetry::Pipeline,
     /// How long a snapshot's events may pause before it counts as finished.
-    pub snapshot_quiet: Duration,
+    snapshot_quiet: Duration,
     /// How long rows outlive their feed.
-    pub stale_after: Duration,
+    stale_after: Duration,
 }
 
 /// One producer's pipeline.
@@ -120,7 +122,7 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// A pipeline that has seen nothing yet.
-    pub fn new(parts: PipelineParts) -> Self {
+    fn new(parts: PipelineParts) -> Self {
         Self {
             sessions: Sessions::new(parts.snapshot_quiet),
             parts,

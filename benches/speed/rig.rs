@@ -1,14 +1,10 @@
 //! A pipeline with its table, as `run` builds them, without a socket.
 
-use std::sync::{Arc, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use axp_exporter::config::{Personal, Producer};
-use axp_exporter::label::relabel::Rules;
-use axp_exporter::parse::measures::Measures;
-use axp_exporter::parse::privacy::Privacy;
-use axp_exporter::pipeline::{Derivation, Moment, Pipeline, PipelineParts, SharedTable};
-use axp_exporter::table::rows::{Limits, Table};
+use axp_exporter::config::Producer;
+use axp_exporter::pipeline::{Blueprint, Moment, Pipeline, SharedTable};
+use axp_exporter::table::rows::Limits;
 use axp_exporter::telemetry::Telemetry;
 
 /// A pipeline and what it writes to.
@@ -21,19 +17,13 @@ impl Rig {
     /// A pipeline of this producer in its first session, with the default configuration.
     pub(crate) fn new(producer_id: &str) -> Self {
         let producer = Producer { id: producer_id.to_owned(), ..Producer::default() };
-        let privacy = Privacy::new(Personal::Drop, &[], None);
-        let measures = Measures::new(producer, privacy, Arc::default(), 1024);
-        let table = Table::new(producer_id, measures.stem(), Limits::new(2_000_000));
-        let table = Arc::new(RwLock::new(table));
-        let mut pipeline = Pipeline::new(PipelineParts {
-            metrics: Telemetry::new(0).pipeline(producer_id),
-            derivation: Derivation { measures, rules: Arc::new(Rules::compile(&[]).unwrap()) },
+        let blueprint = Blueprint {
             account_id: "EZCLTR".to_owned(),
-            table: Arc::clone(&table),
-            outputs: Vec::new(),
-            snapshot_quiet: Duration::from_secs(10),
-            stale_after: Duration::from_secs(300),
-        });
+            limits: Limits::new(2_000_000),
+            ..Blueprint::default()
+        };
+        let metrics = Telemetry::new(0).pipeline(producer_id);
+        let (mut pipeline, table) = blueprint.pipeline(producer, Vec::new(), metrics);
         pipeline.session_opened(Instant::now());
         Self { pipeline, table }
     }

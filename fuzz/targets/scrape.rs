@@ -8,19 +8,16 @@ mod legal;
 
 use std::fmt::Write;
 use std::io::Read;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axp_exporter::config::{Personal, Producer};
-use axp_exporter::label::relabel::Rules;
-use axp_exporter::parse::measures::Measures;
+use axp_exporter::config::Producer;
 use axp_exporter::parse::names::Names;
-use axp_exporter::parse::privacy::Privacy;
-use axp_exporter::pipeline::{Derivation, Moment, Pipeline, PipelineParts, SharedTable};
+use axp_exporter::pipeline::{Blueprint, Moment, Pipeline, SharedTable};
 use axp_exporter::sink::exposition::dots::Dots;
 use axp_exporter::sink::exposition::{self, Format, own};
 use axp_exporter::table::pick::Pick;
-use axp_exporter::table::rows::{Limits, Table};
+use axp_exporter::table::rows::Limits;
 use axp_exporter::table::view::View;
 use axp_exporter::telemetry::Telemetry;
 use axp_exporter::web::accept::Coding;
@@ -117,19 +114,13 @@ fuzz_target!(|input: Input| {
 
 fn producer(id: &str, telemetry: &Telemetry, names: &Arc<Names>, limits: &Limits) -> (Pipeline, SharedTable) {
     let settings = Producer { id: id.to_owned(), labels: vec!["queueName".into()], ..Producer::default() };
-    let privacy = Privacy::new(Personal::Drop, &[], None);
-    let measures = Measures::new(settings, privacy, Arc::clone(names), 32);
-    let table = Table::new(id, measures.stem(), limits.clone());
-    let table: SharedTable = Arc::new(RwLock::new(table));
-    let mut pipeline = Pipeline::new(PipelineParts {
-        metrics: telemetry.pipeline(id),
-        derivation: Derivation { measures, rules: Arc::new(Rules::compile(&[]).unwrap()) },
-        account_id: String::new(),
-        table: Arc::clone(&table),
-        outputs: Vec::new(),
-        snapshot_quiet: Duration::from_secs(10),
-        stale_after: Duration::from_secs(300),
-    });
+    let blueprint = Blueprint {
+        names: Arc::clone(names),
+        limits: limits.clone(),
+        label_value_bytes: 32,
+        ..Blueprint::default()
+    };
+    let (mut pipeline, table) = blueprint.pipeline(settings, Vec::new(), telemetry.pipeline(id));
     pipeline.session_opened(Instant::now());
     (pipeline, table)
 }

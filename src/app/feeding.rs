@@ -206,7 +206,7 @@ impl Feeding {
             resumed.push((renewal, self.workshop.renewal(heir.pipeline, anew)));
             self.running.push(Running { producer, ..running });
         }
-        self.workshop.lasting.feeds.replace(tables, self.workshop.limits.clone());
+        self.workshop.lasting.feeds.replace(tables, self.workshop.blueprint.limits.clone());
         self.workshop.lasting.telemetry.set_series_limit(self.workshop.config.limits.series);
         logging::set_level(&self.workshop.config.log);
         for (resume, renewal) in resumed {

@@ -1,6 +1,6 @@
 //! The workshop: what feeds are built from, and what they share.
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use super::open::{privacy, rules, url, way_out};
 use super::{Error, change};
@@ -14,14 +14,10 @@ use crate::ingest::ledger::Ledger;
 use crate::ingest::link::Settings;
 use crate::ingest::renewal::Renewal;
 use crate::ingest::session::Reason;
-use crate::label::relabel::Rules;
 use crate::notify::Notifier;
-use crate::parse::measures::Measures;
-use crate::parse::names::Names;
-use crate::parse::privacy::Privacy;
-use crate::pipeline::{Derivation, LineOutput, Moment, Pipeline, PipelineParts, SharedTable, retire_all};
+use crate::pipeline::{Blueprint, LineOutput, Moment, Pipeline, SharedTable, retire_all};
 use crate::pulse::Pulses;
-use crate::table::rows::{Limits, Table};
+use crate::table::rows::Limits;
 use crate::telemetry::Telemetry;
 
 /// What feeds are built from: what lasts, and what one configuration makes.
@@ -30,12 +26,9 @@ pub(super) struct Workshop {
     pub(super) lasting: Lasting,
     pub(super) config: Config,
     pub(super) api: Arc<Api>,
-    pub(super) limits: Limits,
-    pub(super) privacy: Privacy,
+    pub(super) blueprint: Blueprint,
     dialer: Dialer,
     allowed: Allowed,
-    rules: Arc<Rules>,
-    names: Arc<Names>,
 }
 
 /// What lasts over every reload.
@@ -57,15 +50,13 @@ impl Workshop {
     pub(super) fn new(loaded: &Loaded, lasting: Lasting, limits: Limits) -> Result<Self, Error> {
         let (api, dialer) = way_out(loaded, &lasting.telemetry)?;
         let config = loaded.config.clone();
+        let privacy = privacy(&config, &loaded.secrets.hash_key)?;
         Ok(Self {
             allowed: Allowed::new(&url(&config.axp.api_url)?, &config.axp.endpoint_hosts),
-            privacy: privacy(&config, &loaded.secrets.hash_key)?,
-            rules: rules(&config)?,
-            names: Arc::default(),
+            blueprint: Blueprint::new(&config, privacy, rules(&config)?, limits),
             api: Arc::new(api),
             lasting,
             config,
-            limits,
             dialer,
         })
     }
@@ -103,21 +94,8 @@ impl Workshop {
 
     /// The pipeline of one producer, which has seen nothing yet, and its table.
     pub(super) fn pipeline(&self, producer: Producer) -> (Pipeline, SharedTable) {
-        let Config { axp, limits, .. } = &self.config;
-        let id = producer.id.clone();
-        let measures =
-            Measures::new(producer, self.privacy.clone(), Arc::clone(&self.names), limits.label_value_bytes);
-        let table = Arc::new(RwLock::new(Table::new(&id, measures.stem(), self.limits.clone())));
-        let pipeline = Pipeline::new(PipelineParts {
-            derivation: Derivation { measures, rules: Arc::clone(&self.rules) },
-            account_id: axp.account_id.clone(),
-            table: Arc::clone(&table),
-            outputs: self.lasting.outputs.clone(),
-            metrics: self.lasting.telemetry.pipeline(&id),
-            snapshot_quiet: axp.snapshot_quiet.get(),
-            stale_after: axp.stale_after.get(),
-        });
-        (pipeline, table)
+        let metrics = self.lasting.telemetry.pipeline(&producer.id);
+        self.blueprint.pipeline(producer, self.lasting.outputs.clone(), metrics)
     }
 
     /// Whether every feed is to bring a snapshot under `next`: where it is connected otherwise, or
@@ -128,7 +106,7 @@ impl Workshop {
             || config.privacy != other.privacy
             || config.limits.label_value_bytes != other.limits.label_value_bytes
             || config.limits.series < other.limits.series
-            || self.privacy.hash("") != next.privacy.hash("")
+            || self.blueprint.privacy.hash("") != next.blueprint.privacy.hash("")
     }
 
     /// Writes the markers of a producer's rows that there will be no more.

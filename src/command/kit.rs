@@ -2,18 +2,14 @@
 //! `filter` and `explain`, which call nobody, serve nothing and need no account.
 
 use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use crate::app;
 use crate::command::{Exit, complain, environment};
 use crate::config::{Account, Config, DEFAULT_PATH, Loaded, Producer};
 use crate::failure::describe;
-use crate::label::relabel::Rules;
-use crate::parse::measures::Measures;
-use crate::parse::names::Names;
-use crate::parse::privacy::Privacy;
-use crate::pipeline::{Derivation, LineOutput, Pipeline, PipelineParts, SharedTable};
-use crate::table::rows::{Limits, Table};
+use crate::pipeline::{Blueprint, LineOutput, Pipeline, SharedTable};
+use crate::table::rows::Limits;
 use crate::telemetry::Telemetry;
 
 /// A configuration, and what all its producers share.
@@ -23,10 +19,7 @@ pub(super) struct Kit {
     pub(super) config: Config,
     /// The file that it is from; none where there was none, and all is as by default.
     pub(super) file: Option<String>,
-    privacy: Privacy,
-    rules: Arc<Rules>,
-    names: Arc<Names>,
-    limits: Limits,
+    blueprint: Blueprint,
     telemetry: Telemetry,
 }
 
@@ -59,11 +52,10 @@ impl Kit {
     /// What cannot be used.
     pub(super) fn new(loaded: Loaded, file: Option<String>) -> Result<Self, app::Error> {
         let Loaded { config, secrets, .. } = loaded;
+        let privacy = app::privacy(&config, &secrets.hash_key)?;
+        let limits = Limits::new(config.limits.series);
         Ok(Self {
-            privacy: app::privacy(&config, &secrets.hash_key)?,
-            rules: app::rules(&config)?,
-            names: Arc::default(),
-            limits: Limits::new(config.limits.series),
+            blueprint: Blueprint::new(&config, privacy, app::rules(&config)?, limits),
             telemetry: Telemetry::new(config.limits.series),
             file,
             config,
@@ -73,13 +65,11 @@ impl Kit {
     /// The same, as if nothing had come yet.
     pub(super) fn anew(&self) -> Self {
         let series = self.config.limits.series;
+        let limits = Limits::new(series);
         Self {
             config: self.config.clone(),
             file: self.file.clone(),
-            privacy: self.privacy.clone(),
-            rules: Arc::clone(&self.rules),
-            names: Arc::default(),
-            limits: Limits::new(series),
+            blueprint: Blueprint { names: Arc::default(), limits, ..self.blueprint.clone() },
             telemetry: Telemetry::new(series),
         }
     }
@@ -96,20 +86,7 @@ impl Kit {
 
     /// The pipeline of a producer, and the table that it writes.
     pub(super) fn pipeline(&self, settings: Producer, outputs: Vec<LineOutput>) -> (Pipeline, SharedTable) {
-        let Config { axp, limits, .. } = &self.config;
-        let id = settings.id.clone();
-        let (privacy, names) = (self.privacy.clone(), Arc::clone(&self.names));
-        let measures = Measures::new(settings, privacy, names, limits.label_value_bytes);
-        let table = Arc::new(RwLock::new(Table::new(&id, measures.stem(), self.limits.clone())));
-        let pipeline = Pipeline::new(PipelineParts {
-            derivation: Derivation { measures, rules: Arc::clone(&self.rules) },
-            account_id: axp.account_id.clone(),
-            table: Arc::clone(&table),
-            outputs,
-            metrics: self.telemetry.pipeline(&id),
-            snapshot_quiet: axp.snapshot_quiet.get(),
-            stale_after: axp.stale_after.get(),
-        });
-        (pipeline, table)
+        let metrics = self.telemetry.pipeline(&settings.id);
+        self.blueprint.pipeline(settings, outputs, metrics)
     }
 }

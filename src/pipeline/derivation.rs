@@ -15,11 +15,11 @@ use crate::table::rows::{RowId, Table};
 
 /// What a producer's series and labels are made by.
 #[derive(Debug)]
-pub struct Derivation {
+pub(super) struct Derivation {
     /// The producer's measures.
-    pub measures: Measures,
+    pub(super) measures: Measures,
     /// The relabel rules.
-    pub rules: Arc<Rules>,
+    pub(super) rules: Arc<Rules>,
 }
 
 impl Derivation {

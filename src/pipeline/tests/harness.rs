@@ -60,19 +60,18 @@ impl Setup {
     }
 
     fn pipeline(self, telemetry: &Telemetry, outputs: Vec<LineOutput>) -> (Pipeline, SharedTable) {
-        let measures = Measures::new(self.producer, self.privacy, self.names, 1024);
-        let table: SharedTable =
-            Arc::new(RwLock::new(Table::new(measures.producer_id(), measures.stem(), self.limits)));
-        let parts = PipelineParts {
-            metrics: telemetry.pipeline(measures.producer_id()),
-            derivation: Derivation { measures, rules: Arc::new(Rules::compile(&self.rules).unwrap()) },
+        let blueprint = Blueprint {
             account_id: "EZCLTR".to_owned(),
-            table: Arc::clone(&table),
-            outputs,
+            privacy: self.privacy,
+            rules: Arc::new(Rules::compile(&self.rules).unwrap()),
+            names: self.names,
+            limits: self.limits,
             snapshot_quiet: QUIET,
             stale_after: STALE,
+            ..Blueprint::default()
         };
-        (Pipeline::new(parts), table)
+        let metrics = telemetry.pipeline(&self.producer.id);
+        blueprint.pipeline(self.producer, outputs, metrics)
     }
 }
 

@@ -2,21 +2,16 @@
 //! frames for a real pipeline.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
 
 use super::connection::Arrival;
 use super::fault::{Chances, one_of, up_to};
 use super::subscription::Answer;
 use super::world::World;
 use super::*;
-use crate::config::{Personal, Producer};
+use crate::config::Producer;
 use crate::ingest::link::Call;
-use crate::label::relabel::Rules;
-use crate::parse::measures::Measures;
-use crate::parse::names::Names;
-use crate::parse::privacy::Privacy;
-use crate::pipeline::{Derivation, Moment, Pipeline, PipelineParts, SharedTable, read_table};
-use crate::table::rows::{Limits, Table};
+use crate::pipeline::{Blueprint, Moment, Pipeline, SharedTable, read_table};
+use crate::table::rows::Limits;
 use crate::telemetry::{self, Telemetry};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -82,20 +77,8 @@ pub(super) struct Seen {
 
 pub(super) fn pipeline(metrics: telemetry::Pipeline) -> (Pipeline, SharedTable) {
     let producer = Producer { id: "Queue_itd_1.0.0".to_owned(), ..Producer::default() };
-    let privacy = Privacy::new(Personal::Drop, &[], None);
-    let measures = Measures::new(producer, privacy, Arc::<Names>::default(), 1024);
-    let table = Table::new(measures.producer_id(), measures.stem(), Limits::new(1000));
-    let table: SharedTable = Arc::new(RwLock::new(table));
-    let parts = PipelineParts {
-        metrics,
-        derivation: Derivation { measures, rules: Arc::new(Rules::compile(&[]).unwrap()) },
-        account_id: "EZCLTR".to_owned(),
-        table: Arc::clone(&table),
-        outputs: Vec::new(),
-        snapshot_quiet: Duration::from_secs(10),
-        stale_after: Duration::from_secs(300),
-    };
-    (Pipeline::new(parts), table)
+    let (account_id, limits) = ("EZCLTR".to_owned(), Limits::new(1000));
+    Blueprint { account_id, limits, ..Blueprint::default() }.pipeline(producer, Vec::new(), metrics)
 }
 
 impl Carrier {
