@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::{error, info, warn};
 
 use crate::config::{Address, Loaded, SecretError};
 use crate::ingest::dial;
@@ -109,6 +109,10 @@ impl Error {
     }
 }
 
+/// A part of the exporter has ended before its time, by a fault of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault;
+
 /// The exporter, ready to run.
 #[derive(Debug)]
 pub struct App {
@@ -195,7 +199,11 @@ impl App {
     }
 
     /// Runs until `stop` resolves, then ends everything in order.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
+    ///
+    /// # Errors
+    /// Where something that runs for as long as the exporter has ended before that. Who starts it anew
+    /// has all of it back.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Fault> {
         let (stop_feeds, feeds_stopped) = watch::channel(false);
         let (stop_server, server_stopped) = watch::channel(false);
         for url in self.metrics_urls() {
@@ -206,7 +214,7 @@ impl App {
         }
         let pulses = self.pulses();
         let serving = server::serve(self.listeners, self.door, server_stopped);
-        let server = tokio::spawn(pulses.begin("server").during(serving));
+        let mut server = tokio::spawn(pulses.begin("server").during(serving));
         let mut sinks = JoinSet::new();
         for (sink, receiver) in self.sinks {
             let pulse = pulses.begin(format!("sink {}", sink.name()));
@@ -215,14 +223,36 @@ impl App {
         let mut feeds = JoinSet::new();
         // Only feeds and what builds them hold senders of lines.
         feeds.spawn(Feeding::new(self.workshop).run(feeds_stopped, self.reloads));
-        stop.await;
+        let ended = tokio::select! {
+            () = stop => Ok(()),
+            what = early_end(&mut server, &mut sinks, &mut feeds) => {
+                error!(what, "has ended before its time");
+                Err(Fault)
+            }
+        };
         info!("stopping");
         let _ = stop_feeds.send(true);
         finish(feeds, FEEDS_TIMEOUT, "feeds").await;
         finish(sinks, SINKS_TIMEOUT, "sinks").await;
         let _ = stop_server.send(true);
-        let _ = server.await;
+        if !server.is_finished() {
+            let _ = server.await;
+        }
         info!("stopped");
+        ended
+    }
+}
+
+/// Waits for whatever is to go on, and ends all the same; says what.
+async fn early_end(
+    server: &mut JoinHandle<()>,
+    sinks: &mut JoinSet<()>,
+    feeds: &mut JoinSet<()>,
+) -> &'static str {
+    tokio::select! {
+        _ = server => "the server",
+        Some(_) = sinks.join_next() => "a sink",
+        Some(_) = feeds.join_next() => "the feeds",
     }
 }
 
@@ -248,3 +278,6 @@ async fn finish(mut tasks: JoinSet<()>, timeout: Duration, what: &'static str) {
         warn!(what, "did not end in time");
     }
 }
+
+#[cfg(test)]
+mod tests;

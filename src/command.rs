@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
+use crate::app::Fault;
 use crate::config::DEFAULT_PATH;
 use crate::signals::Stop;
 use crate::telemetry::BUILD;
@@ -40,6 +41,13 @@ pub enum Exit {
     Internal = 70,
     /// A bad configuration (`EX_CONFIG`).
     Config = 78,
+}
+
+impl Exit {
+    /// How to exit after the exporter has run.
+    fn of(ended: Result<(), Fault>) -> Self {
+        if ended.is_ok() { Self::Success } else { Self::Internal }
+    }
 }
 
 impl From<Exit> for ExitCode {

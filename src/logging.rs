@@ -4,11 +4,17 @@
 //! no level prints what they see on the wire. Control characters of outside text are
 //! escaped by tracing-subscriber. Colours are those of help and complaints: on a terminal, unless
 //! `NO_COLOR`, `CLICOLOR` or `CLICOLOR_FORCE` say otherwise (<https://bixense.com/clicolors>).
+//!
+//! A panic is logged by its place. Its words are left out where they were made at run time: those of
+//! the standard library quote what they stumbled over, which may be anybody's data.
 
+use std::any::Any;
+use std::panic::{self, PanicHookInfo};
 use std::sync::OnceLock;
 
 use anstream::{AutoStream, ColorChoice};
 use tracing::Level;
+use tracing::error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
@@ -33,7 +39,18 @@ pub fn init(log: &Log) {
     };
     if begun.is_ok() {
         let _ = LEVELS.set(handle);
+        panic::set_hook(Box::new(note_panic));
     }
+}
+
+fn note_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    error!(place, words = own_words(panic.payload()), "a fault of the program's own: please report it");
+}
+
+/// The words of a panic, if they stand in the source.
+fn own_words(payload: &(dyn Any + Send)) -> &'static str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or_default()
 }
 
 /// Logs at the configured level from now on, if logging was set up here.
@@ -54,4 +71,17 @@ fn targets(log: &Log) -> Targets {
     Targets::new()
         .with_default(LevelFilter::from_level(level.min(Level::WARN)))
         .with_target(env!("CARGO_CRATE_NAME"), level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panics_words_are_told_only_if_they_hold_nobodys_data() {
+        let payload = |does: fn(&str)| panic::catch_unwind(|| does("Jane Doe")).unwrap_err();
+        assert_eq!(own_words(&*payload(|_| panic::panic_any("a plain word"))), "a plain word");
+        assert_eq!(own_words(&*payload(|name| panic::panic_any(format!("{name} is not a number")))), "");
+        assert_eq!(own_words(&*payload(|_| panic::panic_any(7))), "");
+    }
 }

@@ -4,11 +4,17 @@
 //! A reload is all or nothing. What could fail comes first, while the feeds go on; then all of them
 //! pause, every series is derived anew from the rows, all tables are replaced at once, and the feeds
 //! go on. A scrape under way shows what was there before.
+//!
+//! A feed that a fault of our own has ended begins anew, with an empty table: what a fault leaves behind
+//! is not to be trusted. The others go on. Who has as many faults as [`FAULTS_MAX`] is better begun anew
+//! as a whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, spawn_blocking};
@@ -29,15 +35,22 @@ use crate::table::rows::Limits;
 
 /// How long feeds may take to pause: longer than a frame of theirs may take to go out.
 const PAUSE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a feed waits before it begins anew after a fault.
+const FAULT_PAUSE: Duration = Duration::from_secs(1);
+/// So many faults within [`FAULTS_WITHIN`] end all feeds.
+const FAULTS_MAX: usize = 5;
+/// How long a fault counts.
+const FAULTS_WITHIN: Duration = Duration::from_secs(600);
 
 /// The feeds, and what they are built from.
 pub(super) struct Feeding {
     workshop: Arc<Workshop>,
     running: Vec<Running>,
-    /// Tell whose feed has ended.
-    tasks: JoinSet<String>,
+    tasks: JoinSet<Ended>,
     /// The tables of feeds that are to end, by their producers.
     leaving: HashMap<String, SharedTable>,
+    /// When the last faults were, the first one first.
+    faults: VecDeque<Instant>,
 }
 
 /// A feed that runs.
@@ -45,6 +58,12 @@ struct Running {
     producer: Producer,
     state: Arc<FeedState>,
     stop: watch::Sender<bool>,
+}
+
+/// A feed that has ended.
+struct Ended {
+    producer_id: String,
+    by_fault: bool,
 }
 
 /// What a paused feed has been so far.
@@ -68,10 +87,11 @@ impl Feeding {
             running: Vec::new(),
             tasks: JoinSet::new(),
             leaving: HashMap::new(),
+            faults: VecDeque::new(),
         }
     }
 
-    /// Runs the feeds until they are told to stop, and have ended.
+    /// Runs the feeds until they are told to stop, or come upon too many faults, and have ended.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>, mut reloads: Reloads) {
         let mut goes_on = tokio::select! {
             () = stopped(&mut stop) => false,
@@ -82,7 +102,7 @@ impl Feeding {
                 () = stopped(&mut stop) => break,
                 Some(request) = reloads.next() => request,
                 Some(ended) = self.tasks.join_next() => {
-                    self.note_end(ended);
+                    goes_on = ended.is_ok_and(|ended| self.note_end(&ended));
                     continue;
                 }
             };
@@ -96,7 +116,9 @@ impl Feeding {
             running.stop.send_replace(true);
         }
         while let Some(ended) = self.tasks.join_next().await {
-            self.note_end(ended);
+            if let Ok(ended) = ended {
+                self.note_farewell(&ended.producer_id);
+            }
         }
     }
 
@@ -118,36 +140,69 @@ impl Feeding {
             }
         };
         for producer in producers {
-            let running = self.start(producer);
+            let running = self.start(producer, Duration::ZERO);
             self.workshop.lasting.feeds.add(Arc::clone(&running.state));
             self.running.push(running);
         }
         self.workshop.lasting.feeds.note_complete();
     }
 
-    fn start(&mut self, producer: Producer) -> Running {
+    /// Starts a feed after a pause.
+    fn start(&mut self, producer: Producer, pause: Duration) -> Running {
         let (state, feed) = self.workshop.feed(producer.clone());
         let stop = watch::Sender::new(false);
-        let (id, stopped) = (producer.id.clone(), stop.subscribe());
+        let (producer_id, mut stop_seen) = (producer.id.clone(), stop.subscribe());
         self.tasks.spawn(async move {
-            feed.run(stopped).await;
-            id
+            let _ = tokio::time::timeout(pause, stopped(&mut stop_seen)).await;
+            // Nothing of the feed is looked at after a fault.
+            let ended = AssertUnwindSafe(feed.run(stop_seen)).catch_unwind().await;
+            Ended { producer_id, by_fault: ended.is_err() }
         });
         Running { producer, state, stop }
     }
 
-    fn note_end(&mut self, ended: Result<String, tokio::task::JoinError>) {
-        match ended {
-            // Of a producer that is configured no more, nothing is left to be said.
-            Ok(id) if !self.running.iter().any(|running| running.producer.id == id) => {
-                self.workshop.lasting.telemetry.forget(&id);
-                if let Some(table) = self.leaving.remove(&id) {
-                    self.workshop.send_off(&table, Moment::now());
-                }
-            }
-            Ok(_) => {}
-            Err(err) => error!(err = %err, "a feed died"),
+    /// Notes that a feed has ended; false where the others are not to go on.
+    fn note_end(&mut self, ended: &Ended) -> bool {
+        let Ended { producer_id, by_fault } = ended;
+        let at = self.running.iter().position(|running| running.producer.id == *producer_id);
+        if let Some(at) = at.filter(|_| *by_fault) {
+            return self.begin_anew(at);
         }
+        self.note_farewell(producer_id);
+        true
+    }
+
+    /// Notes the end of a feed. Of a producer that is configured no more, nothing is left to be said.
+    fn note_farewell(&mut self, id: &str) {
+        if !self.running.iter().any(|running| running.producer.id == id) {
+            self.workshop.lasting.telemetry.forget(id);
+            if let Some(table) = self.leaving.remove(id) {
+                self.workshop.send_off(&table, Moment::now());
+            }
+        }
+    }
+
+    /// Begins a feed anew that a fault has ended; false where there were too many.
+    fn begin_anew(&mut self, at: usize) -> bool {
+        let now = Instant::now();
+        self.faults.push_back(now);
+        self.faults.retain(|fault| now.duration_since(*fault) < FAULTS_WITHIN);
+        let Running { producer, state, .. } = self.running.remove(at);
+        let id = producer.id.clone();
+        self.workshop.lasting.telemetry.feed_fault(&id);
+        self.workshop.send_off(&state.table(), Moment::now());
+        let is_last = self.faults.len() >= FAULTS_MAX;
+        if is_last {
+            error!(producer = id, faults = FAULTS_MAX, "a feed has died of a fault, as others before it");
+        } else {
+            error!(producer = id, "a feed has died of a fault, and begins anew");
+            let running = self.start(producer, FAULT_PAUSE);
+            self.running.insert(at, running);
+        }
+        let tables = self.running.iter().map(|running| (Arc::clone(&running.state), running.state.table()));
+        let lasting = &self.workshop.lasting;
+        lasting.feeds.replace(tables.collect(), self.workshop.blueprint.limits.clone());
+        !is_last
     }
 
     /// Reloads, and says to all who ask what came of it.
@@ -193,7 +248,7 @@ impl Feeding {
             let id = producer.id.clone();
             let Some((heir, (running, renewal))) = heir.zip(running.remove(&id).zip(renewals.remove(&id)))
             else {
-                let started = self.start(producer);
+                let started = self.start(producer, Duration::ZERO);
                 tables.push((Arc::clone(&started.state), started.state.table()));
                 self.running.push(started);
                 said.begun += 1;

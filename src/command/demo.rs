@@ -44,7 +44,7 @@ pub(super) fn execute(args: DemoArgs) -> Exit {
     logging::init(&Log { level: LogLevel::Warn, ..Log::default() });
     run_until_stopped(|stop| async move {
         match demo(args, stop).await {
-            Ok(()) => Exit::Success,
+            Ok(exit) => exit,
             Err(err) => {
                 complain(err);
                 Exit::Usage
@@ -53,7 +53,7 @@ pub(super) fn execute(args: DemoArgs) -> Exit {
     })
 }
 
-async fn demo(args: DemoArgs, stop: Stop) -> Result<(), String> {
+async fn demo(args: DemoArgs, stop: Stop) -> Result<Exit, String> {
     let simulator = Simulator::bind(args.centre.into()).await.map_err(|err| describe(&err))?;
     let simulator_url = simulator.url();
     let seed = simulator.seed();
@@ -72,12 +72,12 @@ async fn demo(args: DemoArgs, stop: Stop) -> Result<(), String> {
         let _ = simulator_stopped.await;
     }));
     let show = tokio::spawn(show);
-    app.run(stop.wait()).await;
+    let ended = app.run(stop.wait()).await;
     show.abort();
     let _ = stop_simulator.send(());
     let _ = simulator.await;
     say("Stopped.");
-    Ok(())
+    Ok(Exit::of(ended))
 }
 
 /// The exporter, at the wished address or, where that is in use, at a free port of it.

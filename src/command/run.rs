@@ -34,8 +34,7 @@ pub(super) fn execute(path: &Path) -> Exit {
                     complain(format_args!("failed to listen for SIGHUP: {err}"));
                     return Exit::Internal;
                 }
-                attend(app, stop).await;
-                Exit::Success
+                attend(app, stop).await
             }
             Err(err) => {
                 complain(format_args!("{}: {}", path.display(), describe(&err)));
@@ -52,7 +51,7 @@ fn source(path: &Path) -> Source {
 }
 
 /// Runs it until it is told to stop, and keeps the service manager informed.
-async fn attend(mut app: App, stop: Stop) {
+async fn attend(mut app: App, stop: Stop) -> Exit {
     let notifier = Notifier::from_environment();
     app.notify(notifier.clone());
     if let Some(interval) = watchdog::interval(environment(), std::process::id()) {
@@ -61,13 +60,13 @@ async fn attend(mut app: App, stop: Stop) {
     // Its sockets are bound, and the system takes connections on them.
     notifier.ready();
     let telling = notifier.is_heard().then(|| tokio::spawn(status::tell(notifier.clone(), app.feeds())));
-    app.run(async {
+    let ended = app.run(async {
         stop.wait().await;
         // The last word is that it stops; signs of life go on to the end.
         if let Some(telling) = telling {
             telling.abort();
         }
         notifier.stopping();
-    })
-    .await;
+    });
+    Exit::of(ended.await)
 }

@@ -189,6 +189,8 @@ impl Feed {
                     () = self.pause(pause) => {}
                     _ = stop.wait_for(|stop| *stop) => break,
                 },
+                #[cfg(test)]
+                Next::Asked(Request::Panic) => std::panic::panic_any("asked for"),
                 Next::Happened(slot, Happened::Call(outcome, dictionary)) => {
                     self.take_dictionary(dictionary);
                     self.conclude(slot, outcome);

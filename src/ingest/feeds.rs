@@ -24,6 +24,9 @@ pub enum Request {
     Report(oneshot::Sender<FeedReport>),
     /// To pause until it is renewed.
     Pause(Pause),
+    /// To come upon a fault of the program's.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Where a feed's task finds the requests to it.
@@ -57,6 +60,12 @@ impl FeedState {
     /// Asks the feed's task to pause; false where it has ended.
     pub async fn pause(&self, pause: Pause) -> bool {
         self.requests.send(Request::Pause(pause)).await.is_ok()
+    }
+
+    /// Has the feed's task come upon a fault.
+    #[cfg(test)]
+    pub(crate) async fn panic(&self) -> bool {
+        self.requests.send(Request::Panic).await.is_ok()
     }
 
     /// The producer's id.

@@ -51,6 +51,15 @@ impl Feed {
 }
 
 impl Telemetry {
+    /// A fault of our own has ended a producer's feed.
+    pub fn feed_fault(&self, producer_id: &str) {
+        let by_producer = ByProducer { measure_producer_id: producer_id.to_owned() };
+        self.feed_faults.get_or_create(&by_producer).inc();
+        for gauges in [&self.feed_up, &self.feed_snapshot_complete] {
+            gauges.get_or_create(&by_producer).set(0);
+        }
+    }
+
     /// The handles of one producer's connection; `reasons` are all that may end it.
     pub fn feed(&self, producer_id: &str, reasons: impl Iterator<Item = &'static str>) -> Feed {
         let by_producer = ByProducer { measure_producer_id: producer_id.to_owned() };
@@ -60,6 +69,7 @@ impl Telemetry {
                 self.reconnects.get_or_create_owned(&labels)
             })
             .collect();
+        let _ = self.feed_faults.get_or_create(&by_producer);
         let by_status = |status| ByStatus { measure_producer_id: producer_id.to_owned(), status };
         Feed {
             subscription_status: Status::ALL

@@ -19,6 +19,7 @@ impl Telemetry {
             gauges.remove(&by_producer);
         }
         self.events_applied.remove(&by_producer);
+        self.feed_faults.remove(&by_producer);
         for status in Status::ALL {
             let labels = ByStatus { measure_producer_id: producer(), status: status.label() };
             self.subscription_status.remove(&labels);

@@ -53,6 +53,11 @@ impl Telemetry {
             self.reconnects.clone(),
         );
         registry.register(
+            "axp_exporter_feed_faults",
+            "Times a fault of the exporter's own ended the feed, which then began anew",
+            self.feed_faults.clone(),
+        );
+        registry.register(
             "axp_exporter_api_requests",
             "Requests to AXP's REST interfaces",
             self.api_requests.clone(),

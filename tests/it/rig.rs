@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use axp_exporter::app::App;
+use axp_exporter::app::{self, App};
 use axp_exporter::config::{Account, Config};
 use axp_exporter::reload::{Reloader, Source};
 use axp_exporter::simulator::{
@@ -24,7 +24,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const AGENTS: &str = "[[producer]]\nid = \"Agent_itd_1.0.0\"\n";
 
 /// A task, and what ends it when dropped.
-type Running = (oneshot::Sender<()>, JoinHandle<()>);
+type Running<T = ()> = (oneshot::Sender<()>, JoinHandle<T>);
 
 pub(crate) struct Rig {
     pub(crate) simulator: SimulatorHandle,
@@ -35,7 +35,7 @@ pub(crate) struct Rig {
     reloader: Option<Reloader>,
     address: String,
     running_simulator: Option<Running>,
-    running_app: Option<Running>,
+    running_app: Option<Running<Result<(), app::Fault>>>,
 }
 
 impl Rig {
@@ -144,7 +144,7 @@ impl Rig {
     pub(crate) async fn stop_app(&mut self) {
         if let Some((stop, running)) = self.running_app.take() {
             drop(stop);
-            running.await.unwrap();
+            running.await.unwrap().unwrap();
         }
     }
 

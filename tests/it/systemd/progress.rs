@@ -10,7 +10,6 @@ use axp_exporter::config::{Account, Config};
 use axp_exporter::notify::{Notifier, watchdog};
 use axp_exporter::reload::Source;
 use axp_exporter::simulator::{Simulator, SimulatorHandle};
-use tokio::task::JoinHandle;
 
 use super::manager::Manager;
 use crate::rig::{AGENTS, PATIENCE, simulator, wait_for};
@@ -39,10 +38,10 @@ async fn build(simulator: &Simulator, lines: &tempfile::TempDir) -> App {
     App::build(loaded.unwrap_or_else(|problems| panic!("{problems}")), Source::none()).await.unwrap()
 }
 
-fn run(simulator: Simulator, app: App) -> (SimulatorHandle, [JoinHandle<()>; 2]) {
+fn run(simulator: Simulator, app: App) -> (SimulatorHandle, impl Sized) {
     let handle = simulator.handle();
     let simulator = tokio::spawn(simulator.run(std::future::pending()));
-    (handle, [simulator, tokio::spawn(app.run(std::future::pending()))])
+    (handle, (simulator, tokio::spawn(app.run(std::future::pending()))))
 }
 
 #[tokio::test]
