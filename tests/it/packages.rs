@@ -2,6 +2,7 @@
 //! root of its own; the .rpm's list; and what the program says of itself.
 
 mod colours;
+mod crates;
 mod deb;
 mod manual;
 mod revision;
