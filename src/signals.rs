@@ -5,18 +5,27 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Calls `then` at each SIGHUP, from now on.
-///
-/// # Errors
-/// Where the system will not let us.
-pub fn on_hangup(then: impl Fn() + Send + 'static) -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            then();
-        }
-    });
-    Ok(())
+/// SIGHUP, which does nothing by itself.
+#[derive(Debug)]
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// Where the system will not let us.
+    pub fn listen() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Calls `then` for each, those included that have come already, as one.
+    pub fn each(mut self, then: impl Fn() + Send + 'static) {
+        tokio::spawn(async move {
+            while self.0.recv().await.is_some() {
+                then();
+            }
+        });
+    }
 }
 
 /// The signals that stop.

@@ -47,8 +47,6 @@ pub(super) struct Feeding {
     workshop: Arc<Workshop>,
     running: Vec<Running>,
     tasks: JoinSet<Ended>,
-    /// The tables of feeds that are to end, by their producers.
-    leaving: HashMap<String, SharedTable>,
     /// When the last faults were, the first one first.
     faults: VecDeque<Instant>,
 }
@@ -62,7 +60,7 @@ struct Running {
 
 /// A feed that has ended.
 struct Ended {
-    producer_id: String,
+    state: Arc<FeedState>,
     by_fault: bool,
 }
 
@@ -86,7 +84,6 @@ impl Feeding {
             workshop: Arc::new(workshop),
             running: Vec::new(),
             tasks: JoinSet::new(),
-            leaving: HashMap::new(),
             faults: VecDeque::new(),
         }
     }
@@ -117,7 +114,7 @@ impl Feeding {
         }
         while let Some(ended) = self.tasks.join_next().await {
             if let Ok(ended) = ended {
-                self.note_farewell(&ended.producer_id);
+                self.note_farewell(&ended.state);
             }
         }
     }
@@ -151,34 +148,33 @@ impl Feeding {
     fn start(&mut self, producer: Producer, pause: Duration) -> Running {
         let (state, feed) = self.workshop.feed(producer.clone());
         let stop = watch::Sender::new(false);
-        let (producer_id, mut stop_seen) = (producer.id.clone(), stop.subscribe());
+        let (feeds_state, mut stop_seen) = (Arc::clone(&state), stop.subscribe());
         self.tasks.spawn(async move {
             let _ = tokio::time::timeout(pause, stopped(&mut stop_seen)).await;
             // Nothing of the feed is looked at after a fault.
             let ended = AssertUnwindSafe(feed.run(stop_seen)).catch_unwind().await;
-            Ended { producer_id, by_fault: ended.is_err() }
+            Ended { state: feeds_state, by_fault: ended.is_err() }
         });
         Running { producer, state, stop }
     }
 
     /// Notes that a feed has ended; false where the others are not to go on.
     fn note_end(&mut self, ended: &Ended) -> bool {
-        let Ended { producer_id, by_fault } = ended;
-        let at = self.running.iter().position(|running| running.producer.id == *producer_id);
+        let Ended { state, by_fault } = ended;
+        let at = self.running.iter().position(|running| Arc::ptr_eq(&running.state, state));
         if let Some(at) = at.filter(|_| *by_fault) {
             return self.begin_anew(at);
         }
-        self.note_farewell(producer_id);
+        self.note_farewell(state);
         true
     }
 
     /// Notes the end of a feed. Of a producer that is configured no more, nothing is left to be said.
-    fn note_farewell(&mut self, id: &str) {
+    fn note_farewell(&self, state: &FeedState) {
+        let id = state.producer_id();
         if !self.running.iter().any(|running| running.producer.id == id) {
             self.workshop.lasting.telemetry.forget(id);
-            if let Some(table) = self.leaving.remove(id) {
-                self.workshop.send_off(&table, Moment::now());
-            }
+            self.workshop.send_off(&state.table(), Moment::now());
         }
     }
 
@@ -271,7 +267,6 @@ impl Feeding {
         for (_, gone) in running {
             said.ended += 1;
             gone.stop.send_replace(true);
-            self.leaving.insert(gone.producer.id, gone.state.table());
         }
         Ok(said.to_string())
     }

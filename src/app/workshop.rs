@@ -103,10 +103,9 @@ impl Workshop {
     pub(super) fn wants_snapshots(&self, next: &Self) -> bool {
         let (config, other) = (&self.config, &next.config);
         change::is_connection_changed(config, other)
-            || config.privacy != other.privacy
             || config.limits.label_value_bytes != other.limits.label_value_bytes
             || config.limits.series < other.limits.series
-            || self.blueprint.privacy.hash("") != next.blueprint.privacy.hash("")
+            || !self.blueprint.privacy.is_like(&next.blueprint.privacy)
     }
 
     /// Writes the markers of a producer's rows that there will be no more.

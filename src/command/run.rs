@@ -1,16 +1,18 @@
 //! `axp-exporter run`: the daemon.
 
-use std::path::Path;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 use crate::app::App;
 use crate::command::{Exit, complain, environment, run_until_stopped};
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::failure::describe;
 use crate::logging;
 use crate::notify::{Notifier, status, watchdog};
 use crate::pulse;
 use crate::reload::Source;
-use crate::signals::{self, Stop};
+use crate::signals::{Hangups, Stop};
 
 /// Runs with the configuration at `path` until a signal stops it.
 pub(super) fn execute(path: &Path) -> Exit {
@@ -22,26 +24,38 @@ pub(super) fn execute(path: &Path) -> Exit {
         }
     };
     logging::init(&loaded.config.log);
-    run_until_stopped(|stop| async move {
-        match App::build(loaded, source(path)).await {
-            Ok(app) => {
-                let (reopener, reloader) = (app.reopener(), app.reloader());
-                let hung_up = signals::on_hangup(move || {
-                    reopener.send_replace(());
-                    reloader.ask();
-                });
-                if let Err(err) = hung_up {
-                    complain(format_args!("failed to listen for SIGHUP: {err}"));
-                    return Exit::Internal;
-                }
-                attend(app, stop).await
-            }
-            Err(err) => {
-                complain(format_args!("{}: {}", path.display(), describe(&err)));
-                if err.is_passing() { Exit::Internal } else { Exit::Config }
-            }
+    run_until_stopped(|stop| run(path.to_owned(), loaded, stop))
+}
+
+async fn run(path: PathBuf, loaded: Loaded, stop: Stop) -> Exit {
+    // From now on neither signal ends us by itself.
+    let hangups = match Hangups::listen() {
+        Ok(hangups) => hangups,
+        Err(err) => {
+            complain(format_args!("failed to listen for SIGHUP: {err}"));
+            return Exit::Internal;
         }
-    })
+    };
+    let mut stopped = pin!(stop.wait());
+    let built = tokio::select! {
+        // What is opened may take its time, such as a disk that hangs.
+        () = &mut stopped => return Exit::Success,
+        built = App::build(loaded, source(&path)) => built,
+    };
+    match built {
+        Ok(app) => {
+            let (reopener, reloader) = (app.reopener(), app.reloader());
+            hangups.each(move || {
+                reopener.send_replace(());
+                reloader.ask();
+            });
+            attend(app, stopped).await
+        }
+        Err(err) => {
+            complain(format_args!("{}: {}", path.display(), describe(&err)));
+            if err.is_passing() { Exit::Internal } else { Exit::Config }
+        }
+    }
 }
 
 /// The file at `path` and the environment, to be read anew.
@@ -51,7 +65,7 @@ fn source(path: &Path) -> Source {
 }
 
 /// Runs it until it is told to stop, and keeps the service manager informed.
-async fn attend(mut app: App, stop: Stop) -> Exit {
+async fn attend(mut app: App, stopped: impl Future<Output = ()> + Send) -> Exit {
     let notifier = Notifier::from_environment();
     app.notify(notifier.clone());
     if let Some(interval) = watchdog::interval(environment(), std::process::id()) {
@@ -61,7 +75,7 @@ async fn attend(mut app: App, stop: Stop) -> Exit {
     notifier.ready();
     let telling = notifier.is_heard().then(|| tokio::spawn(status::tell(notifier.clone(), app.feeds())));
     let ended = app.run(async {
-        stop.wait().await;
+        stopped.await;
         // The last word is that it stops; signs of life go on to the end.
         if let Some(telling) = telling {
             telling.abort();

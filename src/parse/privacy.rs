@@ -57,6 +57,11 @@ impl Privacy {
         is_personal(measure, &self.measures)
     }
 
+    /// True if `other` does with every measure what this one does.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.mode() == other.mode() && self.measures == other.measures && self.hash("") == other.hash("")
+    }
+
     /// What becomes of personal measures.
     pub fn mode(&self) -> Personal {
         if self.mode == Personal::Hash && self.hash.is_none() { Personal::Drop } else { self.mode }

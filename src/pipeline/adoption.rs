@@ -19,6 +19,9 @@ impl Pipeline {
     /// Takes over the rows of `table`, whose values `measures` have read. For a pipeline that has
     /// seen nothing yet; the one before must not write any more.
     ///
+    /// Rows whose labels change leave a marker under the old ones, unless these may hold what is not to
+    /// be written any more.
+    ///
     /// True if values may show that were not kept: those of a row that was not shown, or of a
     /// measure that had no name.
     pub fn adopt(&mut self, measures: &Measures, table: &Table, now: Moment) -> bool {
@@ -26,6 +29,7 @@ impl Pipeline {
         let Self { parts, .. } = self;
         let mut heirs = write_table(&parts.table);
         parts.derivation.measures.inherit(measures);
+        let may_name_old = parts.derivation.measures.privacy().is_like(measures.privacy());
         // The name that one was refused for may be free now.
         let is_nameless =
             |measure: &Measure| measure.verdict == Verdict::Refused(ReadingReject::NameCollision);
@@ -55,7 +59,7 @@ impl Pipeline {
             }
             lacks_values |=
                 heir.is_some_and(|heir| heir.standing.holds_values() && !row.standing.holds_values());
-            if !heir.is_some_and(|heir| heir.is_shown_as(row)) {
+            if may_name_old && !heir.is_some_and(|heir| heir.is_shown_as(row)) {
                 write_marker(&mut markers, table.stem(), row, now);
             }
         }
@@ -71,6 +75,7 @@ impl Pipeline {
         self.sessions.set_quiet(self.parts.snapshot_quiet);
         self.stale_at = before.stale_at;
         self.refusals = before.refusals;
+        self.refusals.hide(self.parts.derivation.measures.privacy());
     }
 }
 

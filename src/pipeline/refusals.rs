@@ -15,6 +15,7 @@ use crate::ingest::event::{Event, EventBuffer, Scalar};
 use crate::label::labels::clean_value;
 use crate::parse::measure::MeasureId;
 use crate::parse::measures::Measures;
+use crate::parse::privacy::Privacy;
 use crate::reject::{EventReject, ReadingReject};
 
 /// Samples kept.
@@ -89,6 +90,13 @@ impl Refusals {
     /// The last ones, the latest first.
     pub(super) fn samples(&self) -> Vec<Refusal> {
         self.samples.iter().cloned().collect()
+    }
+
+    /// Forgets the values of samples that are personal by this rule.
+    pub(super) fn hide(&mut self, privacy: &Privacy) {
+        for sample in &mut self.samples {
+            sample.value.take_if(|_| sample.measure.as_ref().is_some_and(|name| privacy.is_personal(name)));
+        }
     }
 
     /// Samples the refused readings of the event at hand, which was this frame.

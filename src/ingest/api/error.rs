@@ -156,7 +156,6 @@ impl Error {
     pub fn trouble(&self) -> Trouble {
         let refused = Trouble::NoToken(Some(REFUSED_PAUSE));
         match self {
-            Self::Secret(..) => refused,
             Self::NoToken { wait, .. } => Trouble::NoToken(Some(*wait)),
             Self::Refused(Operation::Token, Refusal { status, retry_after, .. }) => {
                 match status::trouble(*status, *retry_after) {
@@ -164,9 +163,9 @@ impl Error {
                     _ => refused,
                 }
             }
-            Self::Unreachable(Operation::Token, _) | Self::Unreadable(Operation::Token, _) => {
-                Trouble::NoToken(None)
-            }
+            Self::Secret(..)
+            | Self::Unreachable(Operation::Token, _)
+            | Self::Unreadable(Operation::Token, _) => Trouble::NoToken(None),
             // A wrong application key will not be taken with another token either.
             Self::Refused(_, Refusal { status: StatusCode::UNAUTHORIZED, detail, .. })
                 if detail.contains("Appkey") =>

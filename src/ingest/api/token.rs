@@ -23,6 +23,8 @@ use crate::failure::describe;
 use crate::ingest::link::{REFUSED_PAUSE, RETRY_AFTER_MAX, Trouble};
 use crate::ingest::pause::Pauses;
 
+/// How long a secret that cannot be read is left alone. To look again asks nobody.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(10);
 /// A token's life where the answer does not say, seconds.
 const LIFE_DEFAULT: f64 = 300.0;
 /// Bounds of a token's life, seconds: nothing shorter can be used, nothing longer is real.
@@ -158,8 +160,8 @@ impl SharedToken {
         let secrets = match read() {
             Ok(secrets) => Arc::new(secrets),
             Err(err) => {
-                state.say(&err, REFUSED_PAUSE);
-                return Err(Error::NoToken { cause: Arc::new(err), wait: REFUSED_PAUSE });
+                state.say(&err, UNREADABLE_PAUSE);
+                return Err(Error::NoToken { cause: Arc::new(err), wait: UNREADABLE_PAUSE });
             }
         };
         let now = Instant::now();

@@ -241,3 +241,31 @@ fn personal_data_is_gone_once_it_may_not_be_shown() {
     bench.reload(Setup::default());
     assert_eq!(bench.samples(), [r#"axp_queue_itd_x{account_id="EZCLTR",queue_id="a"} 1"#]);
 }
+
+#[test]
+fn no_marker_names_a_person_that_may_not_be_named_any_more() {
+    let setup = |personal| Setup {
+        privacy: Privacy::new(personal, &[], None),
+        on_delete: OnDelete::Marker,
+        ..producer(|producer| producer.labels = vec!["agentFirstName".to_owned()])
+    };
+    let mut bench = setup(Personal::Keep).build();
+    bench.live("a", r#"{"agentFirstName":"Ann","x":"1"}"#);
+    assert!(bench.lines().contains("Ann"));
+    bench.reload(setup(Personal::Drop));
+    assert_eq!(bench.lines(), "");
+    assert_eq!(bench.samples(), [r#"axp_queue_itd_x{account_id="EZCLTR",queue_id="a"} 1"#]);
+}
+
+#[test]
+fn a_refused_value_is_not_shown_any_more_once_its_measure_is_personal() {
+    let mut bench = Bench::new();
+    bench.live("a", r#"{"answered":"1"}"#);
+    bench.live("a", r#"{"answered":"Ann"}"#);
+    let value = |bench: &Bench| bench.pipeline.report().refusals.first().unwrap().value.clone();
+    bench.reload(Setup::default());
+    assert_eq!(value(&bench).as_deref(), Some("Ann"));
+    let privacy = Privacy::new(Personal::Keep, &["answered".to_owned()], None);
+    bench.reload(Setup { privacy, ..Setup::default() });
+    assert_eq!(value(&bench), None);
+}

@@ -229,7 +229,7 @@ async fn a_secret_that_cannot_be_read_is_read_again_at_each_use() {
     let bench = Bench::new(ONE);
     let unset = || Err(Error::Secret("axp.client_secret", crate::config::SecretError::Unset));
     let got = bench.token.get(unset, |secrets| bench.ask(secrets)).await;
-    assert_eq!(Bench::plain(got), Err(REFUSED_PAUSE));
+    assert_eq!(Bench::plain(got), Err(UNREADABLE_PAUSE), "nobody was asked");
     assert_eq!(bench.requests.get(), 0);
     assert_eq!(bench.get().await.as_deref(), Ok("one"));
 }
