@@ -25,6 +25,7 @@ mod legal;
 mod link;
 mod packages;
 mod peers;
+mod process;
 mod producers;
 mod reload;
 mod rig;

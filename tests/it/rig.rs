@@ -162,6 +162,11 @@ impl Rig {
         self.simulator.inject(fault).unwrap()
     }
 
+    /// Where it is scraped: host and port.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The status and body of a GET.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         self.request("GET", path).await
