@@ -252,6 +252,19 @@ mod tests {
     }
 
     #[test]
+    fn only_its_owner_reads_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("subscriptions.json");
+        open(&path).note("Q_1", "one");
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
+        }
+        assert!(path.exists());
+    }
+
+    #[test]
     fn a_ledger_has_one_instance_however_often_it_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.json");

@@ -23,6 +23,7 @@ use crate::support::{PATIENCE, Process, exporter, pipe, tool, wait_for};
 mod clients;
 mod crowd;
 mod requests;
+mod secrets;
 mod sockets;
 
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";

@@ -78,12 +78,15 @@ async fn an_answer_that_holds_no_token_is_a_failure_like_others() {
     // The one redirect that would have the secret sent again.
     let redirect = format!(r#","headers":{{"Location":"http://{}/"}}"#, stranger.local_addr().unwrap());
     let huge = format!(r#","body":"{{\"access_token\":\"{}\"}}""#, "x".repeat(1 << 20));
+    let deep = format!(r#","body":"{}""#, "[".repeat(100_000));
     for (what, status, rest) in [
         ("a page", 200, r#","body":"<html><title>Log in</title></html>""#),
         ("too much", 200, &huge),
         ("cut short", 200, r#","body":"{\"access_token\":\"eyJ""#),
         ("nothing", 200, r#","body":"{}""#),
         ("a redirect", 307, &redirect),
+        ("depth", 200, &deep),
+        ("packed", 200, r#","headers":{"Content-Encoding":"gzip"},"body":"\u001f\u008b\b""#),
     ] {
         let mut rig = Rig::start_with(AGENTS, &[&answer("token", status, rest)], &[]).await;
         rig.ready().await;
@@ -93,6 +96,20 @@ async fn an_answer_that_holds_no_token_is_a_failure_like_others() {
     }
     let called = tokio::time::timeout(std::time::Duration::ZERO, stranger.accept()).await;
     assert!(called.is_err(), "no redirect is followed");
+}
+
+#[tokio::test]
+async fn an_answer_without_measure_is_a_failure_like_others_whatever_was_asked() {
+    let huge = format!(r#","body":"{{\"a\":\"{}\"}}""#, "x".repeat(2 << 20));
+    let deep = format!(r#","body":"{{\"a\":{}""#, "[".repeat(100_000));
+    for (status, rest) in [(200, &huge), (200, &deep), (503, &huge)] {
+        let faults = ["producers", "create", "list"].map(|operation| answer(operation, status, rest));
+        let mut rig = Rig::start_with("", &faults.each_ref().map(String::as_str), &[]).await;
+        rig.ready().await;
+        assert!(rig.requests(Operation::Producers) >= 2, "{status}");
+        assert!(rig.requests(Operation::Create) >= 2, "{status}");
+        rig.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -58,6 +58,23 @@ async fn a_websocket_goes_through_the_proxy_by_connect() {
     assert!(head.contains("proxy-authorization: basic dxnlcjpwyxnz"), "{head}");
 }
 
+#[tokio::test]
+async fn nobody_is_asked_to_compress_an_answer() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/", server.local_addr().unwrap())).unwrap();
+    let client = dialer(Matcher::builder().build()).http(&url).unwrap();
+    let asked = tokio::spawn(client.get(url).send());
+    let (mut stream, _) = server.accept().await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    // Packed, a small answer could become one without end.
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    assert!(!head.contains("accept-encoding"), "{head}");
+    asked.abort();
+}
+
 #[test]
 fn loopback_and_what_no_proxy_names_are_reached_directly() {
     let proxies = Matcher::builder().all("http://proxy.invalid").no("direct.invalid").build();

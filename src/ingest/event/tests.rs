@@ -135,6 +135,36 @@ fn a_deeply_nested_value_neither_overflows_nor_stops_the_event() {
 }
 
 #[test]
+fn depth_costs_no_stack_wherever_it_stands() {
+    for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+        let deep = open.repeat(100_000) + "1" + &close.repeat(100_000);
+        for (frame, verdict) in [
+            (deep.clone(), None),
+            (format!(r#"{{"keys":{deep},"eventAction":"UPSERT","payloadType":"LIVE"}}"#), None),
+            (format!(r#"{{"keys":{{"a":{deep}}},"eventAction":"UPSERT","payloadType":"LIVE"}}"#), None),
+            (with_measures(&deep), (open != "[").then_some(())),
+            (with_measures("{}").replacen('{', &format!(r#"{{"new":{deep},"#), 1), Some(())),
+            (with_measures("{}").replacen('{', &format!(r#"{{"accountId":{deep},"#), 1), Some(())),
+        ] {
+            // Cut off, it is no better.
+            let half = frame.get(..frame.len() / 2).unwrap();
+            assert!(parse(half).is_err());
+            assert_eq!(parse(&frame).ok().map(|_| ()), verdict, "{frame:.80}");
+        }
+    }
+}
+
+#[test]
+fn an_event_of_too_many_measures_is_refused_as_a_whole() {
+    let measures = |count: usize| {
+        let measures: Vec<String> = (0..count).map(|index| format!(r#""m{index}":"1""#)).collect();
+        with_measures(&format!("{{{}}}", measures.join(",")))
+    };
+    assert_eq!(parse(&measures(MEASURES_MAX)).unwrap().measures.len(), MEASURES_MAX);
+    assert_eq!(parse(&measures(MEASURES_MAX + 1)).map(|_| ()), Err(EventReject::TooLarge));
+}
+
+#[test]
 fn frames_of_plain_strings_take_the_quick_way() {
     let long = "x".repeat(100);
     for (value, is_plain) in [

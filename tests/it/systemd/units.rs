@@ -118,3 +118,19 @@ fn it_serves_a_socket_of_the_tool_that_activates_as_systemd_does() {
     assert!(answer.contains(" 200 "), "{answer}\n{}", running.stderr());
     assert!(running.stop().success());
 }
+
+#[test]
+fn the_services_are_bounded_and_leave_no_image_of_their_memory() {
+    for service in SERVICES.map(unit) {
+        for line in [
+            "LimitCORE=0",
+            "MemoryMax=",
+            "TasksMax=",
+            "LimitNOFILE=",
+            "UMask=00",
+            "RestartPreventExitStatus=64 78",
+        ] {
+            assert!(service.lines().any(|found| found.starts_with(line)), "{line} not in\n{service}");
+        }
+    }
+}
