@@ -1,6 +1,7 @@
 //! `process_*`: what the system says of this process, under the names that all
 //! [Prometheus client libraries](https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics)
-//! use. Read from `/proc` at each scrape; what cannot be read is left out.
+//! use; and how many tasks there are. Read from `/proc` and the runtime at each scrape; what cannot be read is
+//! left out.
 
 use procfs::WithCurrentSystemInfo;
 use procfs::process::{LimitValue, Process};
@@ -8,6 +9,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use tokio::runtime::Handle;
 
 /// Reads `/proc/self`.
 #[derive(Debug)]
@@ -25,6 +27,10 @@ impl Collector for ProcessCollector {
             }
             None => Ok(()),
         };
+        let tasks = Handle::try_current()
+            .ok()
+            .and_then(|runtime| u32::try_from(runtime.metrics().num_alive_tasks()).ok());
+        gauge("axp_exporter_tasks", "Tasks that have not ended", tasks.map(f64::from))?;
         let stat = process.stat().ok();
         let stat = stat.as_ref();
         let descriptors = process.fd_count().ok().and_then(|count| u32::try_from(count).ok());

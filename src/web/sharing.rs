@@ -18,7 +18,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio::task::spawn_blocking;
+use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time;
 use tracing::error;
 
@@ -49,6 +49,8 @@ struct Slot {
     began: u64,
     last: Weak<Rendering>,
     kept: Option<Arc<Rendering>>,
+    /// Forgets what is kept, in a while.
+    forgetting: Option<AbortHandle>,
 }
 
 /// A rendering that failed; the log says why.
@@ -116,7 +118,10 @@ impl Sharing {
             // The last place is for those who need one.
             guard.kept = places.has_one().then(|| Arc::clone(&rendering));
             // Here, since nobody may be left to wait for the end of this.
-            forget_later(OwnedMutexGuard::mutex(&guard), began);
+            let forgetting = forget_later(OwnedMutexGuard::mutex(&guard));
+            if let Some(before) = guard.forgetting.replace(forgetting) {
+                before.abort();
+            }
             Ok::<_, flate2::CompressError>(Ok(rendering))
         });
         finished(rendering.await)
@@ -154,18 +159,16 @@ impl Sharing {
     }
 }
 
-/// Keeps a rendering for a while.
-fn forget_later(slot: &Arc<Mutex<Slot>>, began: u64) {
+/// Keeps a rendering for a while, unless another follows.
+fn forget_later(slot: &Arc<Mutex<Slot>>) -> AbortHandle {
     let slot = Arc::downgrade(slot);
-    tokio::spawn(async move {
+    let forgetting = tokio::spawn(async move {
         time::sleep(KEEP).await;
         if let Some(slot) = slot.upgrade() {
-            let mut slot = slot.lock().await;
-            if slot.began == began {
-                slot.kept = None;
-            }
+            slot.lock().await.kept = None;
         }
     });
+    forgetting.abort_handle()
 }
 
 fn finished<T, E: std::error::Error, J: std::error::Error>(

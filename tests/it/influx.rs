@@ -8,4 +8,4 @@ mod http;
 mod outage;
 pub(crate) mod servers;
 mod sockets;
-mod stand_in;
+pub(crate) mod stand_in;

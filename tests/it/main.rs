@@ -31,6 +31,7 @@ mod reload;
 mod rig;
 mod scrape;
 mod session;
+mod soak;
 mod status;
 mod subscription;
 mod support;
