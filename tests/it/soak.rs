@@ -223,5 +223,6 @@ async fn it_neither_grows_nor_loses_a_line_however_long_it_runs() {
     let most = if minutes >= 30.0 { 0.01 * hours } else { 0.05 };
     assert!(growth <= most, "resident memory grew by {:.2} % in a third of the time", 100.0 * growth);
     assert!(soak.process.stop().success(), "{}", soak.process.stderr());
-    assert!(soak.centre.subscriptions().is_empty());
+    let left = soak.centre.subscriptions();
+    assert!(left.is_empty(), "{left:?}\n{}", soak.process.stderr());
 }
