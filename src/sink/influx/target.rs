@@ -14,7 +14,7 @@ use url::Url;
 use super::Error;
 use super::blocking::Blocking;
 use super::datagrams::Datagrams;
-use super::file::LineFile;
+use super::file::{Heard, LineFile};
 use super::http::Http;
 use super::load::Load;
 use super::output::Output;
@@ -28,8 +28,8 @@ use crate::telemetry;
 pub(super) enum Target {
     /// An HTTP API of InfluxDB's, boxed for its size.
     Http(Box<Http>),
-    /// A file.
-    File(Blocking<LineFile>),
+    /// A file, and how long a step may take.
+    File(Blocking<LineFile>, Duration),
     /// Standard output.
     Stdout(Blocking<Output<File>>),
     /// A TCP connection or a Unix socket.
@@ -52,7 +52,7 @@ impl Target {
             }
             Kind::File => {
                 let file = LineFile::new(&config.path, config.rotate_bytes.get(), config.rotate_keep);
-                Self::File(Blocking::new(file))
+                Self::File(Blocking::new(file), timeout)
             }
             Kind::Stdout => {
                 let output = Output::stdout().map_err(|err| Error::Open("/dev/stdout".into(), err))?;
@@ -71,14 +71,15 @@ impl Target {
     /// Why the file cannot be opened.
     pub(super) async fn open(&self) -> io::Result<bool> {
         match self {
-            Self::File(file) => file.run(LineFile::open).await.flatten().map(|()| true),
+            Self::File(file, _) => file.run(LineFile::open).await.flatten().map(|()| true),
             Self::Stdout(_) => Ok(true),
             Self::Http(_) | Self::Stream(_) | Self::Datagrams(_) => Ok(false),
         }
     }
 
     /// Delivers what is left of lines before the load, and that as far as possible, in at most so
-    /// many steps.
+    /// many steps. It may be given up at any moment where lines may come twice or can be taken back,
+    /// which they can from all but standard output.
     ///
     /// # Errors
     /// What kept the rest from being delivered.
@@ -89,7 +90,7 @@ impl Target {
         steps_max: usize,
     ) -> Result<(), Trouble> {
         if let Self::Stream(stream) = self {
-            stream.finish(false).await?;
+            stream.resume().await?;
         }
         for _ in 0..steps_max {
             if load.is_empty() {
@@ -105,20 +106,34 @@ impl Target {
         matches!(self, Self::Stream(stream) if stream.has_unsent())
     }
 
-    /// Delivers what is left of lines, and what may have been lost of them, before the end.
+    /// Delivers what is left of lines, and what may have been lost of them, before the end, and waits
+    /// for a peer to have read it, which may take for ever.
     ///
     /// # Errors
     /// What kept it from being delivered.
     pub(super) async fn finish(&mut self) -> Result<(), Trouble> {
-        if let Self::Stream(stream) = self { stream.finish(true).await } else { Ok(()) }
+        match self {
+            Self::Stream(stream) => stream.finish().await,
+            Self::File(file, _) => Ok(file.run(LineFile::settle).await?),
+            Self::Http(_) | Self::Stdout(_) | Self::Datagrams(_) => Ok(()),
+        }
     }
 
     /// Settles the front piece of the load, or finds out more about it: one request of HTTP.
     async fn step(&mut self, load: &mut Load, tally: &telemetry::Sink) -> Result<(), Trouble> {
         match self {
             Self::Http(http) => http.step(load, tally).await,
-            Self::File(file) => append(file, LineFile::append, load, tally).await,
-            Self::Stdout(stdout) => append(stdout, Output::append, load, tally).await,
+            Self::File(file, timeout) => {
+                let heard = Heard::default();
+                let told = heard.clone();
+                let work = |file: &mut LineFile, lines: &[u8]| file.append(lines, told);
+                let appended = timed(*timeout, append(file, work, load, tally)).await;
+                if !matches!(appended, Err(Trouble::TimedOut)) {
+                    heard.set();
+                }
+                appended
+            }
+            Self::Stdout(stdout) => Ok(append(stdout, Output::append, load, tally).await?),
             Self::Stream(stream) => stream.step(load, tally).await,
             Self::Datagrams(datagrams) => datagrams.step(load, tally).await,
         }
@@ -126,8 +141,9 @@ impl Target {
 
     /// Opens a file anew, as it may have been moved away.
     pub(super) async fn reopen(&self) {
-        if let Self::File(file) = self {
-            let _ = file.run(LineFile::close).await;
+        if let Self::File(file, timeout) = self {
+            // One that takes longer is looked at before the next lines.
+            let _ = tokio::time::timeout(*timeout, file.run(LineFile::close)).await;
         }
     }
 }
@@ -135,14 +151,22 @@ impl Target {
 /// Delivers by a function that says how many bytes of whole lines it has settled.
 async fn append<T: Send + 'static>(
     target: &Blocking<T>,
-    append: fn(&mut T, &[u8]) -> (usize, io::Result<()>),
+    append: impl FnOnce(&mut T, &[u8]) -> (usize, io::Result<()>) + Send + 'static,
     load: &mut Load,
     tally: &telemetry::Sink,
-) -> Result<(), Trouble> {
+) -> io::Result<()> {
     let Some(piece) = load.front().cloned() else { return Ok(()) };
     let (bytes, appended) = target.run(move |target| append(target, &piece)).await?;
     tally.written.inc_by(load.advance(bytes));
-    Ok(appended?)
+    appended
+}
+
+/// Does this in time, or not.
+pub(super) async fn timed<T>(
+    timeout: Duration,
+    work: impl Future<Output = io::Result<T>>,
+) -> Result<T, Trouble> {
+    Ok(tokio::time::timeout(timeout, work).await.map_err(|_| Trouble::TimedOut)??)
 }
 
 /// What keeps lines from being delivered.
