@@ -77,6 +77,12 @@ impl LineFile {
         Ok(())
     }
 
+    /// Whether it is open.
+    #[cfg(test)]
+    pub(super) const fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Opens it anew before the next lines.
     pub(super) fn close(&mut self) {
         self.settle();

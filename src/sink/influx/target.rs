@@ -252,3 +252,70 @@ impl std::error::Error for Trouble {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::telemetry::Telemetry;
+
+    const TIMEOUT: Duration = Duration::from_millis(50);
+
+    /// A file whose disk hangs until something is sent, or the end.
+    fn hanging(path: &std::path::Path) -> (Target, mpsc::Sender<()>) {
+        let file = Blocking::new(LineFile::new(path, 0, 5));
+        let (go_on, hang) = mpsc::channel::<()>();
+        let hung = file.clone();
+        tokio::spawn(async move { hung.run(move |_| hang.recv().is_ok()).await });
+        (Target::File(file, TIMEOUT), go_on)
+    }
+
+    #[tokio::test]
+    async fn a_file_on_a_disk_that_hangs_is_given_up_in_time_and_gets_each_line_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let tally = Telemetry::new(1).sink("main");
+        let (mut target, go_on) = hanging(&path);
+        tokio::task::yield_now().await;
+        assert!(matches!(timed(TIMEOUT, target.open()).await, Err(Trouble::TimedOut)));
+        let mut load = Load::new(b"a x=1 1\nb x=1 1\n".to_vec(), 8);
+        for _ in 0..3 {
+            let delivered = target.deliver(&mut load, &tally, usize::MAX).await;
+            assert!(matches!(delivered, Err(Trouble::TimedOut)));
+            target.reopen().await;
+        }
+        assert_eq!((load.lines(), tally.written.get()), (2, 0));
+        drop(go_on);
+        while !load.is_empty() {
+            let _ = target.deliver(&mut load, &tally, usize::MAX).await;
+        }
+        assert_eq!(tally.written.get(), 2);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a x=1 1\nb x=1 1\n");
+    }
+
+    #[tokio::test]
+    async fn lines_that_a_disk_took_after_they_were_given_up_are_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let tally = Telemetry::new(1).sink("main");
+        let file = Blocking::new(LineFile::new(&path, 0, 5));
+        let mut target = Target::File(file.clone(), Duration::from_secs(20));
+        // It is begun, and goes on when nobody waits for it; one that is done at once is no use.
+        let load = loop {
+            let mut load = Load::new(b"a x=1 1\n".to_vec(), 100);
+            if target.deliver(&mut load, &tally, 1).now_or_never().is_none() {
+                break load;
+            }
+        };
+        assert!(file.run(|file| file.is_open()).await.unwrap(), "it was carried out");
+        let lines = |count| "a x=1 1\n".repeat(usize::try_from(count).unwrap());
+        let written = tally.written.get();
+        assert_eq!(load.lines(), 1);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), lines(written + 1));
+        target.finish().await.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), lines(written), "whoever has it writes it");
+    }
+}
