@@ -268,8 +268,8 @@ mod tests {
     fn hanging(path: &std::path::Path) -> (Target, mpsc::Sender<()>) {
         let file = Blocking::new(LineFile::new(path, 0, 5));
         let (go_on, hang) = mpsc::channel::<()>();
-        let hung = file.clone();
-        tokio::spawn(async move { hung.run(move |_| hang.recv().is_ok()).await });
+        let disk = file.clone();
+        tokio::spawn(async move { disk.run(move |_| hang.recv().is_ok()).await });
         (Target::File(file, TIMEOUT), go_on)
     }
 

@@ -15,7 +15,7 @@ use crate::support::{PATIENCE, Process, exporter, wait_for};
 
 /// The keys of a sink that writes to this server by way of a spool.
 fn spooled(url: &str, spool: &Path) -> String {
-    format!("url = {url:?}\napi = \"v1\"\ndatabase = \"axp\"\nspool_dir = {spool:?}\n")
+    format!("url = {url:?}\napi = \"v1\"\ndatabase = \"axp\"\nspool_dir = \"{}\"\n", spool.display())
 }
 
 /// The same as a sink beside another.

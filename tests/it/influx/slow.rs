@@ -64,7 +64,7 @@ async fn trickle(mut stream: impl AsyncRead + Unpin, hurry: Arc<AtomicBool>, cou
         };
         let taken = stream.read(&mut bytes[..at_once]).await.unwrap();
         assert!(taken > 0, "the connection is kept");
-        lines += bytes[..taken].iter().filter(|byte| **byte == b'\n').count() as u64;
+        lines += bytes[..taken].split(|byte| *byte == b'\n').count() as u64 - 1;
         read.extend_from_slice(&bytes[..taken]);
     }
     String::from_utf8(read).unwrap()
@@ -77,7 +77,8 @@ async fn trickling<S: AsyncRead + Unpin + Send + 'static>(
     accept: impl AsyncFnOnce() -> S,
 ) {
     const MIB: u64 = 40;
-    let mut bench = Bench::start(&format!("{keys}\ntimeout = \"300s\"\nspool_dir = {spool:?}")).await;
+    let mut bench =
+        Bench::start(&format!("{keys}\ntimeout = \"300s\"\nspool_dir = \"{}\"", spool.display())).await;
     bench.send(&long(0));
     let stream = accept().await;
     wait_for("the first line", || bench.metrics.written.get() == 1).await;

@@ -16,9 +16,9 @@ fn one_process_at_a_time_uses_a_folder() {
 fn lines_in_files_that_somebody_removes_are_counted_once() {
     let folder = tempfile::tempdir().unwrap();
     let remove_all = || {
-        std::fs::read_dir(&folder).unwrap().for_each(|file| {
+        for file in std::fs::read_dir(&folder).unwrap() {
             std::fs::remove_file(file.unwrap().path()).unwrap();
-        })
+        }
     };
     let mut spool = open(&folder);
     let piece: String = (0..3000).map(line).collect();
