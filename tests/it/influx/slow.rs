@@ -149,9 +149,11 @@ async fn a_target_that_is_back_is_tried_though_the_queue_is_crowded_and_the_spoo
     let keys = format!("url = {:?}\napi = \"v1\"\ndatabase = \"axp\"\nspool_dir = {spool:?}", server.url());
     let mut bench = Bench::start(&keys).await;
     std::fs::remove_dir_all(&spool).unwrap();
-    let lines = (MUCH / long(0).len()) as u64 + 100;
-    (0..lines).for_each(|number| bench.send(&long(number)));
+    // A small batch is under way, and all the others wait behind it.
+    (0..100).for_each(|number| bench.send(&long(number)));
     wait_for("the spool to be found away", || bench.metrics.spool().up.get() == 0).await;
+    let lines = (MUCH / long(0).len()) as u64 + 100;
+    (100..lines).for_each(|number| bench.send(&long(number)));
     let expected = Books { made: lines, written: 0, rejected: 0, dropped: 0, waiting: lines };
     assert_eq!(bench.books().await, expected);
     server.answer_by(|_| status(204));
