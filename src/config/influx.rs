@@ -61,7 +61,7 @@ pub struct Influx {
     pub rotate_keep: u32,
     /// For `http`: whether requests are compressed. Default true.
     pub gzip: bool,
-    /// For `http`, `tcp` and `unix`: how long one write may take. 100ms to 10m, default 30s.
+    /// For `http`, `file`, `tcp` and `unix`: how long one write may take. 100ms to 10m, default 30s.
     pub timeout: Duration,
     /// Lines are written together up to this size. 1KiB to 64MiB, default 1MiB.
     pub batch_bytes: Bytes,

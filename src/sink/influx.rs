@@ -55,7 +55,7 @@ use backlog::Backlog;
 use disk::is_mistake;
 use load::Load;
 use spool::Spool;
-use target::{Again, Target, Trouble};
+use target::{Again, Target, Trouble, timed};
 
 /// What can go wrong with a target.
 const DELIVERY: &str = "lines cannot be delivered";
@@ -105,6 +105,8 @@ pub struct Pace {
     pub rare: Duration,
     /// The shortest pause after a load of the backlog.
     pub drain: Duration,
+    /// How long a disk may take with what others wait for: to be opened, or with lines of the spool.
+    pub disk: Duration,
     /// How long a target may still take with a load when the program ends; two may be left, and
     /// how long it may take with what it has begun.
     pub last: Duration,
@@ -117,7 +119,9 @@ impl Default for Pace {
             retry_max: Duration::from_secs(60),
             rare: Duration::from_secs(60),
             drain: Duration::from_millis(100),
-            last: Duration::from_secs(2),
+            disk: Duration::from_secs(5),
+            // Three of these are less than `app.rs` gives us.
+            last: Duration::from_millis(1500),
         }
     }
 }
@@ -155,14 +159,16 @@ impl Sink {
     ) -> Result<Self, Error> {
         let target = Target::new(config, secrets, dialer)?;
         let mut alarm = Alarm::new(&metrics.name, metrics.up.clone(), "lines are delivered again");
-        match target.open().await {
+        match timed(pace.disk, target.open()).await {
             Ok(works) => drop(metrics.up.set(i64::from(works))),
-            Err(err) if is_mistake(&err) => return Err(Error::Open(config.path.clone(), err)),
-            Err(err) => alarm.raise(DELIVERY, describe(&Trouble::Io(err))),
+            Err(Trouble::Io(err)) if is_mistake(&err) => {
+                return Err(Error::Open(config.path.clone(), err));
+            }
+            Err(trouble) => alarm.raise(DELIVERY, describe(&trouble)),
         }
         let mut backlog = None;
         if !config.spool_dir.as_os_str().is_empty() {
-            let opened = Backlog::open(config, metrics.clone()).await;
+            let opened = Backlog::open(config, pace.disk, metrics.clone()).await;
             backlog = Some(opened.map_err(|err| Error::Spool(config.spool_dir.clone(), err))?);
         }
         Ok(Self {
@@ -204,9 +210,11 @@ impl Sink {
                 Ok(()) = reopen.changed() => self.target.reopen().await,
             }
         }
-        let finished = tokio::time::timeout(self.pace.last, self.target.finish()).await;
-        if let Err(trouble) = finished.unwrap_or(Err(Trouble::Stopping)) {
-            self.alarm.raise(DELIVERY, describe(&trouble));
+        match tokio::time::timeout(self.pace.last, self.target.finish()).await {
+            Ok(Err(trouble)) => self.alarm.raise(DELIVERY, describe(&trouble)),
+            Err(_) if self.target.has_unsent() => self.alarm.raise(DELIVERY, Trouble::Stopping),
+            // A peer that has taken everything need not say so.
+            Ok(Ok(())) | Err(_) => {}
         }
         if let Some(backlog) = &mut self.backlog {
             backlog.close().await;
@@ -245,9 +253,10 @@ impl Sink {
             receiver.ended().await;
             tokio::time::sleep(self.pace.last).await;
         };
-        // New lines would be dropped while a server hangs and the spool has room. A request that is
-        // given up half-way does no harm: its lines come again, as the same points.
-        let gives_way = self.backlog.is_some() && matches!(self.target, Target::Http(_));
+        // New lines would be dropped while a target hangs and the spool has room. A delivery that is
+        // given up half-way does no harm, see `Target::deliver`.
+        let gives_way = self.backlog.as_ref().is_some_and(Backlog::takes_lines);
+        let before = load.state().1;
         let delivered = tokio::select! {
             delivered = self.target.deliver(load, &self.metrics, steps_max) => delivered,
             () = receiver.crowded(), if gives_way => Err(Trouble::TimedOut),
@@ -259,6 +268,10 @@ impl Sink {
             return true;
         };
         self.alarm.raise(DELIVERY, describe(&trouble));
+        if load.state().1 < before {
+            // It has taken something: it is slow, not away.
+            self.pauses.reset();
+        }
         let pause = match trouble.again() {
             Again::Soon => self.pauses.after_failure(),
             Again::NotBefore(time) => self.pauses.after_failure().max(time),

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// Most bytes waiting: some 50,000 lines, a few seconds of the busiest feed.
 pub const QUEUE_BYTES_MAX: usize = 16 << 20;
 
-/// From so many bytes on the queue is crowded: soon lines are dropped. More than a full batch.
+/// From so many bytes on the queue may be crowded: soon lines are dropped. More than a full batch.
 const CROWDED_BYTES: usize = QUEUE_BYTES_MAX / 4 * 3;
 
 #[derive(Debug, Default)]
@@ -28,6 +28,15 @@ struct Waiting {
     /// Lines among them.
     taken_lines: u64,
     senders: usize,
+}
+
+impl Waiting {
+    /// Whether lines will be dropped soon. A batch that was large when it was taken does not make it
+    /// so by itself: half of the room that it has left is taken, too.
+    const fn is_crowded(&self) -> bool {
+        let room = QUEUE_BYTES_MAX.saturating_sub(self.taken);
+        self.taken + self.bytes.len() >= CROWDED_BYTES && self.bytes.len() >= room / 2
+    }
 }
 
 #[derive(Debug)]
@@ -75,15 +84,15 @@ impl LineSender {
             self.dropped.inc();
             return;
         }
-        let before = waiting.bytes.len();
+        let (before, was_crowded) = (waiting.bytes.len(), waiting.is_crowded());
         waiting.bytes.extend_from_slice(line);
         waiting.lines += 1;
         if before == 0 {
             waiting.since = Some(Instant::now());
         }
-        let (after, taken) = (waiting.bytes.len(), waiting.taken);
+        let (after, is_crowded) = (waiting.bytes.len(), waiting.is_crowded());
         drop(waiting);
-        if taken + before < CROWDED_BYTES && taken + after >= CROWDED_BYTES {
+        if is_crowded && !was_crowded {
             self.shared.crowded.notify_one();
         }
         let limit = self.shared.batch_bytes;
@@ -166,7 +175,7 @@ impl LineReceiver {
 
     /// Waits until there is little room left; one at a time may wait.
     pub async fn crowded(&self) {
-        while self.gauge().bytes() < CROWDED_BYTES {
+        while !self.shared.lock().is_crowded() {
             self.shared.crowded.notified().await;
         }
     }
@@ -293,5 +302,28 @@ mod tests {
         assert!(receiver.receive(&mut batch, LONG).await);
         sender.send(b"y\n");
         assert_eq!((dropped.get(), receiver.gauge().bytes()), (1, QUEUE_BYTES_MAX / 2 + 2));
+    }
+
+    #[tokio::test]
+    async fn a_queue_is_crowded_by_what_comes_while_a_batch_is_under_way_not_by_that_batch() {
+        const QUARTER: usize = QUEUE_BYTES_MAX / 4;
+        let (sender, receiver) = lines(1 << 20, Counter::default());
+        let is_crowded = || futures_util::FutureExt::now_or_never(receiver.crowded()).is_some();
+        let mut batch = Batch::default();
+        // What a sink found that had been busy elsewhere.
+        sender.send(&vec![b'x'; 3 * QUARTER]);
+        assert!(is_crowded());
+        assert!(receiver.receive(&mut batch, LONG).await);
+        assert!(!is_crowded());
+        sender.send(&vec![b'x'; QUARTER / 2]);
+        assert!(is_crowded());
+        batch.bytes.clear();
+        assert!(receiver.receive(&mut batch, LONG).await);
+        assert!(!is_crowded());
+        // After a small batch there is as much room as ever.
+        sender.send(&vec![b'x'; 2 * QUARTER]);
+        assert!(!is_crowded());
+        sender.send(&vec![b'x'; QUARTER]);
+        assert!(is_crowded());
     }
 }

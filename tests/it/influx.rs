@@ -3,9 +3,11 @@
 
 mod bench;
 mod disks;
+mod ends;
 mod files;
 mod http;
 mod outage;
 pub(crate) mod servers;
+mod slow;
 mod sockets;
 pub(crate) mod stand_in;

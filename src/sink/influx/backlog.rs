@@ -2,20 +2,22 @@
 //! of its own that flushes to the disk.
 //!
 //! Lines that were put in are on the disk after [`SYNC_INTERVAL`], whatever the sink waits for
-//! meanwhile; more often nothing is flushed.
+//! meanwhile; more often nothing is flushed. A disk that hangs is waited for as long as the pace
+//! says, and does meanwhile what it was asked to: new lines go on to a target that takes them.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hyper::body::Bytes;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::alarm::Alarm;
 use super::blocking::Blocking;
 use super::disk::is_mistake;
 use super::load::Load;
-use super::spool::{Found, Losses, Spool};
+use super::spool::{Found, Losses, Spool, Unflushed};
 use crate::config::Influx;
 use crate::telemetry;
 
@@ -35,12 +37,18 @@ pub(super) struct Backlog {
     is_open: bool,
     /// What was taken out and is on its way still.
     current: Option<Taken>,
+    /// What is being put in, as long as the disk may take.
+    storing: Option<(Bytes, Work<()>)>,
     bytes: u64,
+    patience: Duration,
     changed: Arc<Notify>,
     syncing: JoinHandle<()>,
     alarm: Arc<Mutex<Alarm>>,
     metrics: telemetry::Sink,
 }
+
+/// Something that is done with the spool; and the bytes it has then.
+type Work<T> = JoinHandle<io::Result<(io::Result<T>, u64)>>;
 
 /// A load out of the spool, where it stays until all of it is settled.
 #[derive(Debug)]
@@ -53,11 +61,16 @@ pub(super) struct Taken {
 }
 
 impl Backlog {
-    /// Opens the spool of a sink. A disk that does not let it be opened now is asked again.
+    /// Opens the spool of a sink. A disk that does not let it be opened now is asked again. One that
+    /// has not done within `patience` what somebody waits for is not waited for.
     ///
     /// # Errors
     /// Where it can never be used.
-    pub(super) async fn open(config: &Influx, metrics: telemetry::Sink) -> io::Result<Self> {
+    pub(super) async fn open(
+        config: &Influx,
+        patience: Duration,
+        metrics: telemetry::Sink,
+    ) -> io::Result<Self> {
         let counts = metrics.spool();
         let losses = Losses { lines: metrics.dropped.clone(), files: counts.set_aside };
         let (bytes_max, age_max) = (config.spool_bytes.get(), config.spool_age.get());
@@ -65,8 +78,9 @@ impl Backlog {
         let alarm = Alarm::new(&metrics.name, counts.up, "the spool can be used again");
         let (alarm, changed) = (Arc::new(Mutex::new(alarm)), Arc::new(Notify::new()));
         let syncing = tokio::spawn(sync(spool.clone(), Arc::clone(&alarm), Arc::clone(&changed)));
+        let (is_open, current, storing, bytes) = (false, None, None, 0);
         let mut backlog =
-            Self { spool, is_open: false, current: None, bytes: 0, changed, syncing, alarm, metrics };
+            Self { spool, is_open, current, storing, bytes, patience, changed, syncing, alarm, metrics };
         let opened = backlog.run(OPENING, |spool| Ok(spool.open())).await;
         match opened {
             Some(Err(err)) if is_mistake(&err) => return Err(err),
@@ -74,6 +88,12 @@ impl Backlog {
             None => {}
         }
         Ok(backlog)
+    }
+
+    /// Whether lines can be put in, for all that is known.
+    pub(super) fn takes_lines(&self) -> bool {
+        let alarm = lock(&self.alarm);
+        ![OPENING, WRITING].iter().any(|what| alarm.is_raised(what))
     }
 
     /// Whether there is something to take, or the disk to be asked again.
@@ -87,14 +107,34 @@ impl Backlog {
         if self.open_again().await.is_none() {
             return;
         }
-        while let Some(piece) = load.front().cloned() {
-            let stored = self.run(WRITING, move |spool| spool.append(&piece, unix_ms())).await;
-            if stored.is_none() {
-                return;
-            }
-            load.pop();
-            self.changed.notify_one();
+        while self.is_stored(load).await
+            && let Some(piece) = load.pop()
+        {
+            self.begin_storing(piece);
         }
+    }
+
+    fn begin_storing(&mut self, piece: Bytes) {
+        let lines = piece.clone();
+        self.storing = Some((piece, self.begin(move |spool| spool.append(&lines, unix_ms()))));
+    }
+
+    /// Whether what was to be put in is in the spool. It goes back to the load where it cannot be
+    /// written; where the disk hangs, it is seen to the next time.
+    async fn is_stored(&mut self, load: &mut Load) -> bool {
+        let Some((piece, mut storing)) = self.storing.take() else { return true };
+        let Ok(stored) = tokio::time::timeout(self.patience, &mut storing).await else {
+            self.storing = Some((piece, storing));
+            note(&self.alarm, WRITING, hangs::<()>());
+            return false;
+        };
+        let is_stored = self.end(WRITING, stored).is_some();
+        if is_stored {
+            self.changed.notify_one();
+        } else {
+            load.push_front(&piece, piece.len());
+        }
+        is_stored
     }
 
     /// The oldest lines, in pieces of at most `piece_bytes`, to be given back; none where there
@@ -104,6 +144,11 @@ impl Backlog {
             return Some(current);
         }
         self.open_again().await?;
+        let mut late = Load::default();
+        if !self.is_stored(&mut late).await {
+            late.pop().into_iter().for_each(|piece| self.begin_storing(piece));
+            return None;
+        }
         let was_full = lock(&self.alarm).is_raised(WRITING);
         if was_full {
             self.run(WRITING, Spool::prepare).await;
@@ -123,15 +168,19 @@ impl Backlog {
             return;
         }
         let found = taken.found;
-        let work = move |spool: &mut Spool| {
+        // This must not be given up: what is settled would come again.
+        let mut work = self.begin(move |spool| {
             if is_settled {
                 spool.settle(&found);
             } else {
-                spool.release();
+                spool.release(&found);
             }
             Ok(())
-        };
-        self.run(READING, work).await;
+        });
+        match tokio::time::timeout(self.patience, &mut work).await {
+            Ok(done) => drop(self.end(READING, done)),
+            Err(_) => drop(note(&self.alarm, READING, hangs::<()>())),
+        }
     }
 
     /// Flushes to the disk what is in the spool.
@@ -146,7 +195,12 @@ impl Backlog {
                 self.give_back(taken).await;
             }
         }
-        note(&self.alarm, SYNCING, self.spool.run(Spool::sync).await.flatten());
+        let mut late = Load::default();
+        self.is_stored(&mut late).await;
+        late.push_front(&self.storing.take().map(|(piece, _)| piece).unwrap_or_default(), usize::MAX);
+        self.metrics.dropped.inc_by(late.lines());
+        let flushed = tokio::time::timeout(self.patience, flush(&self.spool)).await;
+        note(&self.alarm, SYNCING, flushed.unwrap_or_else(|_| hangs()));
     }
 
     /// Opens the spool, unless it is open.
@@ -158,14 +212,36 @@ impl Backlog {
         Some(())
     }
 
-    /// Does something with the spool, and notes how it went.
+    /// Does something with the spool, in time or not, and notes how it went.
     async fn run<T: Send + 'static>(
         &mut self,
         what: &'static str,
         work: impl FnOnce(&mut Spool) -> io::Result<T> + Send + 'static,
     ) -> Option<T> {
-        let work = move |spool: &mut Spool| (work(spool), spool.bytes());
-        let (done, bytes) = self.spool.run(work).await.unwrap_or_else(|err| (Err(err), self.bytes));
+        let work = self.spool.run(move |spool| (work(spool), spool.bytes()));
+        match tokio::time::timeout(self.patience, work).await {
+            Ok(done) => self.end(what, Ok(done)),
+            Err(_) => note(&self.alarm, what, hangs()),
+        }
+    }
+
+    /// Begins to do something with the spool, which goes on though nobody waits for it.
+    fn begin<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Spool) -> io::Result<T> + Send + 'static,
+    ) -> Work<T> {
+        let spool = self.spool.clone();
+        tokio::spawn(async move { spool.run(|spool| (work(spool), spool.bytes())).await })
+    }
+
+    /// Notes how it went.
+    fn end<T>(
+        &mut self,
+        what: &'static str,
+        done: Result<io::Result<(io::Result<T>, u64)>, JoinError>,
+    ) -> Option<T> {
+        let done = done.map_err(io::Error::other).flatten();
+        let (done, bytes) = done.unwrap_or_else(|err| (Err(err), self.bytes));
         self.bytes = bytes;
         self.metrics.spool_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         note(&self.alarm, what, done)
@@ -184,11 +260,24 @@ async fn sync(spool: Blocking<Spool>, alarm: Arc<Mutex<Alarm>>, changed: Arc<Not
         changed.notified().await;
         loop {
             tokio::time::sleep(SYNC_INTERVAL).await;
-            if note(&alarm, SYNCING, spool.run(Spool::sync).await.flatten()).is_some() {
+            if note(&alarm, SYNCING, flush(&spool).await).is_some() {
                 break;
             }
         }
     }
+}
+
+/// Flushes the spool, which can be used meanwhile.
+async fn flush(spool: &Blocking<Spool>) -> io::Result<()> {
+    let unflushed = spool.run(|spool| spool.unflushed()).await?;
+    let flush = tokio::task::spawn_blocking(|| unflushed.map(Unflushed::flush));
+    let flushed = flush.await.map_err(io::Error::other)?;
+    spool.run(|spool| spool.note_flushed(flushed)).await.flatten()
+}
+
+/// What is said of a disk that is not waited for any longer.
+fn hangs<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::TimedOut, "the disk takes too long"))
 }
 
 /// Notes how something went; gives what came of it.
@@ -211,22 +300,24 @@ mod tests {
     use super::*;
     use crate::telemetry::Telemetry;
 
+    const PATIENCE: Duration = Duration::from_secs(5);
+
     #[tokio::test(start_paused = true)]
     async fn lines_are_on_the_disk_after_half_a_second_and_nothing_is_flushed_more_often() {
         let folder = tempfile::tempdir().unwrap();
         let metrics = Telemetry::new(1).sink("main");
         let config = Influx { spool_dir: folder.path().to_owned(), ..Influx::default() };
-        let mut backlog = Backlog::open(&config, metrics.clone()).await.unwrap();
+        let mut backlog = Backlog::open(&config, PATIENCE, metrics.clone()).await.unwrap();
         for _ in 0..3 {
             for _ in 0..4 {
                 let mut load = Load::new(b"a x=1 1\n".to_vec(), 100);
                 backlog.store(&mut load).await;
                 assert!(load.is_empty());
-                assert!(!backlog.spool.run(|spool| spool.is_synced()).await.unwrap());
+                assert!(!backlog.spool.run(|spool| spool.is_flushed()).await.unwrap());
                 tokio::time::sleep(SYNC_INTERVAL / 5).await;
             }
             tokio::time::sleep(SYNC_INTERVAL / 4).await;
-            assert!(backlog.spool.run(|spool| spool.is_synced()).await.unwrap());
+            assert!(backlog.spool.run(|spool| spool.is_flushed()).await.unwrap());
         }
         assert_eq!(metrics.spool_bytes.get(), 16 + 12 * (16 + 8));
     }

@@ -1,10 +1,12 @@
 //! Work that waits for a disk, off the threads that others need.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
 
 /// Something that is used on threads which may wait. One use at a time; one that is given up
-/// half-way goes on, and the next waits for it.
+/// half-way goes on, and the next waits for it, on no thread: a disk that hangs holds one.
 #[derive(Debug)]
 pub(super) struct Blocking<T>(Arc<Mutex<T>>);
 
@@ -19,7 +21,7 @@ impl<T: Send + 'static> Blocking<T> {
         Self(Arc::new(Mutex::new(value)))
     }
 
-    /// Runs `work` on such a thread.
+    /// Runs `work` on such a thread. Given up before its turn, it does nothing.
     ///
     /// # Errors
     /// Where it cannot be run, as the program ends.
@@ -27,8 +29,7 @@ impl<T: Send + 'static> Blocking<T> {
         &self,
         work: impl FnOnce(&mut T) -> R + Send + 'static,
     ) -> io::Result<R> {
-        let shared = Arc::clone(&self.0);
-        let work = move || work(&mut shared.lock().unwrap_or_else(PoisonError::into_inner));
-        tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
+        let mut value = Arc::clone(&self.0).lock_owned().await;
+        tokio::task::spawn_blocking(move || work(&mut value)).await.map_err(io::Error::other)
     }
 }

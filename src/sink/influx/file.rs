@@ -4,12 +4,17 @@
 //! crash left when the file is opened again. It is new at `rotate_bytes`: the full one becomes
 //! `….1`, that `….2` and so on, and what is beyond `rotate_keep` is deleted. One that somebody
 //! else moved or deleted is made anew with the next lines; one that somebody else emptied is
-//! gone on with. No link is followed in its place.
+//! gone on with. No link is followed in its place, and only a regular file will do.
+//!
+//! Lines that nobody waited for to be written, since the disk took too long, are elsewhere by the
+//! time they are: they are cut off again ([`Heard`]).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::load::last_line_end;
 
@@ -17,6 +22,8 @@ use super::load::last_line_end;
 const FILE_MODE: u32 = 0o640;
 /// How much is read at once to find where the last whole line ends.
 const LOOK_BYTES: usize = 64 << 10;
+/// How it is opened: no link is followed, and nobody waited for.
+const FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
 
 /// A file that grows by lines.
 #[derive(Debug)]
@@ -27,12 +34,38 @@ pub(super) struct LineFile {
     rotate_keep: u32,
     /// None until it is used again.
     file: Option<File>,
+    last: Option<Appended>,
+}
+
+/// What was appended last.
+#[derive(Debug)]
+struct Appended {
+    heard: Heard,
+    /// How long the file was before, and after.
+    before: u64,
+    after: u64,
+}
+
+/// Whether somebody has heard what came of an append. Where nobody has when the file is used next,
+/// the lines are taken back.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Heard(Arc<AtomicBool>);
+
+impl Heard {
+    /// Somebody has.
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl LineFile {
     /// A file at this path; it is not opened yet.
     pub(super) fn new(path: &Path, rotate_bytes: u64, rotate_keep: u32) -> Self {
-        Self { path: path.to_owned(), rotate_bytes, rotate_keep, file: None }
+        Self { path: path.to_owned(), rotate_bytes, rotate_keep, file: None, last: None }
     }
 
     /// Opens the file, made if need be. Where this fails, the next lines try again.
@@ -44,36 +77,41 @@ impl LineFile {
         Ok(())
     }
 
+    /// Whether it is open.
+    #[cfg(test)]
+    pub(super) const fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Opens it anew before the next lines.
     pub(super) fn close(&mut self) {
+        self.settle();
         self.file = None;
     }
 
+    /// Takes back what was appended last, if nobody has heard of it.
+    pub(super) fn settle(&mut self) {
+        if self.last.as_ref().is_some_and(|last| !last.heard.is_set()) {
+            // Where this fails, lines come twice.
+            let _ = self.file_for(0);
+        }
+    }
+
     /// Appends lines; says how many bytes of whole lines are in the file now, and what kept the
-    /// others out.
-    pub(super) fn append(&mut self, lines: &[u8]) -> (usize, io::Result<()>) {
-        let (file, length) = match self.file_for(lines.len()) {
-            Ok(opened) => opened,
+    /// others out. They stay if somebody hears of it.
+    pub(super) fn append(&mut self, lines: &[u8], heard: Heard) -> (usize, io::Result<()>) {
+        let (before, whole, appended) = match self.file_for(lines.len()) {
+            Ok((file, length)) => {
+                let (whole, appended) = write(file, length, lines);
+                (length, whole, appended)
+            }
             Err(err) => return (0, Err(err)),
         };
-        let mut written = 0;
-        while let Some(rest) = lines.get(written..).filter(|rest| !rest.is_empty()) {
-            let err = match (&*file).write(rest) {
-                Ok(0) => io::ErrorKind::WriteZero.into(),
-                Ok(bytes) => {
-                    written += bytes;
-                    continue;
-                }
-                Err(err) if err.kind() == io::ErrorKind::Interrupted => continue,
-                Err(err) => err,
-            };
-            let whole = lines.get(..written).map_or(0, last_line_end);
-            // Half a line would spoil the one after it. Where even this fails, opening cuts it.
-            let _ = file.set_len(length + whole as u64);
+        if appended.is_err() {
             self.file = None;
-            return (whole, Err(err));
         }
-        (written, Ok(()))
+        self.last = Some(Appended { heard, before, after: before + whole as u64 });
+        (whole, appended)
     }
 
     /// The file with its length, ready for so many bytes more.
@@ -86,13 +124,20 @@ impl LineFile {
             self.file = None;
         }
         // Asked each time: others may have cut the file.
-        let metadata = match &self.file {
-            Some(file) => file.metadata()?,
-            None => self.file.insert(open(&self.path)?).metadata()?,
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => open(&self.path)?,
         };
-        let mut length = metadata.len();
-        let is_full = self.rotate_bytes > 0 && length > 0 && length + bytes as u64 > self.rotate_bytes;
-        if is_full && metadata.is_file() {
+        let mut length = file.metadata()?.len();
+        if let Some(last) = self.last.take()
+            && !last.heard.is_set()
+            && last.after == length
+        {
+            file.set_len(last.before)?;
+            length = last.before;
+        }
+        self.file = Some(file);
+        if self.rotate_bytes > 0 && length > 0 && length + bytes as u64 > self.rotate_bytes {
             self.rotate()?;
             self.file = Some(open(&self.path)?);
             length = 0;
@@ -132,15 +177,36 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Writes lines at the end of a file of this length; says how many bytes of whole lines are in it
+/// now, and what kept the others out.
+fn write(mut file: &File, length: u64, lines: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while let Some(rest) = lines.get(written..).filter(|rest| !rest.is_empty()) {
+        let err = match file.write(rest) {
+            Ok(0) => io::ErrorKind::WriteZero.into(),
+            Ok(bytes) => {
+                written += bytes;
+                continue;
+            }
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => continue,
+            Err(err) => err,
+        };
+        let whole = lines.get(..written).map_or(0, last_line_end);
+        // Half a line would spoil the one after it. Where even this fails, opening cuts it.
+        let _ = file.set_len(length + whole as u64);
+        return (whole, Err(err));
+    }
+    (written, Ok(()))
+}
+
 fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(FILE_MODE)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)?;
+    // Of a pipe nobody could say how long its opening takes; O_NONBLOCK means nothing for files.
+    let file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).custom_flags(FLAGS).open(path)?;
     let metadata = file.metadata()?;
-    if metadata.is_file() && metadata.len() > 0 {
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    if metadata.len() > 0 {
         cut_torn_line(path, &file, metadata.len())?;
     }
     Ok(file)
@@ -149,7 +215,7 @@ fn open(path: &Path) -> io::Result<File> {
 /// Cuts off what a crash left behind the last whole line.
 fn cut_torn_line(path: &Path, file: &File, length: u64) -> io::Result<()> {
     // A file that we may write but not read is left as it is.
-    let Ok(reader) = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path) else {
+    let Ok(reader) = OpenOptions::new().read(true).custom_flags(FLAGS).open(path) else {
         return Ok(());
     };
     let mut end = length;
@@ -173,9 +239,12 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
+    use crate::sink::influx::disk::is_mistake;
 
     fn append(file: &mut LineFile, lines: &str) {
-        let (bytes, appended) = file.append(lines.as_bytes());
+        let heard = Heard::default();
+        let (bytes, appended) = file.append(lines.as_bytes(), heard.clone());
+        heard.set();
         appended.unwrap();
         assert_eq!(bytes, lines.len());
     }
@@ -258,7 +327,7 @@ mod tests {
         let path = folder.path().join("lines");
         let mut file = LineFile::new(&path, 0, 5);
         std::fs::rename(&link, &path).unwrap();
-        assert!(file.append(b"1\n").1.is_err());
+        assert!(file.append(b"1\n", Heard::default()).1.is_err());
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "");
     }
 
@@ -282,11 +351,40 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_takes_nothing_and_says_so() {
-        let mut file = LineFile::new(Path::new("/dev/full"), 1, 5);
-        for _ in 0..2 {
-            let (bytes, appended) = file.append(b"a x=1 1\n");
-            assert_eq!((bytes, appended.unwrap_err().kind()), (0, io::ErrorKind::StorageFull));
-        }
+    fn what_nobody_waited_for_is_taken_back_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let read = || std::fs::read_to_string(&path).unwrap();
+        let mut file = LineFile::new(&path, 0, 5);
+        append(&mut file, "1\n");
+        let unheard = |file: &mut LineFile| assert_eq!(file.append(b"2\n2\n", Heard::default()).0, 4);
+        unheard(&mut file);
+        append(&mut file, "3\n");
+        assert_eq!(read(), "1\n3\n");
+        unheard(&mut file);
+        file.settle();
+        file.settle();
+        assert_eq!(read(), "1\n3\n");
+        unheard(&mut file);
+        file.close();
+        assert_eq!(read(), "1\n3\n");
+        // Somebody else has emptied it since.
+        unheard(&mut file);
+        File::create(&path).unwrap();
+        append(&mut file, "4\n");
+        assert_eq!(read(), "4\n");
+    }
+
+    #[test]
+    fn only_a_regular_file_will_do_and_nobody_waits_for_the_reader_of_a_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let open = |path: &Path| LineFile::new(path, 0, 5).open().unwrap_err();
+        assert_eq!(open(&pipe).raw_os_error(), Some(libc::ENXIO), "nobody reads it");
+        let _reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&pipe).unwrap();
+        assert_eq!(open(&pipe).to_string(), "it is no regular file");
+        let err = open(Path::new("/dev/full"));
+        assert!(err.to_string() == "it is no regular file" && is_mistake(&err));
     }
 }

@@ -9,41 +9,35 @@
 //! read behind one, a file of another version and one that is none of ours under one of our
 //! names are renamed to `….aside`, counted and left to people. Other files are not touched. A disk
 //! that says no costs nothing: what it does not give now is asked for again, from the start on.
-//! One process at a time uses a folder, which a lock makes sure of.
+//! One process at a time uses a folder, which a lock makes sure of ([`folder`]).
 //!
 //! Nothing here waits for anything but the disk; callers keep it off the threads that others
-//! need, and call [`Spool::sync`] when lines have to survive more than the end of the process.
+//! need, and see to it that lines are flushed ([`flush`]) which have to survive more than the end of
+//! the process.
 
+mod flush;
+mod folder;
 mod record;
 mod segment;
 
 use std::collections::VecDeque;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use tracing::warn;
 
+pub(super) use flush::Unflushed;
 use segment::Segment;
 
 use super::load::count_lines;
 
-/// Mode of the folder.
-const FOLDER_MODE: u32 = 0o750;
-/// The file that is locked.
-const LOCK: &str = "lock";
-/// Its mode.
-const LOCK_MODE: u32 = 0o600;
 /// Files into which the room is divided: the oldest goes whole.
 const SEGMENTS: u64 = 8;
 /// Most bytes of a file.
 const SEGMENT_BYTES_MAX: u64 = 16 << 20;
-
-/// Beyond this a number is none of ours: it would leave too little room for those after it.
-const NUMBER_MAX: u64 = 1_000_000_000_000_000;
 
 /// A folder of waiting lines.
 #[derive(Debug)]
@@ -57,9 +51,12 @@ pub(super) struct Spool {
     /// Oldest first; new lines go to the last, if it is open.
     segments: VecDeque<Segment>,
     next_number: u64,
-    /// The segment out of which lines were given that are not settled: it does not make room.
-    held: Option<u64>,
-    is_synced: bool,
+    /// The segment out of which lines were given that are not settled, and how many: it does not
+    /// make room.
+    held: Option<(u64, u64)>,
+    /// How often lines were put in, and how often they had been when all was on the disk last.
+    appends: u64,
+    flushed: u64,
 }
 
 /// Counts what does not come out again.
@@ -77,6 +74,8 @@ pub(super) struct Losses {
 pub(super) struct Found {
     /// Whole lines.
     pub(super) lines: Vec<u8>,
+    /// How many.
+    count: u64,
     number: u64,
     end: u64,
 }
@@ -93,67 +92,9 @@ impl Spool {
             segments: VecDeque::new(),
             next_number: 1,
             held: None,
-            is_synced: true,
+            appends: 0,
+            flushed: 0,
         }
-    }
-
-    /// Opens the folder, made if need be. Until this went well there is nothing to be used.
-    ///
-    /// # Errors
-    /// Where it cannot be used, or another process uses it.
-    pub(super) fn open(&mut self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder)?;
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(LOCK_MODE)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(self.folder.join(LOCK))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process uses it"));
-            }
-            Err(TryLockError::Error(err)) => return Err(err),
-        }
-        self.segments = self.find_segments()?;
-        self.lock = Some(lock);
-        Ok(())
-    }
-
-    fn find_segments(&mut self) -> io::Result<VecDeque<Segment>> {
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let Some((number, rest)) = name.to_str().and_then(|name| name.split_at_checked(16)) else {
-                continue;
-            };
-            let number = number.parse::<u64>().ok().filter(|number| *number < NUMBER_MAX);
-            let Some(number) = number else { continue };
-            // One that was set aside keeps its number, too.
-            self.next_number = self.next_number.max(number.saturating_add(1));
-            if rest == segment::SUFFIX && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                found.push((number, entry.path()));
-            }
-        }
-        found.sort_unstable();
-        let mut segments = VecDeque::new();
-        for (number, path) in found {
-            match Segment::open(&path, number) {
-                Ok(Some(segment)) => segments.push_back(segment),
-                // A crash came between making it and writing its head.
-                Ok(None) if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) => {
-                    let _ = std::fs::remove_file(&path);
-                }
-                Ok(None) => self.set_aside(&path, "it is none of this version"),
-                // Whatever it is, it says nothing of the folder.
-                Err(err) if is_passing(&err) => return Err(io::Error::other(err)),
-                Err(err) => self.set_aside(&path, &err.to_string()),
-            }
-        }
-        Ok(segments)
     }
 
     /// Renames a file so that no spool looks at it again.
@@ -176,6 +117,7 @@ impl Spool {
     /// # Errors
     /// Why they cannot be written.
     pub(super) fn append(&mut self, lines: &[u8], unix_ms: u64) -> io::Result<()> {
+        self.notice_removals()?;
         let records = record::encode_all(lines, unix_ms);
         let needed = records.len() as u64;
         if needed + segment::HEAD_BYTES > self.bytes_max {
@@ -190,10 +132,10 @@ impl Spool {
         }
         let head = if self.segments.back().is_some_and(Segment::is_open) { 0 } else { segment::HEAD_BYTES };
         while self.bytes() + head + needed > self.bytes_max && self.drop_oldest(|_| true)? {}
-        self.is_synced = false;
+        self.appends += 1;
         self.prepare()?;
         let Some(last) = self.segments.back_mut() else { return Ok(()) };
-        let appended = last.append(&records, unix_ms);
+        let appended = last.append(&records, count_lines(lines), unix_ms);
         if appended.is_err() && last.bytes == segment::HEAD_BYTES {
             let _ = last.remove();
             self.segments.pop_back();
@@ -220,6 +162,7 @@ impl Spool {
     /// # Errors
     /// Why the disk gives none of those that there are now.
     pub(super) fn read(&mut self, bytes_max: usize, unix_ms: u64) -> io::Result<Option<Found>> {
+        self.notice_removals()?;
         // A file that cannot be removed is no reason to deliver nothing: its lines are passed over.
         let _ = self.expire(unix_ms);
         let oldest_ms = unix_ms.saturating_sub(self.age_max_ms());
@@ -229,9 +172,10 @@ impl Spool {
                 Ok(stretch) => {
                     self.losses.lines.inc_by(stretch.dropped + stretch.unreadable_lines);
                     if !stretch.lines.is_empty() {
-                        let (number, end) = (segment.number, stretch.end);
-                        self.held = Some(number);
-                        return Ok(Some(Found { lines: stretch.lines, number, end }));
+                        let (lines, number, end) = (stretch.lines, segment.number, stretch.end);
+                        let count = count_lines(&lines);
+                        self.held = Some((number, count));
+                        return Ok(Some(Found { lines, count, number, end }));
                     }
                     if !segment.is_read() {
                         // What ended it comes first in the next reading.
@@ -245,7 +189,7 @@ impl Spool {
                         segment.remove()
                     }
                 }
-                Err(err) if is_passing(&err) || is_away(&self.folder) => Err(err),
+                Err(err) if is_passing(&err) || folder::is_away(&self.folder) => Err(err),
                 Err(err) => {
                     self.losses.lines.inc_by(segment.lines_from_here());
                     self.set_aside_at(at, &err.to_string());
@@ -270,9 +214,12 @@ impl Spool {
         }
     }
 
-    /// What was found will be looked for again.
-    pub(super) const fn release(&mut self) {
+    /// What was found will be looked for again, and is lost where its file is.
+    pub(super) fn release(&mut self, found: &Found) {
         self.held = None;
+        if !self.segments.iter().any(|segment| segment.number == found.number) {
+            self.losses.lines.inc_by(found.count);
+        }
     }
 
     /// What was found need not be kept any longer.
@@ -280,34 +227,11 @@ impl Spool {
         self.held = None;
         let at = self.segments.iter().position(|segment| segment.number == found.number);
         let Some((at, segment)) = at.and_then(|at| Some((at, self.segments.get_mut(at)?))) else { return };
-        segment.note_read(found.end);
+        segment.settle(found.end, found.count);
         // One that cannot be removed now is when it is read next.
         if segment.is_read() && segment.remove().is_ok() {
             self.segments.remove(at);
         }
-    }
-
-    /// Makes what was put in survive a crash of the machine, as far as the disk lets it.
-    ///
-    /// # Errors
-    /// Where the disk says no to some of it.
-    pub(super) fn sync(&mut self) -> io::Result<()> {
-        if self.is_synced {
-            return Ok(());
-        }
-        let mut synced = Ok(());
-        for segment in &mut self.segments {
-            synced = synced.and(segment.sync());
-        }
-        synced = synced.and(File::open(&self.folder).and_then(|folder| folder.sync_all()));
-        self.is_synced = synced.is_ok();
-        synced
-    }
-
-    /// Whether all of it would survive a crash of the machine.
-    #[cfg(test)]
-    pub(super) const fn is_synced(&self) -> bool {
-        self.is_synced
     }
 
     /// Bytes on the disk.
@@ -325,7 +249,8 @@ impl Spool {
     /// Removes the oldest segment that is not held, if `may_go` says yes to it; false where there
     /// is none. One that cannot be looked into or removed stays.
     fn drop_oldest(&mut self, may_go: impl Fn(&Segment) -> bool) -> io::Result<bool> {
-        let oldest = self.segments.iter().position(|segment| Some(segment.number) != self.held);
+        let oldest =
+            self.segments.iter().position(|segment| self.held.is_none_or(|(held, _)| held != segment.number));
         let segment = oldest.and_then(|oldest| Some((oldest, self.segments.get(oldest)?)));
         let Some((oldest, segment)) = segment.filter(|(_, segment)| may_go(segment)) else {
             return Ok(false);
@@ -347,11 +272,6 @@ impl Spool {
 fn is_passing(err: &io::Error) -> bool {
     use io::ErrorKind::{NotFound, PermissionDenied, UnexpectedEof};
     !matches!(err.kind(), NotFound | PermissionDenied | UnexpectedEof)
-}
-
-/// Whether the folder is gone, as when a disk is: then a file that is not there is no loss.
-fn is_away(folder: &Path) -> bool {
-    !folder.join(LOCK).exists()
 }
 
 fn segment_bytes(bytes_max: u64) -> u64 {

@@ -14,7 +14,7 @@ use url::Url;
 use super::Error;
 use super::blocking::Blocking;
 use super::datagrams::Datagrams;
-use super::file::LineFile;
+use super::file::{Heard, LineFile};
 use super::http::Http;
 use super::load::Load;
 use super::output::Output;
@@ -28,8 +28,8 @@ use crate::telemetry;
 pub(super) enum Target {
     /// An HTTP API of InfluxDB's, boxed for its size.
     Http(Box<Http>),
-    /// A file.
-    File(Blocking<LineFile>),
+    /// A file, and how long a step may take.
+    File(Blocking<LineFile>, Duration),
     /// Standard output.
     Stdout(Blocking<Output<File>>),
     /// A TCP connection or a Unix socket.
@@ -52,7 +52,7 @@ impl Target {
             }
             Kind::File => {
                 let file = LineFile::new(&config.path, config.rotate_bytes.get(), config.rotate_keep);
-                Self::File(Blocking::new(file))
+                Self::File(Blocking::new(file), timeout)
             }
             Kind::Stdout => {
                 let output = Output::stdout().map_err(|err| Error::Open("/dev/stdout".into(), err))?;
@@ -71,14 +71,15 @@ impl Target {
     /// Why the file cannot be opened.
     pub(super) async fn open(&self) -> io::Result<bool> {
         match self {
-            Self::File(file) => file.run(LineFile::open).await.flatten().map(|()| true),
+            Self::File(file, _) => file.run(LineFile::open).await.flatten().map(|()| true),
             Self::Stdout(_) => Ok(true),
             Self::Http(_) | Self::Stream(_) | Self::Datagrams(_) => Ok(false),
         }
     }
 
     /// Delivers what is left of lines before the load, and that as far as possible, in at most so
-    /// many steps.
+    /// many steps. It may be given up at any moment where lines may come twice or can be taken back,
+    /// which they can from all but standard output.
     ///
     /// # Errors
     /// What kept the rest from being delivered.
@@ -89,7 +90,7 @@ impl Target {
         steps_max: usize,
     ) -> Result<(), Trouble> {
         if let Self::Stream(stream) = self {
-            stream.finish(false).await?;
+            stream.resume().await?;
         }
         for _ in 0..steps_max {
             if load.is_empty() {
@@ -105,20 +106,34 @@ impl Target {
         matches!(self, Self::Stream(stream) if stream.has_unsent())
     }
 
-    /// Delivers what is left of lines, and what may have been lost of them, before the end.
+    /// Delivers what is left of lines, and what may have been lost of them, before the end, and waits
+    /// for a peer to have read it, which may take for ever.
     ///
     /// # Errors
     /// What kept it from being delivered.
     pub(super) async fn finish(&mut self) -> Result<(), Trouble> {
-        if let Self::Stream(stream) = self { stream.finish(true).await } else { Ok(()) }
+        match self {
+            Self::Stream(stream) => stream.finish().await,
+            Self::File(file, _) => Ok(file.run(LineFile::settle).await?),
+            Self::Http(_) | Self::Stdout(_) | Self::Datagrams(_) => Ok(()),
+        }
     }
 
     /// Settles the front piece of the load, or finds out more about it: one request of HTTP.
     async fn step(&mut self, load: &mut Load, tally: &telemetry::Sink) -> Result<(), Trouble> {
         match self {
             Self::Http(http) => http.step(load, tally).await,
-            Self::File(file) => append(file, LineFile::append, load, tally).await,
-            Self::Stdout(stdout) => append(stdout, Output::append, load, tally).await,
+            Self::File(file, timeout) => {
+                let heard = Heard::default();
+                let told = heard.clone();
+                let work = |file: &mut LineFile, lines: &[u8]| file.append(lines, told);
+                let appended = timed(*timeout, append(file, work, load, tally)).await;
+                if !matches!(appended, Err(Trouble::TimedOut)) {
+                    heard.set();
+                }
+                appended
+            }
+            Self::Stdout(stdout) => Ok(append(stdout, Output::append, load, tally).await?),
             Self::Stream(stream) => stream.step(load, tally).await,
             Self::Datagrams(datagrams) => datagrams.step(load, tally).await,
         }
@@ -126,8 +141,9 @@ impl Target {
 
     /// Opens a file anew, as it may have been moved away.
     pub(super) async fn reopen(&self) {
-        if let Self::File(file) = self {
-            let _ = file.run(LineFile::close).await;
+        if let Self::File(file, timeout) = self {
+            // One that takes longer is looked at before the next lines.
+            let _ = tokio::time::timeout(*timeout, file.run(LineFile::close)).await;
         }
     }
 }
@@ -135,14 +151,22 @@ impl Target {
 /// Delivers by a function that says how many bytes of whole lines it has settled.
 async fn append<T: Send + 'static>(
     target: &Blocking<T>,
-    append: fn(&mut T, &[u8]) -> (usize, io::Result<()>),
+    append: impl FnOnce(&mut T, &[u8]) -> (usize, io::Result<()>) + Send + 'static,
     load: &mut Load,
     tally: &telemetry::Sink,
-) -> Result<(), Trouble> {
+) -> io::Result<()> {
     let Some(piece) = load.front().cloned() else { return Ok(()) };
     let (bytes, appended) = target.run(move |target| append(target, &piece)).await?;
     tally.written.inc_by(load.advance(bytes));
-    Ok(appended?)
+    appended
+}
+
+/// Does this in time, or not.
+pub(super) async fn timed<T>(
+    timeout: Duration,
+    work: impl Future<Output = io::Result<T>>,
+) -> Result<T, Trouble> {
+    Ok(tokio::time::timeout(timeout, work).await.map_err(|_| Trouble::TimedOut)??)
 }
 
 /// What keeps lines from being delivered.
@@ -226,5 +250,72 @@ impl std::error::Error for Trouble {
             Self::Secret(_, err) => Some(err),
             Self::TimedOut | Self::Unsendable | Self::Refused { .. } | Self::Stopping => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::telemetry::Telemetry;
+
+    const TIMEOUT: Duration = Duration::from_millis(50);
+
+    /// A file whose disk hangs until something is sent, or the end.
+    fn hanging(path: &std::path::Path) -> (Target, mpsc::Sender<()>) {
+        let file = Blocking::new(LineFile::new(path, 0, 5));
+        let (go_on, hang) = mpsc::channel::<()>();
+        let disk = file.clone();
+        tokio::spawn(async move { disk.run(move |_| hang.recv().is_ok()).await });
+        (Target::File(file, TIMEOUT), go_on)
+    }
+
+    #[tokio::test]
+    async fn a_file_on_a_disk_that_hangs_is_given_up_in_time_and_gets_each_line_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let tally = Telemetry::new(1).sink("main");
+        let (mut target, go_on) = hanging(&path);
+        tokio::task::yield_now().await;
+        assert!(matches!(timed(TIMEOUT, target.open()).await, Err(Trouble::TimedOut)));
+        let mut load = Load::new(b"a x=1 1\nb x=1 1\n".to_vec(), 8);
+        for _ in 0..3 {
+            let delivered = target.deliver(&mut load, &tally, usize::MAX).await;
+            assert!(matches!(delivered, Err(Trouble::TimedOut)));
+            target.reopen().await;
+        }
+        assert_eq!((load.lines(), tally.written.get()), (2, 0));
+        drop(go_on);
+        while !load.is_empty() {
+            let _ = target.deliver(&mut load, &tally, usize::MAX).await;
+        }
+        assert_eq!(tally.written.get(), 2);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a x=1 1\nb x=1 1\n");
+    }
+
+    #[tokio::test]
+    async fn lines_that_a_disk_took_after_they_were_given_up_are_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let tally = Telemetry::new(1).sink("main");
+        let file = Blocking::new(LineFile::new(&path, 0, 5));
+        let mut target = Target::File(file.clone(), Duration::from_secs(20));
+        // It is begun, and goes on when nobody waits for it; one that is done at once is no use.
+        let load = loop {
+            let mut load = Load::new(b"a x=1 1\n".to_vec(), 100);
+            if target.deliver(&mut load, &tally, 1).now_or_never().is_none() {
+                break load;
+            }
+        };
+        assert!(file.run(|file| file.is_open()).await.unwrap(), "it was carried out");
+        let lines = |count| "a x=1 1\n".repeat(usize::try_from(count).unwrap());
+        let written = tally.written.get();
+        assert_eq!(load.lines(), 1);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), lines(written + 1));
+        target.finish().await.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), lines(written), "whoever has it writes it");
     }
 }

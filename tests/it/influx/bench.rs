@@ -20,6 +20,7 @@ pub(crate) const PACE: Pace = Pace {
     retry_max: Duration::from_millis(20),
     rare: Duration::from_millis(200),
     drain: Duration::from_millis(5),
+    disk: Duration::from_secs(2),
     last: Duration::from_millis(300),
 };
 

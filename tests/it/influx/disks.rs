@@ -100,7 +100,10 @@ async fn an_exporter_starts_on_a_full_disk_and_its_sinks_go_on_by_themselves_whe
         let waits = |sink| disk.writer.value_of(sink, "queue_bytes", "") > 0;
         if waits("main") && waits("http") { Ok(()) } else { Err("none".to_owned()) }
     });
-    assert!(get(&disk.writer.metrics_url).ok().contains("axp_queue_itd_"), "the metrics are there");
+    wait_for("the metrics", PATIENCE, || {
+        let metrics = get(&disk.writer.metrics_url).ok();
+        if metrics.contains("axp_queue_itd_") { Ok(()) } else { Err(metrics) }
+    });
     for (sink, what) in [("main", "lines cannot be delivered"), ("http", "the spool cannot be opened")] {
         assert_eq!(disk.said(sink, what), 1, "{sink}: {}", disk.writer.exporter.stderr());
     }
@@ -111,7 +114,10 @@ async fn an_exporter_starts_on_a_full_disk_and_its_sinks_go_on_by_themselves_whe
         let bytes = disk.writer.value_of("http", "spool_bytes", "");
         if bytes > 0 && size(&disk.path("lines")) > 0 { Ok(()) } else { Err("none".to_owned()) }
     });
-    assert_eq!(disk.said("http", "the spool can be used again"), 1);
+    wait_for("it in the log", PATIENCE, || {
+        let log = disk.writer.exporter.stderr();
+        if disk.said("http", "the spool can be used again") == 1 { Ok(()) } else { Err(log) }
+    });
     server.answer_by(|_| status(204));
     disk.wait_for(&[("http", "up", 1), ("http", "spool_bytes", 0), ("http", "queue_bytes", 0)]);
     assert_eq!((disk.dropped("main"), disk.dropped("http")), (0, 0));
@@ -230,6 +236,49 @@ fn a_file_on_a_disk_that_was_full_is_as_if_it_had_not_been() {
 }
 
 #[test]
+fn a_file_whose_disk_is_read_only_or_broken_for_a_while_gets_every_line_once() {
+    let keys = |disk: &str| {
+        format!(
+            "spool_dir = \"{disk}/../spool\"\n[[influx]]\nname = \"copy\"\ntarget = \"file\"\n\
+             path = \"{disk}/../copy\"\nflush_interval = \"10ms\"\n"
+        )
+    };
+    let disk = Disk::start("size=4m", "true", "disk/lines", keys);
+    let folder = disk.writer.path("disk").display().to_string();
+    // A file can hide its disk; and to write at the begin of a process's memory is an error.
+    let (read_only, broken) = (
+        format!("mount -t tmpfs -o ro disk {folder}"),
+        format!("mount --bind /proc/{}/mem {folder}/lines", disk.writer.exporter.id()),
+    );
+    for (cover, covered, reason) in [
+        (read_only, folder.clone(), "Read-only file system"),
+        (broken, format!("{folder}/lines"), "Input/output error"),
+    ] {
+        let before = size(&disk.path("lines"));
+        wait_for("lines", PATIENCE, || {
+            if size(&disk.path("lines")) > before { Ok(()) } else { Err("none".to_owned()) }
+        });
+        within(&disk.writer, &cover);
+        disk.wait_for(&[("main", "up", 0), ("main", "spool_up", 1), ("copy", "up", 1)]);
+        wait_for("a backlog", PATIENCE, || {
+            let (waits, log) =
+                (disk.writer.value_of("main", "spool_bytes", ""), disk.writer.exporter.stderr());
+            if waits > 0 { Ok(()) } else { Err(log) }
+        });
+        within(&disk.writer, &format!("umount {covered}"));
+        disk.wait_for(&[("main", "up", 1), ("main", "spool_bytes", 0)]);
+        let log = disk.writer.exporter.stderr();
+        // It is spoken of once a minute.
+        assert!(log.contains(reason) || log.contains("Read-only"), "{reason}: {log}");
+    }
+    assert_eq!((disk.dropped("main"), disk.dropped("copy")), (0, 0));
+    let Disk { writer, root } = disk;
+    let folder = writer.stop();
+    let lines = read(&[PathBuf::from(format!("/proc/self/fd/{}/lines", root.as_raw_fd()))]);
+    assert!(!lines.is_empty() && lines == read(&[folder.path().join("copy")]), "{} lines", lines.len());
+}
+
+#[test]
 fn a_path_that_is_a_mistake_ends_the_start_with_78() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -239,6 +288,7 @@ fn a_path_that_is_a_mistake_ends_the_start_with_78() {
     std::fs::create_dir(path("linked")).unwrap();
     std::os::unix::fs::symlink(path("file"), path("linked/lock")).unwrap();
     let _listener = UnixListener::bind(path("socket")).unwrap();
+    assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
     let (_simulator, config) = crate::commands::simulator();
     let file = "target = \"file\"\npath = ";
     let http = "url = \"http://127.0.0.1:1\"\napi = \"v1\"\ndatabase = \"d\"\nspool_dir = ";
@@ -248,6 +298,8 @@ fn a_path_that_is_a_mistake_ends_the_start_with_78() {
         (file, path("link")),
         (file, path("folder")),
         (file, path("socket")),
+        (file, path("pipe")),
+        (file, "/dev/null".to_owned()),
         (http, path("file")),
         (http, path("file/spool")),
         (http, path("linked")),

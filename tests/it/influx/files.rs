@@ -17,7 +17,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts both; `shell` is what the shell does before it becomes the exporter.
-    fn start(shell: &str, keys: &str) -> Self {
+    pub(super) fn start(shell: &str, keys: &str) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), Command::new("sh"), shell, "lines", keys)
     }
 

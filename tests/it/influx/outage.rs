@@ -67,24 +67,6 @@ async fn with_a_spool_lines_wait_on_disk_and_come_back_each_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_costs_no_line_while_the_spool_has_room() {
-    let folder = tempfile::tempdir().unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let more = spool(folder.path());
-    let keys = format!("url = {url:?}\napi = \"v1\"\ndatabase = \"axp\"\ntimeout = \"300s\"\n{more}");
-    let mut bench = Bench::start(&keys).await;
-    let long = |number| line(number).replace("a b", &"x".repeat(4000));
-    let at_once = (1 << 20) / long(0).len() as u64;
-    for begin in 0..40 {
-        (begin * at_once..(begin + 1) * at_once).for_each(|number| bench.send(&long(number)));
-        wait_for("room in the queue", || bench.queue.bytes() < QUEUE_BYTES_MAX / 4 * 3).await;
-    }
-    assert_eq!((bench.books().await.dropped, bench.books().await.waiting), (0, 40 * at_once));
-    assert!(bench.metrics.spool_bytes.get() > 20 << 20);
-}
-
-#[tokio::test]
 async fn the_spool_survives_crashes_and_clean_ends() {
     let folder = tempfile::tempdir().unwrap();
     let server = StandIn::start(|_| status(503)).await;
@@ -328,4 +310,24 @@ async fn files_that_are_set_aside_are_counted_at_the_start_too() {
     let bench = Bench::start(&keys(&server, &spool(folder.path()))).await;
     assert_eq!((bench.metrics.spool().set_aside.get(), bench.metrics.dropped.get()), (1, 0));
     assert!(folder.path().join("spool/0000000000000007.spool.aside").exists());
+}
+
+#[tokio::test]
+async fn lines_in_files_that_somebody_removes_from_the_spool_are_dropped_and_the_others_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = StandIn::start(|_| status(503)).await;
+    let mut bench = Bench::start(&keys(&server, &spool(folder.path()))).await;
+    bench.send_all(0..100);
+    wait_for("the queue to be emptied", || bench.queue.bytes() == 0).await;
+    for file in std::fs::read_dir(folder.path().join("spool")).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    bench.send_all(100..200);
+    wait_for("the loss to be noticed", || bench.metrics.dropped.get() > 0).await;
+    let expected = Books { made: 200, written: 0, rejected: 0, dropped: 100, waiting: 100 };
+    assert_eq!(bench.books().await, expected);
+    assert!(folder.path().join("spool/lock").exists(), "it is locked again");
+    server.answer_by(|_| status(204));
+    assert_eq!(bench.settled().await, Books { written: 100, waiting: 0, ..expected });
+    assert_eq!(server.stored(), once(100..200));
 }

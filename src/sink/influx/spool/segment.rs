@@ -9,8 +9,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use super::folder;
 use super::record::{self, Record};
 use crate::sink::influx::load::count_lines;
 
@@ -35,10 +37,14 @@ pub(super) struct Segment {
     position: u64,
     /// When lines were put in last, milliseconds since the epoch; not before the truth.
     pub(super) touched_ms: u64,
-    /// To append to, and to flush to the disk; none once all of it is there.
-    file: Option<File>,
+    /// To append to, and to flush to the disk; none once all of it is there, or never will be.
+    file: Option<Arc<File>>,
     /// Whether more records may be appended.
     is_open: bool,
+    /// Whether a flush has failed.
+    pub(super) is_doubtful: bool,
+    /// Lines that were appended and not settled. Of a file that was there before they are not known.
+    lines: u64,
 }
 
 /// What one reading gave.
@@ -72,8 +78,9 @@ impl Segment {
             let _ = std::fs::remove_file(&path);
             return Err(err);
         }
-        let (bytes, position) = (HEAD_BYTES, HEAD_BYTES);
-        Ok(Self { number, path, bytes, position, touched_ms: 0, file: Some(file), is_open: true })
+        let mut segment = Self::at(path, number, HEAD_BYTES, HEAD_BYTES, 0);
+        (segment.file, segment.is_open) = (Some(Arc::new(file)), true);
+        Ok(segment)
     }
 
     /// A file that was there before; none where it is not one of this version.
@@ -94,8 +101,12 @@ impl Segment {
         let position = if (HEAD_BYTES..=metadata.len()).contains(&position) { position } else { HEAD_BYTES };
         let touched = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let touched_ms = u64::try_from(touched.as_millis()).unwrap_or(u64::MAX);
-        let (path, bytes) = (path.to_owned(), metadata.len());
-        Ok(Some(Self { number, path, bytes, position, touched_ms, file: None, is_open: false }))
+        Ok(Some(Self::at(path.to_owned(), number, metadata.len(), position, touched_ms)))
+    }
+
+    const fn at(path: PathBuf, number: u64, bytes: u64, position: u64, touched_ms: u64) -> Self {
+        let (file, is_open, is_doubtful, lines) = (None, false, false, 0);
+        Self { number, path, bytes, position, touched_ms, file, is_open, is_doubtful, lines }
     }
 
     /// Whether records may be appended.
@@ -108,35 +119,53 @@ impl Segment {
         self.is_open = false;
     }
 
-    /// Appends records, all or none of them; closes where the disk says no.
+    /// Appends records of so many lines, all or none of them; closes where the disk says no.
     ///
     /// # Errors
     /// Why not.
-    pub(super) fn append(&mut self, records: &[u8], unix_ms: u64) -> io::Result<()> {
-        let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
-        if let Err(err) = file.write_all(records) {
+    pub(super) fn append(&mut self, records: &[u8], lines: u64, unix_ms: u64) -> io::Result<()> {
+        let Some(file) = &self.file else { return Err(io::ErrorKind::NotFound.into()) };
+        if let Err(err) = (&**file).write_all(records) {
             // What was written of them would be read as damage.
             let _ = file.set_len(self.bytes);
             self.is_open = false;
             return Err(err);
         }
         self.bytes += records.len() as u64;
+        self.lines += lines;
         self.touched_ms = unix_ms;
         Ok(())
     }
 
-    /// Flushes to the disk what was appended.
-    ///
-    /// # Errors
-    /// Where the disk says no.
-    pub(super) fn sync(&mut self) -> io::Result<()> {
-        if let Some(file) = &self.file {
-            file.sync_data()?;
+    /// The file, where it is to be flushed to the disk.
+    pub(super) fn unflushed(&self) -> Option<Arc<File>> {
+        self.file.clone()
+    }
+
+    /// So many bytes of it were flushed, or could not be.
+    pub(super) fn note_flushed(&mut self, bytes: u64, is_flushed: bool) {
+        if !is_flushed {
+            self.is_doubtful = true;
+            self.is_open = false;
         }
-        if !self.is_open {
+        if self.is_doubtful || !self.is_open && self.bytes == bytes {
             self.file = None;
         }
-        Ok(())
+    }
+
+    /// Whether it was removed while it was open.
+    pub(super) fn is_removed(&self) -> bool {
+        self.file.as_deref().is_some_and(folder::is_removed)
+    }
+
+    /// Whether nothing lies where it was.
+    pub(super) fn is_not_there(&self) -> bool {
+        std::fs::symlink_metadata(&self.path).is_err_and(|err| err.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// How many lines it would cost if nothing could be read any more, as far as is known.
+    pub(super) fn lost_lines(&self) -> u64 {
+        if self.is_read() { 0 } else { self.lines.max(1) }
     }
 
     /// Whether all of it has been read.
@@ -180,16 +209,18 @@ impl Segment {
             stretch.end += length as u64;
             stretch.dropped += dropped;
             self.position = stretch.end;
+            self.lines = self.lines.saturating_sub(dropped);
         }
         if stretch.lines.is_empty() {
-            self.note_read(stretch.end);
+            self.settle(stretch.end, 0);
         }
         Ok(stretch)
     }
 
-    /// Everything before this position is settled.
-    pub(super) fn note_read(&mut self, position: u64) {
+    /// Everything before this position is settled, so many lines more than before.
+    pub(super) fn settle(&mut self, position: u64, lines: u64) {
         self.position = position;
+        self.lines = self.lines.saturating_sub(lines);
         // Where this fails, a restart delivers lines twice.
         let _ = OpenOptions::new()
             .write(true)
@@ -206,7 +237,7 @@ impl Segment {
         let (mut lines, mut at) = (0, self.position);
         let mut file = match self.reader() {
             Ok(file) => BufReader::new(file),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(1),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(self.lost_lines()),
             Err(err) => return Err(err),
         };
         while at < self.bytes {
@@ -231,7 +262,7 @@ impl Segment {
 
     fn lines_from(&self, position: u64) -> u64 {
         let mut lines = 0;
-        let Ok(mut file) = self.reader_at(position) else { return 1 };
+        let Ok(mut file) = self.reader_at(position) else { return self.lost_lines() };
         let mut block = [0; 8192];
         while let Some(read) = file.read(&mut block).ok().filter(|read| *read > 0) {
             lines += count_lines(block.get(..read).unwrap_or_default());
@@ -253,13 +284,8 @@ impl Segment {
     /// Puts another file in the place of the one to append to, as if a disk failed.
     #[cfg(test)]
     pub(super) fn replace_file(&mut self, path: &Path, write: bool) {
-        self.file = Some(OpenOptions::new().read(true).append(write).open(path).unwrap());
-    }
-
-    /// Whether a file is open.
-    #[cfg(test)]
-    pub(super) const fn has_file(&self) -> bool {
-        self.file.is_some()
+        let file = OpenOptions::new().read(true).append(write).open(path).unwrap();
+        self.file = Some(Arc::new(file));
     }
 
     fn reader(&self) -> io::Result<File> {
