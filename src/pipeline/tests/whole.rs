@@ -117,7 +117,7 @@ fn the_times_of_a_row_grow_while_events_come_and_rows_are_gathered() {
     });
     let mut times = BTreeMap::new();
     let lines = bench.lines();
-    assert!(lines.lines().count() > 20_000);
+    assert!(lines.lines().count() > 1000);
     for line in lines.lines() {
         let (series, time) = (line.split(' ').next().unwrap(), timed(line).1);
         let value: u32 = fields(line)["offered"].parse().unwrap();

@@ -1,0 +1,201 @@
+//! `axp-exporter telegraf`: the exporter as a program that Telegraf runs
+//! ([inputs.execd](https://github.com/influxdata/telegraf/tree/master/plugins/inputs/execd)).
+//!
+//! It is what `run` is, with one output of lines, stdout, in the place of those configured, and no
+//! listener unless asked for. What Telegraf expects of such a program:
+//!
+//! - stdout carries lines alone. Where it is full, lines wait, in bounds; past them all that wait go,
+//!   and once it takes more the rows are sent whole: the newest values arrive, and no feed has waited.
+//! - stdin is read whatever comes. A newline is a tick, its end is ours.
+//! - stderr has a line an event, with a prefix for its level.
+//! - SIGHUP, SIGUSR1 and SIGUSR2 are ticks, so that none of them ends us or reloads anything.
+//! - At each tick every row shown is sent whole. With `--signal none` lines of events come by
+//!   themselves and whole rows at each heartbeat, so that an output that forgets what it has not heard
+//!   of forgets rows that are gone, and no others.
+//! - Nothing is said to systemd: `NOTIFY_SOCKET` is Telegraf's.
+
+mod gathering;
+mod stdin;
+mod stdout;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, ValueHint};
+use tokio::sync::Notify;
+use tokio::task::JoinError;
+use tracing::{error, info, warn};
+
+use self::gathering::Gathering;
+use self::stdout::Stdout;
+use crate::app::App;
+use crate::command::{Exit, environment, run_until_stopped};
+use crate::config::{self, Config, DEFAULT_PATH, Listen, Loaded, Log, OnDelete, Problems};
+use crate::failure::describe;
+use crate::logging;
+use crate::pipeline::LineOutput;
+use crate::reload::Source;
+use crate::signals::{self, SignalKind, Stop};
+use crate::sink::queue;
+
+/// What the output is called in the exporter's own metrics.
+const SINK: &str = "telegraf";
+/// How long lines that are left may take at the end; feeds have four seconds before that, and
+/// Telegraf sends SIGTERM after five.
+const LAST_LINES_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// Options of the command.
+#[derive(Debug, Args)]
+pub struct TelegrafArgs {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH, value_hint = ValueHint::FilePath)]
+    config: PathBuf,
+    /// What Telegraf's own `signal` says. With none, each event is a line at once; else nothing is
+    /// written but whole rows, when Telegraf asks for them
+    #[arg(long, value_enum, value_name = "SIGNAL", default_value_t = Signal::None)]
+    signal: Signal,
+    /// With --signal none, how often whole rows are written though nothing asks for them; 0s is never
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = config::Duration::parse)]
+    heartbeat: config::Duration,
+    /// Listen as the configuration's [web] says, too
+    #[arg(long)]
+    web: bool,
+}
+
+/// How Telegraf asks, by the names that it has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Signal {
+    /// Not at all.
+    None,
+    /// By a newline.
+    #[value(name = "STDIN")]
+    Stdin,
+    /// By SIGHUP.
+    #[value(name = "SIGHUP")]
+    Hangup,
+    /// By SIGUSR1.
+    #[value(name = "SIGUSR1")]
+    User1,
+    /// By SIGUSR2.
+    #[value(name = "SIGUSR2")]
+    User2,
+}
+
+/// Runs until stdin ends, nobody reads stdout any more, or a signal stops it.
+pub(super) fn execute(args: &TelegrafArgs) -> Exit {
+    logging::init_prefixed(&Log::default());
+    run_until_stopped(|stop| async move {
+        // First of all, as the first tick may come at once, and would end who does not expect it.
+        let due = match ticks() {
+            Ok(due) => due,
+            Err(err) => return failed("listen for signals", &err),
+        };
+        let loaded = match load(&args.config, args.web) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                problems.iter().for_each(|problem| error!("{problem}"));
+                return Exit::Config;
+            }
+        };
+        logging::set_level(&loaded.config.log);
+        if !args.web && loaded.config.web != config::Web::default() {
+            info!("[web] is not used without --web");
+        }
+        match App::build(loaded, source(args)).await {
+            Ok(app) => attend(app, args, stop, due).await,
+            Err(err) => {
+                error!("{}: {}", args.config.display(), describe(&err));
+                if err.is_passing() { Exit::Internal } else { Exit::Config }
+            }
+        }
+    })
+}
+
+/// Told of at each signal that Telegraf may ask by; several that wait are one.
+fn ticks() -> io::Result<Arc<Notify>> {
+    let due = Arc::new(Notify::new());
+    for kind in [SignalKind::hangup(), SignalKind::user_defined1(), SignalKind::user_defined2()] {
+        let due = Arc::clone(&due);
+        signals::on(kind, move || due.notify_one())?;
+    }
+    Ok(due)
+}
+
+/// The configuration as it is to be here: stdout is the one output of lines.
+fn load(path: &Path, web: bool) -> Result<Loaded, Problems> {
+    let mut loaded = Config::load(path, environment())?;
+    if !loaded.config.influx.is_empty() {
+        info!(blocks = loaded.config.influx.len(), "[[influx]] is left to `run`: here Telegraf delivers");
+    }
+    loaded.config.influx.clear();
+    loaded.secrets.influx.clear();
+    if !web {
+        loaded.config.web.listen = Listen::nowhere();
+        loaded.web_config_file = None;
+    }
+    Ok(loaded)
+}
+
+/// The same, to be read anew where [web] lets somebody ask for that.
+fn source(args: &TelegrafArgs) -> Source {
+    let (path, web) = (args.config.clone(), args.web);
+    Source::new(move || load(&path, web).map_err(|problems| problems.to_string()))
+}
+
+/// Runs it between the pipes.
+async fn attend(mut app: App, args: &TelegrafArgs, stop: Stop, due: Arc<Notify>) -> Exit {
+    let metrics = app.telemetry().sink(SINK);
+    let (sender, lines) = queue::lines(1, metrics.dropped.clone());
+    if args.signal == Signal::None {
+        app.add_output(LineOutput { sender: sender.clone(), on_delete: OnDelete::None });
+    }
+    let heartbeat = Some(args.heartbeat.get()).filter(|_| args.signal == Signal::None);
+    let gathering = Gathering::new(app.feeds(), sender, Arc::clone(&due), heartbeat);
+    let (stdin_ended, stdout) = match (stdin::drain(Arc::clone(&due)), Stdout::open(lines, metrics, due)) {
+        (Ok(ended), Ok(stdout)) => (ended, stdout),
+        (Err(err), _) | (_, Err(err)) => return failed("open stdin and stdout", &err),
+    };
+    let gathering = tokio::spawn(gathering.run());
+    let mut writing = tokio::spawn(stdout.run());
+    let mut written = None;
+    let ran = app
+        .run(async {
+            tokio::select! {
+                () = stop.wait() => {}
+                _ = stdin_ended => info!("stdin has ended"),
+                result = &mut writing => written = Some(result),
+            }
+            // It holds the last sender beside those of the feeds.
+            gathering.abort();
+        })
+        .await;
+    let written = match written {
+        Some(written) => Ok(written),
+        None => tokio::time::timeout(LAST_LINES_TIMEOUT, &mut writing).await,
+    };
+    let Ok(written) = written else {
+        warn!("stdout takes nothing, and lines are lost");
+        return Exit::of(ran);
+    };
+    match exit_of(written) {
+        Exit::Success => Exit::of(ran),
+        exit => exit,
+    }
+}
+
+fn exit_of(written: Result<io::Result<()>, JoinError>) -> Exit {
+    match written {
+        Ok(Ok(())) => Exit::Success,
+        // Telegraf has gone.
+        Ok(Err(err)) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
+        Ok(Err(err)) => failed("write to stdout", &err),
+        Err(err) => failed("write to stdout", &err.into()),
+    }
+}
+
+fn failed(what: &str, err: &io::Error) -> Exit {
+    error!("failed to {what}: {err}");
+    Exit::Internal
+}
