@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 use tokio::sync::Notify;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinHandle};
 use tracing::{error, info, warn};
 
 use self::gathering::Gathering;
@@ -100,9 +100,6 @@ pub(super) fn execute(args: &TelegrafArgs) -> Exit {
             }
         };
         logging::set_level(&loaded.config.log);
-        if !args.web && loaded.config.web != config::Web::default() {
-            info!("[web] is not used without --web");
-        }
         match App::build(loaded, source(args)).await {
             Ok(app) => attend(app, args, stop, due).await,
             Err(err) => {
@@ -157,31 +154,36 @@ async fn attend(mut app: App, args: &TelegrafArgs, stop: Stop, due: Arc<Notify>)
         (Ok(ended), Ok(stdout)) => (ended, stdout),
         (Err(err), _) | (_, Err(err)) => return failed("open stdin and stdout", &err),
     };
-    let gathering = tokio::spawn(gathering.run());
+    let mut gathering = tokio::spawn(gathering.run());
     let mut writing = tokio::spawn(stdout.run());
-    let mut written = None;
-    let ran = app
-        .run(async {
-            tokio::select! {
-                () = stop.wait() => {}
-                _ = stdin_ended => info!("stdin has ended"),
-                result = &mut writing => written = Some(result),
-            }
-            // It holds the last sender beside those of the feeds.
-            gathering.abort();
-        })
-        .await;
-    let written = match written {
-        Some(written) => Ok(written),
-        None => tokio::time::timeout(LAST_LINES_TIMEOUT, &mut writing).await,
+    let mut ended = None;
+    let until_ended = async {
+        tokio::select! {
+            () = stop.wait() => {}
+            _ = stdin_ended => info!("stdin has ended"),
+            written = &mut writing => ended = Some(exit_of(written)),
+            // It has no end but a fault, which was told of.
+            _ = &mut gathering => ended = Some(Exit::Internal),
+        }
     };
-    let Ok(written) = written else {
-        warn!("stdout takes nothing, and lines are lost");
-        return Exit::of(ran);
+    let ran = app.run(until_ended).await;
+    // It holds the last sender of lines.
+    gathering.abort();
+    let exit = match ended {
+        Some(exit) => exit,
+        None => write_last(writing).await,
     };
-    match exit_of(written) {
-        Exit::Success => Exit::of(ran),
-        exit => exit,
+    if exit == Exit::Success { Exit::of(ran) } else { exit }
+}
+
+/// Waits for the lines that are left, if stdout takes them.
+async fn write_last(writing: JoinHandle<io::Result<()>>) -> Exit {
+    match tokio::time::timeout(LAST_LINES_TIMEOUT, writing).await {
+        Ok(written) => exit_of(written),
+        Err(_) => {
+            warn!("stdout takes nothing, and lines are lost");
+            Exit::Success
+        }
     }
 }
 
