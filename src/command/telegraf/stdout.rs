@@ -85,7 +85,7 @@ impl<W: Write + AsFd + Send + 'static> Stdout<W> {
             self.wait_for_room()?;
             if self.metrics.dropped.get() > self.dropped {
                 self.throw_away(lines);
-                return Ok(());
+                break;
             }
             let (piece, rest) = lines.split_at(piece_bytes(lines));
             for part in piece.chunks(PIECE_BYTES) {
@@ -95,7 +95,7 @@ impl<W: Write + AsFd + Send + 'static> Stdout<W> {
             self.metrics.up.set(1);
             lines = rest;
         }
-        self.note_queue();
+        self.note_queue(self.lines.bytes());
         Ok(())
     }
 
@@ -118,7 +118,7 @@ impl<W: Write + AsFd + Send + 'static> Stdout<W> {
             match poll(&mut [PollFd::new(&self.out, PollFlags::OUT)], Some(&LOOK_INTERVAL)) {
                 Ok(0) => {
                     self.metrics.up.set(0);
-                    self.note_queue();
+                    self.note_queue(self.queue.bytes());
                 }
                 Ok(_) => return Ok(()),
                 Err(err) if err.kind() == ErrorKind::Interrupted => {}
@@ -136,7 +136,6 @@ impl<W: Write + AsFd + Send + 'static> Stdout<W> {
         let count = count(lines) + waiting.lines;
         self.metrics.dropped.inc_by(count);
         self.dropped += count;
-        self.note_queue();
         warn!(
             lines = self.dropped,
             "stdout took too little; the lines that waited are thrown away, and whole rows follow"
@@ -144,8 +143,8 @@ impl<W: Write + AsFd + Send + 'static> Stdout<W> {
         self.due.notify_one();
     }
 
-    fn note_queue(&self) {
-        self.metrics.queue_bytes.set(i64::try_from(self.queue.bytes()).unwrap_or(i64::MAX));
+    fn note_queue(&self, bytes: usize) {
+        self.metrics.queue_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 }
 
