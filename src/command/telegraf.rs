@@ -20,11 +20,10 @@ mod stdout;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tracing::{error, info, warn};
 
@@ -110,12 +109,12 @@ pub(super) fn execute(args: &TelegrafArgs) -> Exit {
     })
 }
 
-/// Told of at each signal that Telegraf may ask by; several that wait are one.
-fn ticks() -> io::Result<Arc<Notify>> {
-    let due = Arc::new(Notify::new());
+/// Changed at each signal that Telegraf may ask by; several that wait are one.
+fn ticks() -> io::Result<watch::Sender<()>> {
+    let due = watch::Sender::new(());
     for kind in [SignalKind::hangup(), SignalKind::user_defined1(), SignalKind::user_defined2()] {
-        let due = Arc::clone(&due);
-        signals::on(kind, move || due.notify_one())?;
+        let due = due.clone();
+        signals::on(kind, move || due.send_modify(|()| ()))?;
     }
     Ok(due)
 }
@@ -142,15 +141,15 @@ fn source(args: &TelegrafArgs) -> Source {
 }
 
 /// Runs it between the pipes.
-async fn attend(mut app: App, args: &TelegrafArgs, stop: Stop, due: Arc<Notify>) -> Exit {
+async fn attend(mut app: App, args: &TelegrafArgs, stop: Stop, due: watch::Sender<()>) -> Exit {
     let metrics = app.telemetry().sink(SINK);
     let (sender, lines) = queue::lines(1, metrics.dropped.clone());
     if args.signal == Signal::None {
         app.add_output(LineOutput { sender: sender.clone(), on_delete: OnDelete::None });
     }
     let heartbeat = Some(args.heartbeat.get()).filter(|_| args.signal == Signal::None);
-    let gathering = Gathering::new(app.feeds(), sender, Arc::clone(&due), heartbeat);
-    let (stdin_ended, stdout) = match (stdin::drain(Arc::clone(&due)), Stdout::open(lines, metrics, due)) {
+    let gathering = Gathering::new(app.feeds(), sender, due.subscribe(), heartbeat);
+    let (stdin_ended, stdout) = match (stdin::drain(due.clone()), Stdout::open(lines, metrics, due)) {
         (Ok(ended), Ok(stdout)) => (ended, stdout),
         (Err(err), _) | (_, Err(err)) => return failed("open stdin and stdout", &err),
     };

@@ -128,12 +128,17 @@ impl Plugin {
         rows
     }
 
-    /// The sum of the exporter's own series that begin so, as `--web` shows them.
+    /// What `--web` shows.
+    #[track_caller]
+    pub(crate) fn metrics(&self) -> String {
+        self.wait_for_log("serving metrics url=", 1);
+        get(&between(&self.process.stderr(), "serving metrics url=\"", "\"")).ok()
+    }
+
+    /// The sum of the exporter's own series that begin so, with `--web`.
     #[track_caller]
     pub(crate) fn count(&self, series: &str) -> u64 {
-        self.wait_for_log("serving metrics url=", 1);
-        let url = between(&self.process.stderr(), "serving metrics url=\"", "\"");
-        let metrics = get(&url).ok();
+        let metrics = self.metrics();
         let samples = metrics.lines().filter(|line| line.starts_with(&format!("axp_exporter_{series}")));
         samples.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }

@@ -8,7 +8,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{self, MissedTickBehavior};
 
@@ -24,17 +24,17 @@ const ROOM_BYTES: usize = 256 << 10;
 pub(super) struct Gathering {
     feeds: Arc<Feeds>,
     sender: LineSender,
-    due: Arc<Notify>,
+    due: watch::Receiver<()>,
     heartbeat: Option<Duration>,
 }
 
 impl Gathering {
-    /// All rows of these feeds at each word of `due`, and at each heartbeat, if there is one that is
+    /// All rows of these feeds at each change of `due`, and at each heartbeat, if there is one that is
     /// not zero.
     pub(super) fn new(
         feeds: Arc<Feeds>,
         sender: LineSender,
-        due: Arc<Notify>,
+        due: watch::Receiver<()>,
         heartbeat: Option<Duration>,
     ) -> Self {
         Self { feeds, sender, due, heartbeat: heartbeat.filter(|heartbeat| !heartbeat.is_zero()) }
@@ -42,7 +42,7 @@ impl Gathering {
 
     /// Sends them until it is aborted. What comes due meanwhile, be it once or often, is one gather
     /// more.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut heartbeats = self.heartbeat.map(|heartbeat| {
             let mut heartbeats = time::interval(heartbeat);
             heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -56,7 +56,7 @@ impl Gathering {
                 }
             };
             tokio::select! {
-                () = self.due.notified() => {}
+                Ok(()) = self.due.changed() => {}
                 _ = heartbeat => {}
             }
             self.gather().await;
@@ -87,5 +87,118 @@ impl Gathering {
             }
             yield_now().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::metrics::counter::Counter;
+
+    use super::*;
+    use crate::config::Producer;
+    use crate::pipeline::{Blueprint, Pipeline, SharedTable};
+    use crate::sink::queue::{self, Batch, LineReceiver};
+    use crate::table::rows::Limits;
+    use crate::telemetry::Telemetry;
+
+    /// The rows of one producer, and where they are gathered to.
+    struct Bench {
+        state: Arc<FeedState>,
+        feeds: Arc<Feeds>,
+        due: watch::Sender<()>,
+        lines: LineReceiver,
+        sender: LineSender,
+    }
+
+    /// A table with so many rows.
+    fn table(rows: usize) -> (Pipeline, SharedTable) {
+        let producer = Producer { id: "Queue_itd_1.0.0".to_owned(), ..Producer::default() };
+        let metrics = Telemetry::new(rows + 1).pipeline(&producer.id);
+        let (mut pipeline, table) = Blueprint::default().pipeline(producer, Vec::new(), metrics);
+        pipeline.session_opened(Moment::now().instant);
+        for row in 0..rows {
+            let event = format!(
+                r#"{{"accountId":"A","keys":{{"queueId":"q{row}"}},"eventAction":"UPSERT","eventSourceId":"S","payloadType":"LIVE","measures":{{"offered":"1"}}}}"#
+            );
+            pipeline.apply(&event, Moment::now()).unwrap();
+        }
+        (pipeline, table)
+    }
+
+    impl Bench {
+        /// Gathers the rows of this table.
+        fn start(table: SharedTable, heartbeat: Option<Duration>) -> Self {
+            let (state, _) = FeedState::new("Queue_itd_1.0.0".to_owned(), table);
+            let (state, feeds) = (Arc::new(state), Arc::new(Feeds::new(Limits::new(1))));
+            feeds.add(Arc::clone(&state));
+            let (sender, lines) = queue::lines(1, Counter::default());
+            let due = watch::Sender::new(());
+            let gathering = Gathering::new(Arc::clone(&feeds), sender.clone(), due.subscribe(), heartbeat);
+            tokio::spawn(gathering.run());
+            Self { state, feeds, due, lines, sender }
+        }
+
+        /// The lines that come until no more do, taken batch by batch.
+        async fn lines(&self) -> u64 {
+            let mut count = 0;
+            let mut batch = Batch::default();
+            while let Ok(true) =
+                time::timeout(Duration::from_millis(1), self.lines.receive(&mut batch, Duration::ZERO)).await
+            {
+                count += batch.lines;
+                batch = Batch::default();
+            }
+            count
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ticks_that_wait_are_one() {
+        let (_pipeline, table) = table(3);
+        let bench = Bench::start(table, None);
+        assert_eq!(bench.lines().await, 0);
+        for _ in 0..5 {
+            bench.due.send_modify(|()| ());
+        }
+        assert_eq!(bench.lines().await, 3);
+        bench.due.send_modify(|()| ());
+        assert_eq!(bench.lines().await, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn heartbeats_come_by_themselves_and_of_those_missed_one() {
+        let (_pipeline, table) = table(3);
+        let bench = Bench::start(table, Some(Duration::from_secs(10)));
+        assert_eq!(bench.lines().await, 3, "at the start");
+        time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(bench.lines().await, 3);
+        time::advance(Duration::from_secs(60)).await;
+        assert_eq!(bench.lines().await, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_rows_wait_than_have_room_and_all_come_once() {
+        let rows = 20_000;
+        let (_pipeline, table) = table(rows);
+        let bench = Bench::start(table, None);
+        bench.due.send_modify(|()| ());
+        time::sleep(Duration::from_secs(3600)).await;
+        // A bite goes beyond.
+        let waiting = bench.lines.bytes();
+        assert!(waiting > ROOM_BYTES && waiting < ROOM_BYTES + (64 << 10), "{waiting}");
+        assert_eq!(bench.lines().await, rows as u64);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_table_that_is_replaced_meanwhile_is_gathered_from_its_start() {
+        let (_pipeline, before) = table(20_000);
+        let (_other, after) = table(7);
+        let bench = Bench::start(before, None);
+        bench.due.send_modify(|()| ());
+        time::sleep(Duration::from_secs(1)).await;
+        let mut batch = Batch::default();
+        bench.lines.take(&mut batch);
+        bench.feeds.replace(vec![(Arc::clone(&bench.state), after)], Limits::new(1));
+        assert!(bench.lines().await < 100 && !bench.sender.room(0).await);
     }
 }

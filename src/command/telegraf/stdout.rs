@@ -8,12 +8,11 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::time::Duration;
 
 use memchr::memchr_iter;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
@@ -35,8 +34,8 @@ pub(super) struct Stdout<W> {
     lines: LineReceiver,
     queue: QueueGauge,
     metrics: telemetry::Sink,
-    /// Told where whole rows are due.
-    due: Arc<Notify>,
+    /// Changed where whole rows are due.
+    due: watch::Sender<()>,
     /// Lines dropped of which it is known.
     dropped: u64,
 }
@@ -46,7 +45,11 @@ impl Stdout<File> {
     ///
     /// # Errors
     /// Where there is none.
-    pub(super) fn open(lines: LineReceiver, metrics: telemetry::Sink, due: Arc<Notify>) -> io::Result<Self> {
+    pub(super) fn open(
+        lines: LineReceiver,
+        metrics: telemetry::Sink,
+        due: watch::Sender<()>,
+    ) -> io::Result<Self> {
         // Not by way of std's own, which would look for line ends.
         let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         Ok(Self::new(out, lines, metrics, due))
@@ -54,7 +57,7 @@ impl Stdout<File> {
 }
 
 impl<W: Write + AsFd + Send + 'static> Stdout<W> {
-    fn new(out: W, lines: LineReceiver, metrics: telemetry::Sink, due: Arc<Notify>) -> Self {
+    fn new(out: W, lines: LineReceiver, metrics: telemetry::Sink, due: watch::Sender<()>) -> Self {
         let queue = lines.gauge();
         Self { out, lines, queue, metrics, due, dropped: 0 }
     }
@@ -140,7 +143,7 @@ impl<W: Write + AsFd + Send + 'static> Stdout<W> {
             lines = self.dropped,
             "stdout took too little; the lines that waited are thrown away, and whole rows follow"
         );
-        self.due.notify_one();
+        self.due.send_modify(|()| ());
     }
 
     fn note_queue(&self, bytes: usize) {
@@ -164,4 +167,143 @@ fn piece_bytes(lines: &[u8]) -> usize {
 /// How many lines these are.
 fn count(lines: &[u8]) -> u64 {
     memchr_iter(b'\n', lines).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{PipeReader, Read, pipe};
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sink::queue::{self, LineSender, QUEUE_BYTES_MAX};
+    use crate::telemetry::Telemetry;
+
+    /// A writer to this, what it writes, and what it counts.
+    fn writer<W: Write + AsFd + Send + 'static>(out: W) -> (Stdout<W>, LineSender, telemetry::Sink) {
+        let metrics = Telemetry::new(1).sink("telegraf");
+        let (sender, lines) = queue::lines(1, metrics.dropped.clone());
+        (Stdout::new(out, lines, metrics.clone(), watch::Sender::new(())), sender, metrics)
+    }
+
+    /// All that comes out of a pipe, from now on.
+    fn read(mut reader: PipeReader) -> thread::JoinHandle<String> {
+        thread::spawn(move || {
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            text
+        })
+    }
+
+    fn line(number: usize) -> String {
+        format!("line {number} of some length, as lines are, and then a little more of it\n")
+    }
+
+    #[tokio::test]
+    async fn lines_arrive_in_order_however_long_they_are() {
+        let (reader, out) = pipe().unwrap();
+        let (stdout, sender, metrics) = writer(out);
+        let running = tokio::spawn(stdout.run());
+        let reading = read(reader);
+        let lines: Vec<String> = (0..50).map(|number| "x".repeat(number * 1000) + "\n").collect();
+        lines.iter().for_each(|line| sender.send(line.as_bytes()));
+        drop(sender);
+        running.await.unwrap().unwrap();
+        assert_eq!(reading.join().unwrap(), lines.concat());
+        assert_eq!((metrics.written.get(), metrics.dropped.get(), metrics.up.get()), (50, 0, 1));
+        assert_eq!(metrics.queue_bytes.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_does_not_wait_is_waited_for() {
+        let (mut reader, out) = UnixStream::pair().unwrap();
+        out.set_nonblocking(true).unwrap();
+        let (stdout, sender, _) = writer(out);
+        let running = tokio::spawn(stdout.run());
+        let lines: String = (0..10_000).map(line).collect();
+        lines.split_inclusive('\n').for_each(|line| sender.send(line.as_bytes()));
+        drop(sender);
+        let reading = thread::spawn(move || {
+            let mut text = String::new();
+            reader.read_to_string(&mut text).map(|_| text)
+        });
+        running.await.unwrap().unwrap();
+        assert_eq!(reading.join().unwrap().unwrap(), lines);
+    }
+
+    #[tokio::test]
+    async fn what_overflows_is_thrown_away_once_there_is_room_and_whole_rows_are_due() {
+        let (reader, out) = pipe().unwrap();
+        let (stdout, sender, metrics) = writer(out);
+        let mut due = stdout.due.subscribe();
+        let running = tokio::spawn(stdout.run());
+        let sent = QUEUE_BYTES_MAX / line(0).len() * 2;
+        (0..sent).for_each(|number| sender.send(line(number).as_bytes()));
+        assert!(!due.has_changed().unwrap(), "nobody reads");
+        let reading = read(reader);
+        due.changed().await.unwrap();
+        sender.send(b"new\n");
+        drop(sender);
+        running.await.unwrap().unwrap();
+        let text = reading.join().unwrap();
+        let (old, new) = text.split_at(text.len() - 4);
+        assert_eq!(new, "new\n");
+        let old: Vec<&str> = old.split_inclusive('\n').collect();
+        assert!(old.iter().enumerate().all(|(number, old)| **old == line(number)));
+        assert!(old.len() < 2000, "no more than the pipe held: {}", old.len());
+        assert_eq!(metrics.written.get(), old.len() as u64 + 1);
+        assert_eq!(metrics.written.get() + metrics.dropped.get(), sent as u64 + 1);
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_is_given_up_leaves_no_torn_line() {
+        let (reader, out) = pipe().unwrap();
+        let (stdout, sender, _) = writer(out.try_clone().unwrap());
+        let running = tokio::spawn(stdout.run());
+        (0..10_000).for_each(|number| sender.send(line(number).as_bytes()));
+        // It is full: a page more does not go in.
+        let is_full =
+            || poll(&mut [PollFd::new(&out, PollFlags::OUT)], Some(&Timespec::default())).unwrap() == 0;
+        while !is_full() {
+            tokio::task::yield_now().await;
+        }
+        running.abort();
+        drop(out);
+        drop(sender);
+        // What writes still waits for room; as if the process had ended here.
+        let mut held = vec![0; 1 << 20];
+        let mut reader = reader;
+        let bytes = reader.read(&mut held).unwrap();
+        assert!(bytes > 50_000 && held[bytes - 1] == b'\n', "{bytes}");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_has_gone_is_an_error_at_once() {
+        let (reader, out) = pipe().unwrap();
+        let (stdout, sender, _) = writer(out);
+        drop(reader);
+        sender.send(b"a\n");
+        assert_eq!(stdout.run().await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    }
+
+    proptest! {
+        #[test]
+        fn a_piece_is_whole_lines_and_goes_into_a_pipe_at_once_if_it_can(
+            lengths in prop::collection::vec(0..6000_usize, 1..20),
+        ) {
+            let lines: String = lengths.iter().map(|length| "x".repeat(*length) + "\n").collect();
+            let mut rest = lines.as_bytes();
+            while !rest.is_empty() {
+                let (piece, others) = rest.split_at(piece_bytes(rest));
+                prop_assert!(piece.ends_with(b"\n"));
+                prop_assert!(piece.len() <= PIECE_BYTES || count(piece) == 1);
+                // Nor could it have been longer.
+                let next = others.split_inclusive(|byte| *byte == b'\n').next();
+                prop_assert!(next.is_none_or(|next| piece.len() + next.len() > PIECE_BYTES));
+                rest = others;
+            }
+        }
+    }
 }
