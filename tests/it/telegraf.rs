@@ -1,5 +1,6 @@
 //! `axp-exporter telegraf`, driven as Telegraf drives a program of `inputs.execd`.
 
+mod example;
 mod expiry;
 mod logs;
 mod pipes;

@@ -1,7 +1,7 @@
 //! stdin: ticks, and the end.
 //!
-//! It is read whatever comes, on a thread of its own, as Telegraf gives up on a program that leaves
-//! it full.
+//! It is read whatever comes, on a thread of its own: Telegraf waits a second to write a newline, and
+//! then says that this has failed.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};

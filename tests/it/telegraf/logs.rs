@@ -6,7 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use tempfile::TempDir;
 
 use crate::commands::write_config;
-use crate::support::{Process, exporter, pipe};
+use crate::support::{PATIENCE, Process, exporter, pipe, wait_for};
 use crate::telegraf::{Centre, Plugin};
 
 fn is_prefixed(line: &str) -> bool {
@@ -64,9 +64,7 @@ fn no_listener_is_opened_and_no_sink_and_systemd_hears_nothing() {
     let (mut process, stdin) = Process::start_fed(command(&["--heartbeat", "100ms"]));
     process.read_until("line", |line| line.starts_with("queue_itd,").then_some(()));
     drop(stdin);
-    let status = crate::support::wait_for("end", crate::support::PATIENCE, || {
-        process.ended().ok_or_else(|| process.stderr())
-    });
+    let status = wait_for("end", PATIENCE, || process.ended().ok_or_else(|| process.stderr()));
     assert!(status.success());
     assert!(!lines.exists());
     let log = process.stderr();
