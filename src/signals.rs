@@ -29,20 +29,6 @@ impl Signals {
     }
 }
 
-/// Calls `then` at each signal of this kind, from now on; several that come at once may be one.
-///
-/// # Errors
-/// Where the system will not let us.
-pub fn on(kind: SignalKind, then: impl Fn() + Send + 'static) -> io::Result<()> {
-    let mut signals = signal(kind)?;
-    tokio::spawn(async move {
-        while signals.recv().await.is_some() {
-            then();
-        }
-    });
-    Ok(())
-}
-
 /// The signals that stop.
 #[derive(Debug)]
 pub struct Stop {

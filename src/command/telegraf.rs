@@ -18,25 +18,27 @@ mod gathering;
 mod stdin;
 mod stdout;
 
+use std::future::Future;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tracing::{error, info, warn};
 
 use self::gathering::Gathering;
 use self::stdout::Stdout;
 use crate::app::App;
 use crate::command::{Exit, environment, run_until_stopped};
-use crate::config::{self, Config, DEFAULT_PATH, Listen, Loaded, Log, OnDelete, Problems};
+use crate::config::{self, Config, DEFAULT_PATH, Listen, Loaded, Log, OnDelete};
 use crate::failure::describe;
 use crate::logging;
 use crate::pipeline::LineOutput;
 use crate::reload::Source;
-use crate::signals::{self, SignalKind, Stop};
+use crate::signals::{SignalKind, Signals};
 use crate::sink::queue;
 
 /// What the output is called in the exporter's own metrics.
@@ -91,20 +93,24 @@ pub(super) fn execute(args: &TelegrafArgs) -> Exit {
             Ok(due) => due,
             Err(err) => return failed("listen for signals", &err),
         };
-        let loaded = match load(&args.config, args.web) {
-            Ok(loaded) => loaded,
-            Err(problems) => {
-                problems.iter().for_each(|problem| error!("{problem}"));
-                return Exit::Config;
-            }
+        let stdin_ended = match stdin::drain(due.clone()) {
+            Ok(ended) => ended,
+            Err(err) => return failed("read stdin", &err),
         };
-        logging::set_level(&loaded.config.log);
-        match App::build(loaded, source(args)).await {
-            Ok(app) => attend(app, args, stop, due).await,
-            Err(err) => {
-                error!("{}: {}", args.config.display(), describe(&err));
-                if err.is_passing() { Exit::Internal } else { Exit::Config }
+        let mut stopped = pin!(async {
+            tokio::select! {
+                () = stop.wait() => {}
+                _ = stdin_ended => info!("stdin has ended"),
             }
+        });
+        let built = tokio::select! {
+            // What is opened may take its time, such as a disk that hangs.
+            () = &mut stopped => return Exit::Success,
+            built = build(args) => built,
+        };
+        match built {
+            Ok(app) => attend(app, args, stopped, due).await,
+            Err(exit) => exit,
         }
     })
 }
@@ -114,34 +120,57 @@ fn ticks() -> io::Result<watch::Sender<()>> {
     let due = watch::Sender::new(());
     for kind in [SignalKind::hangup(), SignalKind::user_defined1(), SignalKind::user_defined2()] {
         let due = due.clone();
-        signals::on(kind, move || due.send_modify(|()| ()))?;
+        Signals::listen(kind)?.each(move || due.send_modify(|()| ()));
     }
     Ok(due)
 }
 
-/// The configuration as it is to be here: stdout is the one output of lines.
-fn load(path: &Path, web: bool) -> Result<Loaded, Problems> {
-    let mut loaded = Config::load(path, environment())?;
+/// The exporter of the configuration, with no output of lines yet; else how to exit, after what is wrong
+/// was said.
+async fn build(args: &TelegrafArgs) -> Result<App, Exit> {
+    let (path, web) = (args.config.clone(), args.web);
+    let loaded = spawn_blocking(move || Config::load(&path, environment())).await;
+    let loaded = loaded.map_err(|err| failed("read the configuration", &err.into()))?;
+    let mut loaded = loaded.map_err(|problems| {
+        problems.iter().for_each(|problem| error!("{problem}"));
+        Exit::Config
+    })?;
+    logging::set_level(&loaded.config.log);
     if !loaded.config.influx.is_empty() {
         info!(blocks = loaded.config.influx.len(), "[[influx]] is left to `run`: here Telegraf delivers");
     }
+    fit(&mut loaded, web);
+    // Where [web] lets somebody ask for that, it is read anew.
+    let path = args.config.clone();
+    let source = Source::new(move || {
+        let mut loaded = Config::load(&path, environment()).map_err(|problems| problems.to_string())?;
+        fit(&mut loaded, web);
+        Ok(loaded)
+    });
+    App::build(loaded, source).await.map_err(|err| {
+        error!("{}: {}", args.config.display(), describe(&err));
+        if err.is_passing() { Exit::Internal } else { Exit::Config }
+    })
+}
+
+/// Takes out of a configuration what there is not to be here: outputs of lines, and listeners without
+/// `--web`.
+fn fit(loaded: &mut Loaded, web: bool) {
     loaded.config.influx.clear();
     loaded.secrets.influx.clear();
     if !web {
         loaded.config.web.listen = Listen::nowhere();
         loaded.web_config_file = None;
     }
-    Ok(loaded)
-}
-
-/// The same, to be read anew where [web] lets somebody ask for that.
-fn source(args: &TelegrafArgs) -> Source {
-    let (path, web) = (args.config.clone(), args.web);
-    Source::new(move || load(&path, web).map_err(|problems| problems.to_string()))
 }
 
 /// Runs it between the pipes.
-async fn attend(mut app: App, args: &TelegrafArgs, stop: Stop, due: watch::Sender<()>) -> Exit {
+async fn attend(
+    mut app: App,
+    args: &TelegrafArgs,
+    stopped: impl Future<Output = ()> + Send,
+    due: watch::Sender<()>,
+) -> Exit {
     let metrics = app.telemetry().sink(SINK);
     let (sender, lines) = queue::lines(1, metrics.dropped.clone());
     if args.signal == Signal::None {
@@ -149,17 +178,16 @@ async fn attend(mut app: App, args: &TelegrafArgs, stop: Stop, due: watch::Sende
     }
     let heartbeat = Some(args.heartbeat.get()).filter(|_| args.signal == Signal::None);
     let gathering = Gathering::new(app.feeds(), sender, due.subscribe(), heartbeat);
-    let (stdin_ended, stdout) = match (stdin::drain(due.clone()), Stdout::open(lines, metrics, due)) {
-        (Ok(ended), Ok(stdout)) => (ended, stdout),
-        (Err(err), _) | (_, Err(err)) => return failed("open stdin and stdout", &err),
+    let stdout = match Stdout::open(lines, metrics, due) {
+        Ok(stdout) => stdout,
+        Err(err) => return failed("open stdout", &err),
     };
     let mut gathering = tokio::spawn(gathering.run());
     let mut writing = tokio::spawn(stdout.run());
     let mut ended = None;
     let until_ended = async {
         tokio::select! {
-            () = stop.wait() => {}
-            _ = stdin_ended => info!("stdin has ended"),
+            () = stopped => {}
             written = &mut writing => ended = Some(exit_of(written)),
             // It has no end but a fault, which was told of.
             _ = &mut gathering => ended = Some(Exit::Internal),
@@ -177,13 +205,11 @@ async fn attend(mut app: App, args: &TelegrafArgs, stop: Stop, due: watch::Sende
 
 /// Waits for the lines that are left, if stdout takes them.
 async fn write_last(writing: JoinHandle<io::Result<()>>) -> Exit {
-    match tokio::time::timeout(LAST_LINES_TIMEOUT, writing).await {
-        Ok(written) => exit_of(written),
-        Err(_) => {
-            warn!("stdout takes nothing, and lines are lost");
-            Exit::Success
-        }
+    if let Ok(written) = tokio::time::timeout(LAST_LINES_TIMEOUT, writing).await {
+        return exit_of(written);
     }
+    warn!("stdout takes nothing, and lines are lost");
+    Exit::Success
 }
 
 fn exit_of(written: Result<io::Result<()>, JoinError>) -> Exit {

@@ -208,7 +208,9 @@ mod tests {
         let running = tokio::spawn(stdout.run());
         let reading = read(reader);
         let lines: Vec<String> = (0..50).map(|number| "x".repeat(number * 1000) + "\n").collect();
-        lines.iter().for_each(|line| sender.send(line.as_bytes()));
+        for line in &lines {
+            sender.send(line.as_bytes());
+        }
         drop(sender);
         running.await.unwrap().unwrap();
         assert_eq!(reading.join().unwrap(), lines.concat());

@@ -63,9 +63,6 @@ fn what_does_not_change_outlives_the_interval_and_what_is_deleted_goes_after_one
     assert!(theirs > 0);
     let took = look_until(&mut collection, &|collection, _| collection.count(&agent) == 0);
     // From the last heartbeat before the DELETE on.
-    assert!(
-        took > EXPIRATION_INTERVAL - HEARTBEAT * 2 && took < EXPIRATION_INTERVAL + HEARTBEAT * 3,
-        "{took:?}"
-    );
+    assert!(took > EXPIRATION_INTERVAL / 2 && took < EXPIRATION_INTERVAL * 2, "{took:?}");
     assert!(collection.0.len() >= all - theirs, "the others stay");
 }

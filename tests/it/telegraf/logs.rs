@@ -2,15 +2,27 @@
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
 use crate::commands::write_config;
-use crate::support::{PATIENCE, Process, exporter, pipe, wait_for};
+use crate::support::{PATIENCE, Process, exporter, wait_for};
 use crate::telegraf::{Centre, Plugin};
 
 fn is_prefixed(line: &str) -> bool {
     ["E! ", "W! ", "I! ", "D! ", "T! "].iter().any(|prefix| line.starts_with(prefix))
+}
+
+/// Runs it to its end, which is not that of stdin; gives its exit code, stdout and stderr.
+fn run(mut command: Command) -> (Option<i32>, String, String) {
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.spawn().unwrap();
+    // Else waiting would close it.
+    let _stdin = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 #[test]
@@ -36,9 +48,8 @@ fn each_line_of_a_complaint_has_a_prefix() {
     let path = write_config(folder.path(), "[axp]\naccount_id = \"ABC\"\nclient_idd = \"x\"\n");
     let mut command = exporter(["telegraf", "-c", &path]);
     command.env_clear();
-    let output = pipe(command, "");
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(78), 0), "{said}");
+    let (code, stdout, said) = run(command);
+    assert_eq!((code, stdout), (Some(78), String::new()), "{said}");
     assert!(said.lines().count() > 2 && said.lines().all(|line| line.starts_with("E! ")), "{said}");
 }
 
@@ -64,13 +75,13 @@ fn no_listener_is_opened_and_no_sink_and_systemd_hears_nothing() {
     let (mut process, stdin) = Process::start_fed(command(&["--heartbeat", "100ms"]));
     process.read_until("line", |line| line.starts_with("queue_itd,").then_some(()));
     drop(stdin);
-    let status = wait_for("end", PATIENCE, || process.ended().ok_or_else(|| process.stderr()));
-    assert!(status.success());
+    assert!(wait_for("end", PATIENCE, || process.ended().ok_or_else(|| process.stderr())).success());
     assert!(!lines.exists());
     let log = process.stderr();
     assert!(log.contains("I! [[influx]] is left to `run`: here Telegraf delivers blocks=1\n"), "{log}");
     assert!(!log.contains("serving metrics"), "{log}");
     assert!(systemd.recv(&mut [0; 100]).is_err(), "systemd was told something");
     // With --web it is as [web] says, which is of no use here.
-    assert_eq!(pipe(command(&["--web"]), "").status.code(), Some(78));
+    let (code, _, said) = run(command(&["--web"]));
+    assert_eq!(code, Some(78), "{said}");
 }

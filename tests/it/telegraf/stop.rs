@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::support::pipe;
 use crate::telegraf::{Centre, Line, Plugin};
 
 /// When Telegraf sends SIGTERM.
@@ -41,8 +42,7 @@ fn an_axp_that_hangs_and_a_pipe_that_is_full_do_not_keep_it_until_sigterm() {
     plugin.close_stdin();
     assert_eq!(plugin.ended(), Some(0));
     assert!(started.elapsed() < TERM_AFTER, "{:?}", started.elapsed());
-    let log = plugin.process.stderr();
-    assert!(log.contains("W! stdout takes nothing, and lines are lost\n"), "{log}");
+    plugin.wait_for_log("W! stdout takes nothing, and lines are lost\n", 1);
     // What the pipe held ends where a line ends.
     plugin.process.read_stdout();
     for line in plugin.process.read_rest() {
@@ -61,7 +61,9 @@ fn a_reader_that_comes_back_has_the_lines_that_were_left() {
     assert_eq!(plugin.ended(), Some(0));
     let lines = plugin.process.read_rest();
     assert!(lines.iter().map(String::len).sum::<usize>() > 1_000_000);
-    lines.iter().for_each(|line| drop(Line::read(line)));
+    for line in &lines {
+        Line::read(line);
+    }
     assert!(!plugin.process.stderr().contains("lost"), "{}", plugin.process.stderr());
 }
 
@@ -86,4 +88,15 @@ fn who_reads_stdout_no_more_ends_it() {
     assert_eq!(centre.subscriptions(), 0);
     let log = plugin.process.stderr();
     assert!(!log.contains("E! "), "{log}");
+}
+
+#[test]
+fn a_stdin_that_has_ended_from_the_start_ends_it_before_anything_is_subscribed_to() {
+    let centre = Centre::start(0);
+    let folder = tempfile::TempDir::new().unwrap();
+    let output = pipe(centre.plugin(&folder, "", &[]), "");
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(log.contains("I! stdin has ended\n"), "{log}");
+    assert_eq!(centre.subscriptions(), 0);
 }
