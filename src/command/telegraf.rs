@@ -60,7 +60,7 @@ pub struct TelegrafArgs {
     /// With --signal none, how often whole rows are written though nothing asks for them; 0s is never
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = config::Duration::parse)]
     heartbeat: config::Duration,
-    /// Listen as the configuration's [web] says, too
+    /// Listen where `web.listen` of the configuration says, too
     #[arg(long)]
     web: bool,
 }
