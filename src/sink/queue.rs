@@ -312,7 +312,10 @@ mod tests {
         assert!(tokio::time::timeout(LONG, sender.room(3)).await.is_err(), "it is not settled");
         batch.bytes.clear();
         let more = receiver.receive(&mut batch, LONG);
-        assert_eq!(tokio::select! { _ = more => None, waited = sender.room(3) => Some(waited) }, Some(true));
+        assert_eq!(
+            tokio::select! { biased; waited = sender.room(3) => Some(waited), _ = more => None },
+            Some(true)
+        );
         sender.send(b"abc\n");
         receiver.take(&mut batch);
         assert!(!sender.room(0).await);
