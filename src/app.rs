@@ -25,6 +25,7 @@ use crate::ingest::feeds::Feeds;
 use crate::ingest::ledger::{Ledger, Taken};
 use crate::label::relabel::RuleError;
 use crate::notify::Notifier;
+use crate::pipeline::LineOutput;
 use crate::pulse::Pulses;
 use crate::reload::{self, Reloader, Reloads, Source};
 use crate::sink::influx::{self, Sink};
@@ -181,6 +182,16 @@ impl App {
     /// Has the service manager told when the configuration is reloaded.
     pub fn notify(&mut self, notifier: Notifier) {
         self.workshop.lasting.notifier = notifier;
+    }
+
+    /// Has lines of events go to one more output, which the caller takes them from.
+    pub fn add_output(&mut self, output: LineOutput) {
+        self.workshop.lasting.outputs.push(output);
+    }
+
+    /// What it counts.
+    pub fn telemetry(&self) -> Arc<Telemetry> {
+        Arc::clone(&self.workshop.lasting.telemetry)
     }
 
     /// What `/metrics` is made from.

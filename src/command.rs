@@ -13,6 +13,7 @@ mod kit;
 pub mod producers;
 pub mod run;
 pub mod simulate;
+pub mod telegraf;
 
 use std::future::Future;
 use std::io::Write;
@@ -86,6 +87,8 @@ enum Command {
     Producers(producers::ProducersArgs),
     /// Show what each stage makes of an event
     Explain(explain::ExplainArgs),
+    /// Connect to AXP for Telegraf, which starts this as an input and reads lines from stdout
+    Telegraf(telegraf::TelegrafArgs),
     /// Turn events on stdin, one a line, into line protocol on stdout
     Filter(filter::FilterArgs),
     /// Write the man page, or what a shell needs to complete arguments, to stdout
@@ -121,6 +124,7 @@ impl CommandLine {
             Command::Check(args) => check::execute(&args.config),
             Command::Producers(args) => producers::execute(&args),
             Command::Explain(args) => explain::execute(&args),
+            Command::Telegraf(args) => telegraf::execute(&args),
             Command::Filter(args) => filter::execute(&args),
             Command::Generate(args) => generate::execute(&args),
         }

@@ -3,26 +3,31 @@
 //! The configured level holds for this program; libraries speak from `warn` on, so that
 //! no level prints what they see on the wire. Control characters of outside text are
 //! escaped by tracing-subscriber. Colours are those of help and complaints: on a terminal, unless
-//! `NO_COLOR`, `CLICOLOR` or `CLICOLOR_FORCE` say otherwise (<https://bixense.com/clicolors>).
+//! `NO_COLOR`, `CLICOLOR` or `CLICOLOR_FORCE` say otherwise (<https://bixense.com/clicolors>). Under
+//! Telegraf they are what that reads ([`init_prefixed`]).
 //!
 //! A panic is logged by its place. Its words are left out where they were made at run time: those of
 //! the standard library quote what they stumbled over, which may be anybody's data.
+
+mod prefixed;
 
 use std::any::Any;
 use std::panic::{self, PanicHookInfo};
 use std::sync::OnceLock;
 
 use anstream::{AutoStream, ColorChoice};
-use tracing::Level;
-use tracing::error;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::Registry;
+use tracing::{Level, error};
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::reload;
+use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt, reload};
 
+use self::prefixed::Prefixed;
 use crate::config::{Log, LogFormat, LogLevel};
+
+/// What lines are written of.
+type Levelled = Layered<reload::Layer<Targets, Registry>, Registry>;
 
 /// What is logged, once logging is set up.
 static LEVELS: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
@@ -30,14 +35,21 @@ static LEVELS: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 /// Sets up logging for the process; a second call changes nothing.
 pub fn init(log: &Log) {
     let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
+    match log.format {
+        LogFormat::Text => begin(log, lines),
+        LogFormat::Json => begin(log, lines.json().flatten_event(true)),
+    }
+}
+
+/// The same, whatever the format configured, with lines whose prefixes tell Telegraf their level.
+pub fn init_prefixed(log: &Log) {
+    begin(log, fmt::layer().with_writer(std::io::stderr).with_ansi(false).event_format(Prefixed));
+}
+
+fn begin(log: &Log, lines: impl Layer<Levelled> + Send + Sync) {
     let (levels, handle) = reload::Layer::new(targets(log));
-    let registry = tracing_subscriber::registry().with(levels);
-    let begun = match log.format {
-        LogFormat::Text => registry.with(lines).try_init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
-    };
-    if begun.is_ok() {
+    if tracing_subscriber::registry().with(levels).with(lines).try_init().is_ok() {
         let _ = LEVELS.set(handle);
         panic::set_hook(Box::new(note_panic));
     }

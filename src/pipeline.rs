@@ -18,6 +18,7 @@ mod sessions;
 mod stream;
 pub mod trace;
 mod values;
+pub mod whole;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -100,6 +101,21 @@ struct PipelineParts {
     snapshot_quiet: Duration,
     /// How long rows outlive their feed.
     stale_after: Duration,
+}
+
+impl PipelineParts {
+    /// Sends the line of an event on a row that is shown; `line` is where it is written.
+    fn send_line(&self, stem: &str, row: &Row, readings: &[Reading<'_>], line: &mut Vec<u8>) {
+        let fields = readings.iter().filter_map(|reading| {
+            let measure =
+                self.derivation.measures.get(reading.measure).filter(|measure| !measure.promoted)?;
+            Some((&*measure.field, field_of(measure.kind, &reading.value)?))
+        });
+        line.clear();
+        if line::write(line, stem, &row.face.labels, fields, row.line_ns) {
+            self.outputs.iter().for_each(|output| output.sender.send(line));
+        }
+    }
 }
 
 /// One producer's pipeline.
@@ -248,9 +264,6 @@ impl Pipeline {
             self.count_readings(&readings, standing, denied);
             if standing == Standing::Shown {
                 self.last_row = Some(id);
-                if !self.parts.outputs.is_empty() {
-                    self.write_line(id, &readings);
-                }
             }
         }
         if let Some(witness) = &mut self.witness {
@@ -269,7 +282,8 @@ impl Pipeline {
         verdict
     }
 
-    /// Applies the readings to the event's row, all under one lock.
+    /// Applies the readings to the event's row and sends its line, all under one lock: so a row's lines
+    /// are sent in the order of their times, whoever else sends them (`pipeline/whole.rs`).
     fn write_row(
         &mut self,
         payload_type: PayloadType,
@@ -277,7 +291,7 @@ impl Pipeline {
         readings: &mut [Reading<'_>],
         now: Moment,
     ) -> Result<(RowId, Standing), EventReject> {
-        let Self { parts, identity, .. } = self;
+        let Self { parts, identity, line, .. } = self;
         let mut table = write_table(&parts.table);
         let known = table.find(identity);
         let id = match known {
@@ -295,8 +309,11 @@ impl Pipeline {
         if let Err(reject) = parts.derivation.set_row(&mut table, id, known.is_none(), readings) {
             parts.metrics.row_refused(reject);
         }
-        let standing = table.row(id).map_or(Standing::Refused, |row| row.standing);
-        Ok((id, standing))
+        let row = table.row(id);
+        if let Some(row) = row.filter(|row| row.standing == Standing::Shown && !parts.outputs.is_empty()) {
+            parts.send_line(table.stem(), row, readings, line);
+        }
+        Ok((id, row.map_or(Standing::Refused, |row| row.standing)))
     }
 
     fn count_readings(&mut self, readings: &[Reading<'_>], standing: Standing, mut denied: u64) {
@@ -320,22 +337,6 @@ impl Pipeline {
         metrics.readings_applied.inc_by(applied);
         metrics.readings_absent.inc_by(absent);
         metrics.readings_denied.inc_by(denied);
-    }
-
-    fn write_line(&mut self, id: RowId, readings: &[Reading<'_>]) {
-        let Self { parts, line, .. } = self;
-        let table = read_table(&parts.table);
-        let Some(row) = table.row(id) else { return };
-        let fields = readings.iter().filter_map(|reading| {
-            let measure = parts.derivation.measures.get(reading.measure)?;
-            Some((&*measure.field, field_of(measure, &reading.value)?))
-        });
-        line.clear();
-        let written = line::write(line, table.stem(), &row.face.labels, fields, row.line_ns);
-        drop(table);
-        if written {
-            parts.outputs.iter().for_each(|output| output.sender.send(line));
-        }
     }
 
     fn delete(&mut self, now: Moment) -> Result<(), EventReject> {

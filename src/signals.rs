@@ -1,24 +1,25 @@
-//! Signals: SIGTERM and SIGINT stop the program, a second one at once; SIGHUP has the configuration
-//! read, and files opened, anew.
+//! Signals: SIGTERM and SIGINT stop the program, a second one at once; what others mean says the
+//! command.
 
 use std::io;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+pub use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::{Signal, signal};
 
-/// SIGHUP, which does nothing by itself.
+/// A signal that may come again and again, and does nothing by itself.
 #[derive(Debug)]
-pub struct Hangups(Signal);
+pub struct Signals(Signal);
 
-impl Hangups {
+impl Signals {
     /// Listens from now on.
     ///
     /// # Errors
     /// Where the system will not let us.
-    pub fn listen() -> io::Result<Self> {
-        signal(SignalKind::hangup()).map(Self)
+    pub fn listen(kind: SignalKind) -> io::Result<Self> {
+        signal(kind).map(Self)
     }
 
-    /// Calls `then` for each, those included that have come already, as one.
+    /// Calls `then` for each, those included that have come already; those that come at once may be one.
     pub fn each(mut self, then: impl Fn() + Send + 'static) {
         tokio::spawn(async move {
             while self.0.recv().await.is_some() {

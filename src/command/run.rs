@@ -12,7 +12,7 @@ use crate::logging;
 use crate::notify::{Notifier, status, watchdog};
 use crate::pulse;
 use crate::reload::Source;
-use crate::signals::{Hangups, Stop};
+use crate::signals::{SignalKind, Signals, Stop};
 
 /// Runs with the configuration at `path` until a signal stops it.
 pub(super) fn execute(path: &Path) -> Exit {
@@ -29,7 +29,7 @@ pub(super) fn execute(path: &Path) -> Exit {
 
 async fn run(path: PathBuf, loaded: Loaded, stop: Stop) -> Exit {
     // From now on neither signal ends us by itself.
-    let hangups = match Hangups::listen() {
+    let hangups = match Signals::listen(SignalKind::hangup()) {
         Ok(hangups) => hangups,
         Err(err) => {
             complain(format_args!("failed to listen for SIGHUP: {err}"));

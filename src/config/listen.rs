@@ -69,6 +69,11 @@ impl Default for Listen {
 }
 
 impl Listen {
+    /// Nowhere, which no configuration can say.
+    pub const fn nowhere() -> Self {
+        Self(Vec::new())
+    }
+
     /// The addresses, as far as they are such; a configuration that was checked has no others.
     pub fn addresses(&self) -> impl Iterator<Item = Address> {
         self.0.iter().filter_map(|text| text.parse().ok())

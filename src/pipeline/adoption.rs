@@ -5,15 +5,15 @@
 //! dropped rows, refused readings) only another snapshot can bring.
 
 use super::markers::write_marker;
-use super::values::column_of;
+use super::values::{column_of, value_of};
 use super::{Derivation, Moment, Pipeline, write_table};
 use crate::config::Kind;
-use crate::parse::measure::{Measure, MeasureId, Reading, Value, Verdict};
+use crate::parse::measure::{Measure, MeasureId, Reading, Verdict};
 use crate::parse::measures::Measures;
 use crate::reject::{ReadingReject, RetireCause};
 use crate::table::column::Column;
 use crate::table::row::Standing;
-use crate::table::rows::{RowId, Table};
+use crate::table::rows::Table;
 
 impl Pipeline {
     /// Takes over the rows of `table`, whose values `measures` have read. For a pipeline that has
@@ -97,19 +97,4 @@ fn columns<'t>(measures: &Measures, table: &'t Table) -> Vec<(MeasureId, &'t Col
     let column = |column: u32| table.columns().get(column as usize);
     let measures = measures.iter().enumerate();
     measures.filter_map(|(id, measure)| Some((id, measure.column.and_then(column)?))).collect()
-}
-
-/// What a row holds in a column.
-fn value_of<'t>(table: &'t Table, id: RowId, column: &'t Column) -> Option<Value<'t>> {
-    let cell = Some(table.cell(id, column.slot)).filter(|cell| !cell.is_nan())?;
-    match column.spec.kind {
-        Kind::Text => table.text_at(id, column).map(|text| Value::Text(text.into())),
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is a place in a list"
-        )]
-        Kind::State => column.states.get(cell as usize).map(|state| Value::State((&*state.name).into())),
-        _ => Some(Value::Number(cell)),
-    }
 }

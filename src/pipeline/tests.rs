@@ -8,4 +8,5 @@ mod readings;
 mod refusals;
 mod rows;
 mod takeover;
+mod whole;
 mod worked_example;

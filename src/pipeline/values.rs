@@ -6,7 +6,7 @@ use crate::parse::measure::{Measure, Reading, Value, Verdict};
 use crate::parse::measures::Measures;
 use crate::reject::ReadingReject;
 use crate::sink::line::Field;
-use crate::table::column::ColumnSpec;
+use crate::table::column::{Column, ColumnSpec};
 use crate::table::rows::{ColumnId, RowId, Table};
 
 /// Most bytes of AXP's own words in a HELP text.
@@ -91,15 +91,29 @@ fn help(measure: &Measure, kind: Kind, producer_id: &str) -> String {
     format!("{lead} ({name} of {producer_id}, {reading})")
 }
 
-/// A reading as a field of a line; none for what is a label or has no value.
-pub(super) fn field_of<'a>(measure: &'a Measure, value: &'a Value<'_>) -> Option<Field<'a>> {
+/// A value of a measure of this kind as a field of a line; none where there is no value.
+pub(super) fn field_of<'a>(kind: Option<Kind>, value: &'a Value<'_>) -> Option<Field<'a>> {
     match value {
-        _ if measure.promoted => None,
         #[expect(clippy::float_cmp, reason = "a boolean is exactly 0 or 1")]
-        Value::Number(value) if measure.kind == Some(Kind::Boolean) => Some(Field::Boolean(*value == 1.0)),
+        Value::Number(value) if kind == Some(Kind::Boolean) => Some(Field::Boolean(*value == 1.0)),
         Value::Number(value) => Some(Field::Number(*value)),
         Value::State(state) => Some(Field::Text(state)),
         Value::Text(text) => Some(Field::Text(text)),
         Value::Absent | Value::Refused(_) => None,
+    }
+}
+
+/// What a row holds in a column.
+pub(super) fn value_of<'t>(table: &'t Table, id: RowId, column: &'t Column) -> Option<Value<'t>> {
+    let cell = Some(table.cell(id, column.slot)).filter(|cell| !cell.is_nan())?;
+    match column.spec.kind {
+        Kind::Text => table.text_at(id, column).map(|text| Value::Text(text.into())),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is a place in a list"
+        )]
+        Kind::State => column.states.get(cell as usize).map(|state| Value::State((&*state.name).into())),
+        _ => Some(Value::Number(cell)),
     }
 }

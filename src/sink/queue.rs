@@ -44,7 +44,15 @@ struct Shared {
     waiting: Mutex<Waiting>,
     changed: Notify,
     crowded: Notify,
+    settled: Notify,
     batch_bytes: usize,
+}
+
+impl Waiting {
+    /// Bytes in memory that are not settled.
+    const fn unsettled(&self) -> usize {
+        self.taken + self.bytes.len()
+    }
 }
 
 impl Shared {
@@ -72,7 +80,8 @@ pub fn lines(batch_bytes: usize, dropped: Counter) -> (LineSender, LineReceiver)
     let waiting = Mutex::new(Waiting { senders: 1, ..Waiting::default() });
     // A batch that the queue cannot hold would never be full.
     let batch_bytes = batch_bytes.min(QUEUE_BYTES_MAX / 2);
-    let shared = Arc::new(Shared { waiting, changed: Notify::new(), crowded: Notify::new(), batch_bytes });
+    let (changed, crowded, settled) = (Notify::new(), Notify::new(), Notify::new());
+    let shared = Arc::new(Shared { waiting, changed, crowded, settled, batch_bytes });
     (LineSender { shared: Arc::clone(&shared), dropped }, LineReceiver { shared })
 }
 
@@ -80,7 +89,7 @@ impl LineSender {
     /// Puts one line in, or drops it where there is no room.
     pub fn send(&self, line: &[u8]) {
         let mut waiting = self.shared.lock();
-        if waiting.taken + waiting.bytes.len() + line.len() > QUEUE_BYTES_MAX {
+        if waiting.unsettled() + line.len() > QUEUE_BYTES_MAX {
             self.dropped.inc();
             return;
         }
@@ -99,6 +108,19 @@ impl LineSender {
         if before == 0 || (before < limit && after >= limit) {
             self.shared.changed.notify_one();
         }
+    }
+}
+
+impl LineSender {
+    /// Waits until no more than `bytes` are in memory that are not settled, for a sender that can
+    /// wait; one at a time may. True if it had to.
+    pub async fn room(&self, bytes: usize) -> bool {
+        let mut had_to_wait = false;
+        while self.shared.lock().unsettled() > bytes {
+            had_to_wait = true;
+            self.shared.settled.notified().await;
+        }
+        had_to_wait
     }
 }
 
@@ -136,6 +158,7 @@ impl LineReceiver {
             let mut waiting = self.shared.lock();
             (waiting.taken, waiting.taken_lines) = (0, 0);
         }
+        self.shared.settled.notify_one();
         while self.waiting_for_more(1) {
             self.shared.changed.notified().await;
         }
@@ -159,6 +182,8 @@ impl LineReceiver {
         std::mem::swap(&mut waiting.bytes, &mut batch.bytes);
         batch.lines = std::mem::take(&mut waiting.lines);
         (waiting.taken, waiting.taken_lines) = (0, 0);
+        drop(waiting);
+        self.shared.settled.notify_one();
     }
 
     /// Bytes that wait to be taken.
@@ -207,8 +232,7 @@ pub struct QueueGauge {
 impl QueueGauge {
     /// Bytes in memory that are not settled.
     pub fn bytes(&self) -> usize {
-        let waiting = self.shared.lock();
-        waiting.taken + waiting.bytes.len()
+        self.shared.lock().unsettled()
     }
 
     /// Lines in memory that are not settled; of those that the sink has taken together, all count
@@ -284,6 +308,26 @@ mod tests {
             batch.bytes.clear();
         }
         assert_eq!((dropped.get(), begin.elapsed()), (0, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_room_goes_on_once_what_was_taken_is_settled() {
+        let (sender, receiver) = lines(1 << 20, Counter::default());
+        assert!(!sender.room(0).await);
+        sender.send(b"abc\n");
+        assert!(!sender.room(4).await);
+        let mut batch = Batch::default();
+        assert!(receiver.receive(&mut batch, LONG).await);
+        assert!(tokio::time::timeout(LONG, sender.room(3)).await.is_err(), "it is not settled");
+        batch.bytes.clear();
+        let more = receiver.receive(&mut batch, LONG);
+        assert_eq!(
+            tokio::select! { biased; waited = sender.room(3) => Some(waited), _ = more => None },
+            Some(true)
+        );
+        sender.send(b"abc\n");
+        receiver.take(&mut batch);
+        assert!(!sender.room(0).await);
     }
 
     #[tokio::test]

@@ -41,6 +41,8 @@ pub async fn serve(listeners: Vec<Listener>, door: Arc<Door>, stop: watch::Recei
         stop,
     };
     join_all(listeners.iter().map(|listener| hall.serve(listener))).await;
+    // Where there is no listener, either.
+    let _ = hall.stop.clone().wait_for(|stop| *stop).await;
     drop(listeners);
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, hall.graceful.shutdown()).await;
 }

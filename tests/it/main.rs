@@ -36,5 +36,6 @@ mod status;
 mod subscription;
 mod support;
 mod systemd;
+mod telegraf;
 mod token;
 mod websocket;

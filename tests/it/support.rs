@@ -101,16 +101,39 @@ impl Process {
     #[track_caller]
     pub(crate) fn start(mut command: Command) -> Self {
         command.stdin(Stdio::null());
-        Self::spawn(command)
+        let mut process = Self::spawn(command);
+        process.read_stdout();
+        process
     }
 
     /// Starts the program, with a stdin to write to.
     #[track_caller]
-    pub(crate) fn start_fed(mut command: Command) -> (Self, ChildStdin) {
+    pub(crate) fn start_fed(command: Command) -> (Self, ChildStdin) {
+        let (mut process, stdin) = Self::start_unread(command);
+        process.read_stdout();
+        (process, stdin)
+    }
+
+    /// The same, with a stdout that nobody reads before [`Self::read_stdout`].
+    #[track_caller]
+    pub(crate) fn start_unread(mut command: Command) -> (Self, ChildStdin) {
         command.stdin(Stdio::piped());
         let mut process = Self::spawn(command);
         let stdin = process.child.stdin.take().expect("stdin is piped");
         (process, stdin)
+    }
+
+    /// Has stdout read, from now on.
+    pub(crate) fn read_stdout(&mut self) {
+        let (lines, stdout) = channel();
+        let out = BufReader::new(self.child.stdout.take().expect("nobody reads it yet"));
+        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
+        self.stdout = stdout;
+    }
+
+    /// Closes a stdout that nobody reads.
+    pub(crate) fn close_stdout(&mut self) {
+        drop(self.child.stdout.take().expect("nobody reads it yet"));
     }
 
     #[track_caller]
@@ -120,9 +143,6 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|err| panic!("failed to start {}: {err}", command.get_program().display()));
-        let (lines, stdout) = channel();
-        let out = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
         let stderr = Arc::new(Mutex::new(String::new()));
         let (err, kept) =
             (BufReader::new(child.stderr.take().expect("stderr is piped")), Arc::clone(&stderr));
@@ -131,7 +151,7 @@ impl Process {
                 kept.lock().expect("nobody panics with it").push_str(&(line + "\n"));
             }
         });
-        Self { child, stdout, stderr }
+        Self { child, stdout: channel().1, stderr }
     }
 
     /// Reads stdout until a line in which `look` finds what it looks for.
@@ -168,6 +188,11 @@ impl Process {
             line.starts_with(begin).then_some(())
         });
         seen.into_inner().expect("nobody panics with it")
+    }
+
+    /// The lines of stdout that have come since the last look.
+    pub(crate) fn read_come(&self) -> Vec<String> {
+        self.stdout.try_iter().collect()
     }
 
     /// What it has written to stderr so far.

@@ -155,6 +155,11 @@ impl Bench {
         self.samples().iter().filter_map(rest).collect()
     }
 
+    /// What a scrape knows the table's state by.
+    pub(super) fn version(&self) -> u64 {
+        read_table(&self.table).version()
+    }
+
     pub(super) fn series(&self) -> usize {
         read_table(&self.table).series()
     }
@@ -167,6 +172,25 @@ impl Bench {
             assert!(runtime.block_on(self.receiver.receive(&mut batch, Duration::ZERO)));
         }
         String::from_utf8(batch.bytes).unwrap()
+    }
+
+    /// The lines of all rows, whole, which are sent a second after the start.
+    pub(super) fn whole(&mut self) -> String {
+        assert_eq!(self.lines(), "", "lines that nobody looked at");
+        let now = Moment { unix_ns: START_NS + 1_000_000_000, ..self.moment() };
+        self.gatherer()(now);
+        self.lines()
+    }
+
+    /// Sends the lines of all rows, whole.
+    pub(super) fn gatherer(&self) -> impl Fn(Moment) + Send + 'static {
+        let (table, sender) = (Arc::clone(&self.table), self.pipeline.parts.outputs[0].sender.clone());
+        move |now| {
+            let mut next = Some(0);
+            while let Some(from) = next {
+                next = whole::send_rows(&table, from, &sender, now);
+            }
+        }
     }
 
     /// The sum of the exporter's own series that begin so.

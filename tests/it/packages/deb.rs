@@ -13,7 +13,7 @@ use crate::packages::{deb, repository, said, words};
 use crate::support::{PATIENCE, Process, get, tool, wait_for};
 
 /// Everything in it but folders, dashboards and docs.
-const FILES: [&str; 21] = [
+const FILES: [&str; 22] = [
     "-rw-r--r-- /etc/axp-exporter/config.toml",
     "-rwxr-xr-x /usr/bin/axp-exporter",
     "-rw-r--r-- /usr/lib/systemd/system/axp-exporter.service",
@@ -29,6 +29,7 @@ const FILES: [&str; 21] = [
     "-rw-r--r-- /usr/share/doc/axp-exporter/changelog.gz",
     "-rw-r--r-- /usr/share/doc/axp-exporter/copyright",
     "-rw-r--r-- /usr/share/doc/axp-exporter/examples/config.toml",
+    "-rw-r--r-- /usr/share/doc/axp-exporter/examples/telegraf.conf",
     "-rw-r--r-- /usr/share/doc/axp-exporter/systemd.md",
     "-rw-r--r-- /usr/share/doc/axp-exporter/third-party.gz",
     "-rw-r--r-- /usr/share/fish/vendor_completions.d/axp-exporter.fish",
