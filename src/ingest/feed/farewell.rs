@@ -1,6 +1,6 @@
 //! The end: of a link's session, and of the whole feed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -43,10 +43,10 @@ impl Feed {
                 self.follows = slot.other();
                 self.parts.pipeline.session_handed_back(Moment::now());
             } else {
-                self.parts.pipeline.session_lost(Instant::now());
+                self.parts.pipeline.session_lost(Moment::now());
             }
         } else {
-            self.parts.pipeline.outgoing_ended();
+            self.parts.pipeline.outgoing_ended(Moment::now());
         }
         let way = self.way(slot);
         let socket = way.shut();
