@@ -18,9 +18,11 @@ pub mod refusals;
 pub mod report;
 mod sessions;
 mod stream;
+mod tapped;
 pub mod trace;
 mod values;
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
@@ -28,6 +30,7 @@ use crate::config::OnDelete;
 use crate::ingest::event::{Action, Event, EventBuffer, PayloadType, recycled};
 use crate::parse::measure::{Dictionary, Reading, Value};
 use crate::parse::measures::Measures;
+use crate::recording::{Tap, Told};
 use crate::reject::{EventReject, ReadingReject, RetireCause};
 use crate::sink::line;
 use crate::sink::queue::LineSender;
@@ -117,6 +120,8 @@ struct PipelineParts {
 pub struct Pipeline {
     parts: PipelineParts,
     sessions: Sessions,
+    /// Where it tells on what it is told, if that is recorded.
+    tap: Option<Tap>,
     /// When it was told something last.
     told_at: Option<Moment>,
     /// When rows that the feed no longer vouches for are retired.
@@ -138,6 +143,7 @@ impl Pipeline {
         Self {
             sessions: Sessions::new(parts.snapshot_quiet),
             parts,
+            tap: None,
             told_at: None,
             stale_at: None,
             event_buffer: EventBuffer::default(),
@@ -177,11 +183,15 @@ impl Pipeline {
         let mut buffer = std::mem::take(&mut self.event_buffer);
         let applied = match Event::parse(frame, &mut buffer) {
             Ok(mut event) => {
+                if let Some(tap) = &mut self.tap {
+                    tap.event(&event, origin == Origin::Outgoing, &self.parts.derivation.measures, now);
+                }
                 let applied = self.apply_event(&mut event, origin, now);
                 event.recycle(&mut buffer);
                 applied
             }
             Err(reject) => {
+                self.tell_on(now, || Told::Refused(reject));
                 self.parts.metrics.event_unreadable();
                 Err(reject)
             }
@@ -205,7 +215,7 @@ impl Pipeline {
 
     /// Counts a frame that is not even looked into.
     pub fn refuse(&mut self, reject: EventReject, now: Moment) {
-        self.reach(now);
+        self.told(now, || Told::Refused(reject));
         self.parts.metrics.event_unreadable();
         self.parts.metrics.event_rejected(reject);
         self.refusals.sample_event(reject, now);
@@ -370,7 +380,7 @@ impl Pipeline {
 
     /// Takes what AXP says of the measures.
     pub fn set_dictionary(&mut self, dictionary: Dictionary, now: Moment) {
-        self.reach(now);
+        self.told(now, || Told::Dictionary(Cow::Borrowed(&dictionary)));
         self.parts.derivation.measures.set_dictionary(dictionary);
     }
 }

@@ -27,7 +27,7 @@ pub fn is_personal(measure: &str, more: &[String]) -> bool {
 }
 
 /// What has become of personal data before it came here, as in a recording.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Treated {
     /// What became of it.
     pub personal: Personal,

@@ -6,20 +6,21 @@
 use std::time::{Duration, Instant};
 
 use super::{Moment, Pipeline, write_table};
+use crate::recording::Told;
 use crate::reject::RetireCause;
 
 impl Pipeline {
     /// A session begins: its snapshot will say which rows there are. The one before it, if
     /// it was not lost, is outgoing from now on.
     pub fn session_opened(&mut self, now: Moment) {
-        self.reach(now);
+        self.told(now, || Told::Authenticated);
         self.sessions.open(now.instant);
         self.parts.metrics.snapshot_complete.set(0);
     }
 
     /// The session brought nothing at all: the producer has no rows.
     pub fn accept_empty(&mut self, now: Moment) {
-        self.reach(now);
+        self.told(now, || Told::Empty);
         if self.sessions.followed_mut().accept_empty() {
             self.close_snapshot(now);
         }
@@ -27,7 +28,7 @@ impl Pipeline {
 
     /// The session ended: an open snapshot is discarded, and the rows begin to age.
     pub fn session_lost(&mut self, now: Moment) {
-        self.reach(now);
+        self.told(now, || Told::Lost);
         self.sessions.followed_mut().session_lost();
         self.parts.metrics.snapshot_complete.set(0);
         self.stale_at.get_or_insert(now.instant + self.parts.stale_after);
@@ -37,7 +38,7 @@ impl Pipeline {
     /// Rows that either has named stay. What the broken one has set may be behind what the
     /// other has said before, so with any of it the snapshot does not count as complete.
     pub fn session_handed_back(&mut self, now: Moment) {
-        self.reach(now);
+        self.told(now, || Told::HandedBack);
         let Self { sessions, parts, .. } = self;
         sessions.hand_back(|from, to| write_table(&parts.table).move_generation(from, to));
         if self.sessions.followed().names_all() {
@@ -48,13 +49,13 @@ impl Pipeline {
 
     /// The outgoing session is over.
     pub fn outgoing_ended(&mut self, now: Moment) {
-        self.reach(now);
+        self.told(now, || Told::OutgoingEnded);
         self.sessions.end_outgoing();
     }
 
     /// Nothing was taken from `since` on for this time, so that it says nothing of a snapshot's end.
     pub fn postpone(&mut self, time: Duration, since: Moment) {
-        self.reach(since);
+        self.told(since, || Told::Postponed(time));
         self.sessions.postpone(time);
     }
 

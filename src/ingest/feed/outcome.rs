@@ -43,6 +43,7 @@ impl Feed {
             }
             Outcome::Connected(Ok(socket)) => {
                 self.way(slot).socket = Some(*socket);
+                self.parts.pipeline.note_opened(Moment::now());
                 Input::Opened
             }
             Outcome::Connected(Err(err)) => {
