@@ -11,6 +11,7 @@ pub mod filter;
 pub mod generate;
 mod kit;
 pub mod producers;
+pub mod replay;
 pub mod run;
 pub mod simulate;
 
@@ -88,6 +89,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Turn events on stdin, one a line, into line protocol on stdout
     Filter(filter::FilterArgs),
+    /// Play a recording as if it came from AXP, at its own pace or faster
+    Replay(replay::ReplayArgs),
     /// Write the man page, or what a shell needs to complete arguments, to stdout
     Generate(generate::GenerateArgs),
 }
@@ -122,6 +125,7 @@ impl CommandLine {
             Command::Producers(args) => producers::execute(&args),
             Command::Explain(args) => explain::execute(&args),
             Command::Filter(args) => filter::execute(&args),
+            Command::Replay(args) => replay::execute(args),
             Command::Generate(args) => generate::execute(&args),
         }
     }

@@ -37,3 +37,6 @@ pub use record::{Entry, Header, Record, Told};
 pub use replay::{End, Progress, Replay, Speed};
 pub use tap::{Recorder, Tap};
 pub use writer::{OpenError, Writer};
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! A replay: recordings from the first record to the last, at a pace.
 //!
 //! It blocks, and is for a thread of its own. What is due comes when it is due, faster by the speed;
-//! with none it comes as fast as it can be read. Where sinks cannot follow it waits for them, unlike a
+//! at most it comes as fast as it can be read. Where sinks cannot follow it waits for them, unlike a
 //! feed, and at the end until all lines are settled. It can be stopped at any time.
 
 use std::path::PathBuf;
@@ -21,8 +21,14 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// How long is waited for a sink before its queue is looked at again.
 const SINKS_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How fast, as a multiple of the recording's own pace; none for as fast as can be.
-pub type Speed = Option<f64>;
+/// How fast.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Speed {
+    /// So many times the recording's own pace: more than 0, and finite.
+    Times(f64),
+    /// As fast as can be.
+    Max,
+}
 
 /// How far it is.
 #[derive(Debug, Clone, Copy)]
@@ -169,7 +175,7 @@ impl Replay {
 impl Pace<'_> {
     /// How long it is yet until this time.
     fn left(&self, time: Duration) -> Duration {
-        let Some(speed) = self.speed else { return Duration::ZERO };
+        let Speed::Times(speed) = self.speed else { return Duration::ZERO };
         let due = Duration::try_from_secs_f64(time.as_secs_f64() / speed).unwrap_or(Duration::MAX);
         due.saturating_sub(self.began.elapsed())
     }
