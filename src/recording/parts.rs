@@ -85,7 +85,7 @@ impl Parts {
     /// # Errors
     /// What kept some or all of them out of the file.
     pub(super) fn append(&mut self, lines: &[u8], missing: u64, now: Moment) -> io::Result<()> {
-        let mut written = self.leave_if_moved();
+        let mut written = self.leave();
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             let is_header = !Record::is_event(line) && self.note(line);
             if !is_header && written.is_ok() {
@@ -96,7 +96,8 @@ impl Parts {
         if missing > 0 {
             Record::new(now, self.began, Entry::Missing(missing)).write(&mut line);
         }
-        written = written.and_then(|()| self.write(&line, now)).and_then(|()| self.flush());
+        written = written.and_then(|()| self.write(&line, now));
+        written = written.and_then(|()| self.file.as_mut().map_or(Ok(()), GzEncoder::flush));
         if written.is_err() {
             self.file = None;
         }
@@ -156,33 +157,22 @@ impl Parts {
         false
     }
 
-    /// Goes on with another file where somebody has moved or deleted this one.
-    fn leave_if_moved(&mut self) -> io::Result<()> {
-        if let Some(file) = &self.file
-            && !is_at(file.get_ref(), &self.path)?
-        {
-            self.close()?;
-        }
-        Ok(())
+    /// Closes a file that is full, or that somebody has moved or deleted; the next record begins another.
+    fn leave(&mut self) -> io::Result<()> {
+        let Some(file) = self.file.as_ref().map(GzEncoder::get_ref) else { return Ok(()) };
+        let is_full = self.rotate_bytes > 0 && file.metadata()?.len() >= self.rotate_bytes;
+        if is_full || !is_at(file, &self.path)? { self.close() } else { Ok(()) }
     }
 
     fn write(&mut self, line: &[u8], now: Moment) -> io::Result<()> {
         if self.file.is_none() {
-            self.begin(now)?;
+            self.begin(line, now)?;
         }
         self.file.as_mut().map_or(Ok(()), |file| file.write_all(line))
     }
 
-    /// Hands over what is compressed so far; closes a file that is full.
-    fn flush(&mut self) -> io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        file.flush()?;
-        let is_full = self.rotate_bytes > 0 && file.get_ref().metadata()?.len() >= self.rotate_bytes;
-        if is_full { self.close() } else { Ok(()) }
-    }
-
-    /// Begins another file, after that of before has made room.
-    fn begin(&mut self, now: Moment) -> io::Result<()> {
+    /// Begins another file, with this record, after that of before has made room.
+    fn begin(&mut self, line: &[u8], now: Moment) -> io::Result<()> {
         match std::fs::symlink_metadata(&self.path) {
             // Begun in vain.
             Ok(found) if found.is_file() && found.len() == 0 => std::fs::remove_file(&self.path)?,
@@ -191,7 +181,7 @@ impl Parts {
             Err(err) => return Err(err),
         }
         let mut file = GzEncoder::new(create(&self.path)?, Compression::default());
-        let begun = self.write_beginning(&mut file, now);
+        let begun = self.write_beginning(&mut file, line, now);
         if begun.is_err() {
             // Else each try would push a recording out.
             drop(file);
@@ -203,11 +193,14 @@ impl Parts {
         Ok(())
     }
 
-    fn write_beginning(&self, file: &mut GzEncoder<File>, now: Moment) -> io::Result<()> {
+    fn write_beginning(&self, file: &mut GzEncoder<File>, line: &[u8], now: Moment) -> io::Result<()> {
         let Some(header) = self.header.clone() else { return Err(io::ErrorKind::InvalidInput.into()) };
         let header = Header { recording: self.recording.clone(), part: self.part + 1, ..header };
         let mut lines = Vec::new();
-        Record::new(now, self.began, Entry::Header(header)).write(&mut lines);
+        // It begins when its first record does, which has waited to be written.
+        let first = std::str::from_utf8(line).ok().and_then(|line| Record::read(line).ok());
+        let first = first.unwrap_or_else(|| Record::new(now, self.began, Entry::End));
+        Record { entry: Entry::Header(header), ..first }.write(&mut lines);
         self.context.iter().for_each(|context| lines.extend_from_slice(&context.lines.concat()));
         file.write_all(&lines)?;
         file.flush()

@@ -75,7 +75,7 @@ fn disturb(bench: &mut Bench, what: u8) {
 const MODES: [Personal; 3] = [Personal::Drop, Personal::Keep, Personal::Hash];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn what_is_told_again_gives_the_same_rows_series_lines_and_counts(
