@@ -125,7 +125,7 @@ impl CommandLine {
             Command::Producers(args) => producers::execute(&args),
             Command::Explain(args) => explain::execute(&args),
             Command::Filter(args) => filter::execute(&args),
-            Command::Replay(args) => replay::execute(args),
+            Command::Replay(args) => replay::execute(&args),
             Command::Generate(args) => generate::execute(&args),
         }
     }

@@ -300,7 +300,7 @@ mod tests {
             r#"axp_exporter_influx_spool_up{sink="main"} 0"#,
             r#"axp_exporter_influx_spool_set_aside_total{sink="main"} 0"#,
             r#"axp_exporter_record_records_total{outcome="dropped"} 0"#,
-            "axp_exporter_record_up 0",
+            "axp_exporter_record_up{} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} not in\n{text}");
         }

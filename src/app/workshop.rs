@@ -101,7 +101,9 @@ impl Workshop {
         let tap = self.lasting.recorder.as_ref().map(|recorder| recorder.tap(&producer.id, Moment::now()));
         let (mut pipeline, table) =
             self.blueprint.pipeline(producer, self.lasting.outputs.clone(), metrics);
-        tap.into_iter().for_each(|tap| pipeline.record(tap));
+        if let Some(tap) = tap {
+            pipeline.record(tap);
+        }
         (pipeline, table)
     }
 

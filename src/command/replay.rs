@@ -67,7 +67,7 @@ fn read_speed(text: &str) -> Result<Speed, String> {
 }
 
 /// Replays to the end, or until a signal comes.
-pub(super) fn execute(args: ReplayArgs) -> Exit {
+pub(super) fn execute(args: &ReplayArgs) -> Exit {
     // What a file holds that only sinks and the server need is not looked at where there are none.
     let account = if args.output.is_some() { Account::Unused } else { Account::Optional };
     let (loaded, file) = match kit::load(account, args.config.as_deref()) {
@@ -87,10 +87,11 @@ pub(super) fn execute(args: ReplayArgs) -> Exit {
         }
     };
     let file = file.unwrap_or_else(|| DEFAULT_PATH.to_owned());
+    let (output, markers, stay) = (args.output, args.markers, args.stay);
     run_until_stopped(|stop| async move {
-        match args.output {
-            Some(output) => stdout::replay(&loaded, recordings, (output, args.markers), stop, &file).await,
-            None => serve(loaded, recordings, args.stay, stop, &file).await,
+        match output {
+            Some(output) => stdout::replay(&loaded, recordings, (output, markers), stop, &file).await,
+            None => serve(loaded, recordings, stay, stop, &file).await,
         }
     })
 }
@@ -149,7 +150,9 @@ fn tell() -> Tell {
 fn sum_up(outcome: Option<Outcome>) -> Exit {
     match outcome {
         Some(Ok(Ok(end))) => {
-            words(&end).iter().for_each(|line| complain(format_args!("replay: {line}")));
+            for line in words(&end) {
+                complain(format_args!("replay: {line}"));
+            }
             Exit::Success
         }
         Some(Ok(Err(err))) => {

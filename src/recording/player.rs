@@ -94,7 +94,9 @@ impl Player {
             tally: Tally::default(),
         };
         // In the order of the configuration, as it decides whose a name is.
-        producers.into_iter().for_each(|producer| player.add(producer));
+        for producer in producers {
+            player.add(producer);
+        }
         player.stage.feeds.note_complete();
         player
     }

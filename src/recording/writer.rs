@@ -72,7 +72,7 @@ impl Writer {
         let parts = Blocking::new(parts);
         let mut alarm = Alarm::new("record", metrics.up.clone(), "the recording is written again");
         match parts.run(|parts| parts.check()).await.flatten() {
-            Ok(()) => {}
+            Ok(()) => alarm.clear(WRITING),
             Err(source) if is_mistake(&source) => {
                 return Err(OpenError { path: config.path.clone(), source });
             }

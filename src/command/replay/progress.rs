@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::recording::Progress;
 
@@ -47,8 +47,8 @@ fn line(progress: &Progress) -> String {
     let (full, empty) = ("#".repeat(full), " ".repeat(BAR_WIDTH - full));
     let mut line = format!("[{full}{empty}] {percent:3} %  {}", clock(progress.time));
     if let Ok(since_epoch) = u64::try_from(progress.unix_ns) {
-        let at = SystemTime::from(UNIX_EPOCH + Duration::from_nanos(since_epoch));
-        let _ = write!(line, "  {}", httpdate::fmt_http_date(at));
+        let at = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_nanos(since_epoch));
+        let _ = write!(line, "  {at}");
     }
     let events = progress.tally.applied + progress.tally.refused;
     let _ = write!(line, "  {events} events");
