@@ -48,8 +48,8 @@ use crate::web::{config as web_config, server};
 use feeding::Feeding;
 use open::{Sinks, ledger_path, listeners, open_recording, open_sinks};
 pub(crate) use open::{privacy, rules, way_out};
-pub use replaying::{Outcome, Recordings, Tell};
 use replaying::Replaying;
+pub use replaying::{Outcome, Recordings, Tell};
 use workshop::{Lasting, Workshop};
 
 /// How long feeds may take to end, their subscriptions included.
@@ -322,7 +322,9 @@ impl App {
         let mut feeds = JoinSet::new();
         // Only feeds and what builds them hold senders of lines and records.
         match self.supply {
-            Supply::Feeds(workshop, reloads) => feeds.spawn(Feeding::new(*workshop).run(feeds_stopped, reloads)),
+            Supply::Feeds(workshop, reloads) => {
+                feeds.spawn(Feeding::new(*workshop).run(feeds_stopped, reloads))
+            }
             Supply::Recordings(replaying) => feeds.spawn(replaying.run(feeds_stopped)),
         };
         let ended = tokio::select! {

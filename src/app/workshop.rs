@@ -99,8 +99,7 @@ impl Workshop {
     pub(super) fn pipeline(&self, producer: Producer) -> (Pipeline, SharedTable) {
         let metrics = self.lasting.telemetry.pipeline(&producer.id);
         let tap = self.lasting.recorder.as_ref().map(|recorder| recorder.tap(&producer.id, Moment::now()));
-        let (mut pipeline, table) =
-            self.blueprint.pipeline(producer, self.lasting.outputs.clone(), metrics);
+        let (mut pipeline, table) = self.blueprint.pipeline(producer, self.lasting.outputs.clone(), metrics);
         if let Some(tap) = tap {
             pipeline.record(tap);
         }

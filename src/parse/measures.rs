@@ -227,8 +227,8 @@ impl Measures {
         if !is_name(name) || self.list.len() == MEASURES_MAX {
             return None;
         }
-        let denied = !self.allowlist.listing(name).is_exported()
-            || self.privacy.mode_of(name) == Personal::Drop;
+        let denied =
+            !self.allowlist.listing(name).is_exported() || self.privacy.mode_of(name) == Personal::Drop;
         let description = self.dictionary.get(name).map_or("", |definition| &definition.description);
         let rule = self.rule(name);
         let id = self.list.len();

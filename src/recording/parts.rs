@@ -66,10 +66,7 @@ impl Parts {
     /// # Errors
     /// Where something else is there, or the folder is of no use.
     pub(super) fn check(&self) -> io::Result<()> {
-        match OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(&self.path)
+        match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&self.path)
         {
             Ok(file) => check_found(file),
             Err(err) if err.kind() == io::ErrorKind::NotFound => {
@@ -223,10 +220,5 @@ fn check_found(mut file: File) -> io::Result<()> {
 }
 
 fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(FILE_MODE)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)
+    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).custom_flags(libc::O_NOFOLLOW).open(path)
 }

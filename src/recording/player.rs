@@ -132,8 +132,8 @@ impl Player {
         if let Some(why) = unfit(&before.header, &header) {
             return Err(Error::Unfit(reader.path().to_owned(), why));
         }
-        self.goes_on =
-            before.header.recording == header.recording && before.header.part.checked_add(1) == Some(header.part);
+        self.goes_on = before.header.recording == header.recording
+            && before.header.part.checked_add(1) == Some(header.part);
         if self.goes_on {
             before.header = header;
             return Ok(());
@@ -162,7 +162,7 @@ impl Player {
         let time = self.time_of(record);
         match &record.entry {
             Entry::Header(_) => {}
-            Entry::Missing(records) => self.tally.missing += records,
+            Entry::Missing(records) => self.tally.missing = self.tally.missing.saturating_add(*records),
             Entry::End => self.tick_until(time),
             Entry::Feed { again: true, .. } if self.goes_on => return,
             Entry::Feed { producer, told, .. } => {

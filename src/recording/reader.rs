@@ -215,9 +215,7 @@ impl Reader {
             // Its writer was stopped on the way.
             Ok(_) => Ok(self.tear()),
             Err(err) if err.kind() == io::ErrorKind::UnexpectedEof => Ok(self.tear()),
-            Err(err)
-                if matches!(err.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) =>
-            {
+            Err(err) if matches!(err.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
                 Err(self.damaged(&err.to_string()))
             }
             Err(err) => Err(Error::Read(self.path.clone(), err)),

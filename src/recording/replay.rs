@@ -114,7 +114,12 @@ impl Replay {
 
     /// Waits until a record is due that comes at this time, and does what is due before. False where it
     /// is stopped.
-    fn wait(&mut self, time: Duration, pace: &mut Pace<'_>, tell: &mut impl FnMut(&Progress) -> bool) -> bool {
+    fn wait(
+        &mut self,
+        time: Duration,
+        pace: &mut Pace<'_>,
+        tell: &mut impl FnMut(&Progress) -> bool,
+    ) -> bool {
         loop {
             let due = self.player.due().filter(|due| *due < time);
             let left = pace.left(due.unwrap_or(time));

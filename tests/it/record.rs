@@ -100,7 +100,9 @@ async fn the_replay_of_a_live_feed_gives_what_it_gave() {
     .await;
     crate::rig::wait_for("the snapshot's end", || async {
         rig.of_agents("feed_snapshot_complete", "").await == 1.0
-            && rig.value(r#"axp_exporter_feed_snapshot_complete{measure_producer_id="Queue_itd_1.0.0"}"#).await
+            && rig
+                .value(r#"axp_exporter_feed_snapshot_complete{measure_producer_id="Queue_itd_1.0.0"}"#)
+                .await
                 == 1.0
     })
     .await;
@@ -292,8 +294,12 @@ fn what_cannot_be_replayed_is_said_and_exits_with_65() {
             assert!(stderr.contains(expected), "{expected} not in\n{stderr}");
         }
     }
-    for arguments in [&["--speed", "0", &good][..], &["--speed", "inf", &good], &["--stay", "--output", "lines", &good], &[]]
-    {
+    for arguments in [
+        &["--speed", "0", &good][..],
+        &["--speed", "inf", &good],
+        &["--stay", "--output", "lines", &good],
+        &[],
+    ] {
         let (code, _, stderr) = replay("", arguments);
         assert_eq!(code, 64, "{stderr}");
     }

@@ -81,6 +81,9 @@ mod tests {
         // Nothing in it is believed to be in bounds.
         let odd = Progress { part: f64::NAN, unix_ns: i64::MAX, time: Duration::MAX, ..progress };
         assert!(line(&odd).contains("  0 %"));
-        assert!(line(&Progress { part: 7.0, unix_ns: -1, ..progress }).starts_with("[########################] 100 %"));
+        assert!(
+            line(&Progress { part: 7.0, unix_ns: -1, ..progress })
+                .starts_with("[########################] 100 %")
+        );
     }
 }

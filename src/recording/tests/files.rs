@@ -82,7 +82,7 @@ fn a_recording_that_is_torn_anywhere_gives_what_came_before() {
     }
     assert_eq!(most, records, "all but the end of the file itself");
     std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-    let (_, end) = replay(&[path.clone()], drop_privacy()).unwrap();
+    let (_, end) = replay(std::slice::from_ref(&path), drop_privacy()).unwrap();
     assert_eq!((end.torn, end.progress.tally.applied), (vec![path], 2));
 }
 
@@ -116,7 +116,7 @@ fn damage_is_told_by_its_line() {
         let mut spoilt: Vec<&str> = lines.lines().collect();
         spoilt[number - 1] = bad;
         std::fs::write(&path, spoilt.join("\n") + "\n").unwrap();
-        let Err(err) = replay(&[path.clone()], drop_privacy()) else { panic!("{bad} was taken") };
+        let Err(err) = replay(std::slice::from_ref(&path), drop_privacy()) else { panic!("{bad} was taken") };
         let said = err.to_string();
         assert!(
             said.contains(&format!("damaged at line {number}: ")) && said.contains(expected),
@@ -140,7 +140,7 @@ fn damage_is_told_by_its_line() {
         let mut spoilt = packed.clone();
         spoilt[place] ^= 0x55;
         std::fs::write(&path, spoilt).unwrap();
-        said += u32::from(replay(&[path.clone()], drop_privacy()).is_err());
+        said += u32::from(replay(std::slice::from_ref(&path), drop_privacy()).is_err());
     }
     assert!(said > 0);
 }
@@ -204,7 +204,13 @@ fn only_its_owner_and_group_may_read_a_recording_and_old_ones_go() {
         lines.push('\n');
         let mut parts = bench_parts();
         parts.check().unwrap();
-        parts.append((lines.clone() + "{\"kind\":\"end\",\"at\":0,\"unix_ns\":0}\n").as_bytes(), 3, Moment::now()).unwrap();
+        parts
+            .append(
+                (lines.clone() + "{\"kind\":\"end\",\"at\":0,\"unix_ns\":0}\n").as_bytes(),
+                3,
+                Moment::now(),
+            )
+            .unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);
         assert!(text(&path).contains("\"kind\":\"missing\""), "{}", text(&path));
     }

@@ -154,7 +154,7 @@ impl Bench {
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let path = self.folder.path().join("r");
         let numbered = |number| PathBuf::from(format!("{}.{number}", path.display()));
-        let mut files: Vec<PathBuf> = (1..).map(numbered).take_while(|path| path.exists()).collect();
+        let mut files: Vec<PathBuf> = (1..1000).map(numbered).take_while(|path| path.exists()).collect();
         files.reverse();
         files.extend(Some(path).filter(|path| path.exists()));
         files

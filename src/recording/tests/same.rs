@@ -10,7 +10,8 @@ use crate::parse::measure::{AxpType, Definition, Dictionary};
 use crate::reject::EventReject;
 
 fn value() -> impl Strategy<Value = String> {
-    let fixed = ["1e400", "{\"a\":[]}", "null", "true", "7", "\"N/A\"", "\"\"", "\"\\ud800\"", "\"1\\u0030\""];
+    let fixed =
+        ["1e400", "{\"a\":[]}", "null", "true", "7", "\"N/A\"", "\"\"", "\"\\ud800\"", "\"1\\u0030\""];
     prop_oneof![
         prop::sample::select(fixed.to_vec()).prop_map(str::to_owned),
         "-?[0-9]{1,18}(\\.[0-9]{1,3})?".prop_map(|number| format!("\"{number}\"")),
