@@ -26,7 +26,7 @@ use crate::signals::Stop;
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
     /// The configuration file; else /etc/axp-exporter/config.toml, or where that is missing the
-    /// defaults. It needs no account, and [record] is passed over
+    /// defaults. It needs no account, and record.path is passed over
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How many times as fast as it was, or "max". Default 1, with --output max
