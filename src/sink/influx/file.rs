@@ -209,7 +209,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
-    use crate::sink::influx::disk::is_mistake;
+    use crate::sink::disk::is_mistake;
 
     fn append(file: &mut LineFile, lines: &str) {
         let heard = Heard::default();
