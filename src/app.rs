@@ -3,11 +3,13 @@
 //!
 //! Stopping goes from the source: the feeds hear the signal and end, with them the last
 //! senders of lines go, the sinks write what is left and end, and last the server, so
-//! that a scrape can see the end. Each step is bounded in time.
+//! that a scrape can see the end. Each step is bounded in time. A replay ([`App::replay`]) is the same
+//! with recordings in the place of feeds.
 
 mod change;
 mod feeding;
 mod open;
+mod replaying;
 mod workshop;
 
 use std::future::Future;
@@ -15,7 +17,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
@@ -27,7 +29,9 @@ use crate::label::relabel::RuleError;
 use crate::notify::Notifier;
 use crate::pipeline::LineOutput;
 use crate::pulse::Pulses;
+use crate::recording::{OpenError, Writer};
 use crate::reload::{self, Reloader, Reloads, Source};
+use crate::sink::gauge::SinkGauge;
 use crate::sink::influx::{self, Sink};
 use crate::sink::queue::LineReceiver;
 use crate::table::rows::Limits;
@@ -42,8 +46,10 @@ use crate::web::status::Status;
 use crate::web::{config as web_config, server};
 
 use feeding::Feeding;
-use open::{Sinks, ledger_path, listeners, open_sinks};
+use open::{Sinks, ledger_path, listeners, open_recording, open_sinks};
 pub(crate) use open::{privacy, rules, way_out};
+use replaying::Replaying;
+pub use replaying::{Outcome, Recordings, Tell};
 use workshop::{Lasting, Workshop};
 
 /// How long feeds may take to end, their subscriptions included.
@@ -66,6 +72,8 @@ pub enum Error {
     Sink(influx::Error),
     /// Another instance holds the ledger.
     Ledger(Taken),
+    /// There can be no recording where it is to be.
+    Record(OpenError),
     /// The web configuration cannot be used.
     Web(web_config::Error),
     /// The address is no address, or taken.
@@ -84,6 +92,7 @@ impl std::fmt::Display for Error {
             Self::Dial(err) => write!(formatter, "{err}"),
             Self::Sink(err) => write!(formatter, "{err}"),
             Self::Ledger(err) => write!(formatter, "{err}"),
+            Self::Record(err) => write!(formatter, "{err}"),
             Self::Web(err) => write!(formatter, "use web.config_file: {err}"),
             Self::Listen(address, _) => write!(formatter, "listen on {address} (web.listen)"),
         }
@@ -98,6 +107,7 @@ impl std::error::Error for Error {
             Self::Relabel(_) | Self::Ledger(_) | Self::Web(_) => None,
             Self::Dial(err) => err.source(),
             Self::Sink(err) => err.source(),
+            Self::Record(err) => err.source(),
             Self::Listen(_, err) => Some(err),
         }
     }
@@ -123,8 +133,41 @@ pub struct App {
     sinks: Vec<(Sink, LineReceiver)>,
     reopen: watch::Sender<()>,
     reloader: Reloader,
-    reloads: Reloads,
-    workshop: Workshop,
+    metrics_path: String,
+    telemetry: Arc<Telemetry>,
+    feeds: Arc<Feeds>,
+    pulses: Arc<Pulses>,
+    recording: Option<Writer>,
+    supply: Supply,
+}
+
+/// Where events come from.
+#[derive(Debug)]
+enum Supply {
+    /// AXP.
+    Feeds(Box<Workshop>, Reloads),
+    /// Recordings.
+    Recordings(Box<Replaying>),
+}
+
+/// What is opened first, whatever events come from.
+struct Opened {
+    telemetry: Arc<Telemetry>,
+    feeds: Arc<Feeds>,
+    limits: Limits,
+    outputs: Vec<LineOutput>,
+    tasks: Vec<(Sink, LineReceiver)>,
+    gauges: Vec<SinkGauge>,
+}
+
+impl Opened {
+    async fn new(loaded: &Loaded) -> Result<Self, Error> {
+        let telemetry = Arc::new(Telemetry::new(loaded.config.limits.series));
+        let Sinks { outputs, tasks, gauges } = open_sinks(loaded, &telemetry).await?;
+        let limits = Limits::new(loaded.config.limits.series);
+        let feeds = Arc::new(Feeds::new(limits.clone()));
+        Ok(Self { telemetry, feeds, limits, outputs, tasks, gauges })
+    }
 }
 
 impl App {
@@ -134,64 +177,120 @@ impl App {
     /// # Errors
     /// What cannot be opened.
     pub async fn build(loaded: Loaded, source: Source) -> Result<Self, Error> {
-        let telemetry = Arc::new(Telemetry::new(loaded.config.limits.series));
-        let Sinks { outputs, tasks, gauges } = open_sinks(&loaded, &telemetry).await?;
+        let opened = Opened::new(&loaded).await?;
         let config = &loaded.config;
         let ledger = Ledger::open(ledger_path(config), &config.axp.account_id).map_err(Error::Ledger)?;
-        let limits = Limits::new(config.limits.series);
-        let feeds = Arc::new(Feeds::new(limits.clone()));
+        let (recording, recorder) = open_recording(config, &opened.telemetry).await?.unzip();
         let lasting = Lasting {
-            telemetry: Arc::clone(&telemetry),
-            feeds: Arc::clone(&feeds),
+            telemetry: Arc::clone(&opened.telemetry),
+            feeds: Arc::clone(&opened.feeds),
             ledger: Arc::new(ledger),
             pulses: Arc::default(),
             notifier: Notifier::default(),
-            outputs,
+            outputs: opened.outputs.clone(),
+            recorder,
         };
-        let workshop = Workshop::new(&loaded, lasting, limits)?;
-        let listeners = listeners(config).await?;
+        let pulses = Arc::clone(&lasting.pulses);
+        let workshop = Workshop::new(&loaded, lasting, opened.limits.clone())?;
+        workshop.begin_recording();
         let (reloader, reloads) = reload::reloads(source);
-        let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), gauges.clone());
         let offered = config.web.lifecycle.then(|| reloader.clone());
-        let path = config.web.metrics_path.clone();
-        let source = rendering::Source::new(Arc::clone(&feeds), telemetry, gauges);
+        let supply = Supply::Feeds(Box::new(workshop), reloads);
+        let app = Self::around(supply, opened, loaded, pulses, (reloader, offered)).await?;
+        Ok(Self { recording, ..app })
+    }
+
+    /// The same with recordings in the place of AXP: no account is needed, and nobody is called. `tell`
+    /// hears how far the replay is, and says whether it goes on; what comes of it comes by the channel.
+    ///
+    /// # Errors
+    /// What cannot be opened.
+    pub async fn replay(
+        loaded: Loaded,
+        recordings: Recordings,
+        tell: Tell,
+    ) -> Result<(Self, oneshot::Receiver<Outcome>), Error> {
+        let opened = Opened::new(&loaded).await?;
+        let player = recordings.player(
+            &loaded,
+            opened.outputs.clone(),
+            (Arc::clone(&opened.telemetry), Arc::clone(&opened.feeds)),
+        )?;
+        let (replaying, outcome) = Replaying::new(recordings.replay(player), opened.outputs.clone(), tell);
+        let supply = Supply::Recordings(Box::new(replaying));
+        // The configuration holds to the end.
+        let (reloader, _) = reload::reloads(Source::none());
+        let app = Self::around(supply, opened, loaded, Arc::default(), (reloader, None)).await?;
+        Ok((app, outcome))
+    }
+
+    /// What serves and writes, around what events come from.
+    async fn around(
+        supply: Supply,
+        opened: Opened,
+        loaded: Loaded,
+        pulses: Arc<Pulses>,
+        (reloader, offered): (Reloader, Option<Reloader>),
+    ) -> Result<Self, Error> {
+        let Opened { telemetry, feeds, tasks, gauges, .. } = opened;
+        let listeners = listeners(&loaded.config).await?;
+        let status = Status::new(Arc::clone(&feeds), Arc::clone(&telemetry), gauges.clone());
+        let metrics_path = loaded.config.web.metrics_path;
+        let source = rendering::Source::new(Arc::clone(&feeds), Arc::clone(&telemetry), gauges);
         let scrapes = Scrapes::new(Arc::new(source), Places::default());
-        let site = Arc::new(Site::new(path, feeds, scrapes, status, offered));
+        let site = Site::new(metrics_path.clone(), Arc::clone(&feeds), scrapes, status, offered);
+        let site = Arc::new(site);
         let door = Door::new(Arc::clone(&site), loaded.web_config_file).map_err(Error::Web)?;
-        let (door, reopen) = (Arc::new(door), watch::Sender::new(()));
-        Ok(Self { listeners, door, site, sinks: tasks, reopen, reloader, reloads, workshop })
+        Ok(Self {
+            listeners,
+            door: Arc::new(door),
+            site,
+            sinks: tasks,
+            reopen: watch::Sender::new(()),
+            reloader,
+            metrics_path,
+            telemetry,
+            feeds,
+            pulses,
+            recording: None,
+            supply,
+        })
     }
 
     /// The URLs of the metrics, one a listener, in the order of `web.listen`.
     pub fn metrics_urls(&self) -> Vec<String> {
         let scheme = if self.door.has_tls() { "https" } else { "http" };
-        let path = &self.workshop.config.web.metrics_path;
+        let path = &self.metrics_path;
         self.listeners.iter().map(|listener| format!("{scheme}://{listener}{path}")).collect()
     }
 
     /// How the feeds stand.
     pub fn feeds(&self) -> Arc<Feeds> {
-        Arc::clone(&self.workshop.lasting.feeds)
+        Arc::clone(&self.feeds)
     }
 
     /// Whether its tasks make progress.
     pub fn pulses(&self) -> Arc<Pulses> {
-        Arc::clone(&self.workshop.lasting.pulses)
+        Arc::clone(&self.pulses)
     }
 
     /// Has the service manager told when the configuration is reloaded.
     pub fn notify(&mut self, notifier: Notifier) {
-        self.workshop.lasting.notifier = notifier;
+        if let Supply::Feeds(workshop, _) = &mut self.supply {
+            workshop.lasting.notifier = notifier;
+        }
     }
 
     /// Has lines of events go to one more output, which the caller takes them from.
     pub fn add_output(&mut self, output: LineOutput) {
-        self.workshop.lasting.outputs.push(output);
+        if let Supply::Feeds(workshop, _) = &mut self.supply {
+            workshop.lasting.outputs.push(output);
+        }
     }
 
     /// What it counts.
     pub fn telemetry(&self) -> Arc<Telemetry> {
-        Arc::clone(&self.workshop.lasting.telemetry)
+        Arc::clone(&self.telemetry)
     }
 
     /// What `/metrics` is made from.
@@ -231,9 +330,17 @@ impl App {
             let pulse = pulses.begin(format!("sink {}", sink.name()));
             sinks.spawn(pulse.during(sink.run(receiver, self.reopen.subscribe())));
         }
+        if let Some(recording) = self.recording {
+            sinks.spawn(pulses.begin("recording").during(recording.run()));
+        }
         let mut feeds = JoinSet::new();
-        // Only feeds and what builds them hold senders of lines.
-        feeds.spawn(Feeding::new(self.workshop).run(feeds_stopped, self.reloads));
+        // Only feeds and what builds them hold senders of lines and records.
+        match self.supply {
+            Supply::Feeds(workshop, reloads) => {
+                feeds.spawn(Feeding::new(*workshop).run(feeds_stopped, reloads))
+            }
+            Supply::Recordings(replaying) => feeds.spawn(replaying.run(feeds_stopped)),
+        };
         let ended = tokio::select! {
             () = stop => Ok(()),
             what = early_end(&mut server, &mut sinks, &mut feeds) => {

@@ -11,6 +11,7 @@ pub mod filter;
 pub mod generate;
 mod kit;
 pub mod producers;
+pub mod replay;
 pub mod run;
 pub mod simulate;
 pub mod telegraf;
@@ -91,6 +92,8 @@ enum Command {
     Telegraf(telegraf::TelegrafArgs),
     /// Turn events on stdin, one a line, into line protocol on stdout
     Filter(filter::FilterArgs),
+    /// Play a recording as if it came from AXP, at its own pace or faster
+    Replay(replay::ReplayArgs),
     /// Write the man page, or what a shell needs to complete arguments, to stdout
     Generate(generate::GenerateArgs),
 }
@@ -126,6 +129,7 @@ impl CommandLine {
             Command::Explain(args) => explain::execute(&args),
             Command::Telegraf(args) => telegraf::execute(&args),
             Command::Filter(args) => filter::execute(&args),
+            Command::Replay(args) => replay::execute(&args),
             Command::Generate(args) => generate::execute(&args),
         }
     }

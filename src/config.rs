@@ -37,7 +37,6 @@ mod load;
 mod problem;
 mod report;
 mod shape;
-mod unsupported;
 
 pub use axp::Axp;
 pub(crate) use certificate::read_file as read_certificate_file;
@@ -150,7 +149,7 @@ impl Config {
         self.limits.check(report);
         self.web.check(scene, report);
         influx::check(&self.influx, scene, report);
-        unsupported::check(self, report);
+        self.record.check(&self.influx, report);
     }
 }
 

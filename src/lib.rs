@@ -10,6 +10,7 @@ pub mod app;
 
 pub mod ingest;
 pub mod pipeline;
+pub mod recording;
 
 pub mod parse;
 

@@ -1,6 +1,8 @@
 //! One producer's pipeline: a frame becomes readings, a row, series and a line.
 //!
-//! It is a function of its input: no I/O, and the time is an argument. All of one event
+//! It is a function of what it is told and when: no I/O, and the time is an argument. What time
+//! alone does happens as of when it was due (`pipeline/course.rs`), however late somebody looks. So
+//! whoever tells it the same again gets the same ([`crate::recording`]). All of one event
 //! is applied under one lock, so that a scrape sees all of it or nothing. An event on a
 //! known row allocates nothing unless a text of it changed.
 //!
@@ -16,10 +18,12 @@ pub mod refusals;
 pub mod report;
 mod sessions;
 mod stream;
+mod tapped;
 pub mod trace;
 mod values;
 pub mod whole;
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
@@ -27,6 +31,7 @@ use crate::config::OnDelete;
 use crate::ingest::event::{Action, Event, EventBuffer, PayloadType, recycled};
 use crate::parse::measure::{Dictionary, Reading, Value};
 use crate::parse::measures::Measures;
+use crate::recording::{Tap, Told};
 use crate::reject::{EventReject, ReadingReject, RetireCause};
 use crate::sink::line;
 use crate::sink::queue::LineSender;
@@ -58,6 +63,14 @@ impl Moment {
         let since_epoch =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self { instant: Instant::now(), unix_ns: i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX) }
+    }
+
+    /// The moment of a later instant; itself for one that is not.
+    #[must_use]
+    pub fn later(self, instant: Instant) -> Self {
+        let since = instant.saturating_duration_since(self.instant);
+        let since_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        Self { instant: self.instant + since, unix_ns: self.unix_ns.saturating_add(since_ns) }
     }
 }
 
@@ -123,6 +136,10 @@ impl PipelineParts {
 pub struct Pipeline {
     parts: PipelineParts,
     sessions: Sessions,
+    /// Where it tells on what it is told, if that is recorded.
+    tap: Option<Tap>,
+    /// When it was told something last.
+    told_at: Option<Moment>,
     /// When rows that the feed no longer vouches for are retired.
     stale_at: Option<Instant>,
     event_buffer: EventBuffer,
@@ -142,6 +159,8 @@ impl Pipeline {
         Self {
             sessions: Sessions::new(parts.snapshot_quiet),
             parts,
+            tap: None,
+            told_at: None,
             stale_at: None,
             event_buffer: EventBuffer::default(),
             readings: Vec::new(),
@@ -176,14 +195,19 @@ impl Pipeline {
     }
 
     fn take(&mut self, frame: &str, origin: Origin, now: Moment) -> Result<(), EventReject> {
+        self.reach(now);
         let mut buffer = std::mem::take(&mut self.event_buffer);
         let applied = match Event::parse(frame, &mut buffer) {
             Ok(mut event) => {
+                if let Some(tap) = &mut self.tap {
+                    tap.event(&event, origin == Origin::Outgoing, &self.parts.derivation.measures, now);
+                }
                 let applied = self.apply_event(&mut event, origin, now);
                 event.recycle(&mut buffer);
                 applied
             }
             Err(reject) => {
+                self.tell_on(now, || Told::Refused(reject));
                 self.parts.metrics.event_unreadable();
                 Err(reject)
             }
@@ -207,6 +231,7 @@ impl Pipeline {
 
     /// Counts a frame that is not even looked into.
     pub fn refuse(&mut self, reject: EventReject, now: Moment) {
+        self.told(now, || Told::Refused(reject));
         self.parts.metrics.event_unreadable();
         self.parts.metrics.event_rejected(reject);
         self.refusals.sample_event(reject, now);
@@ -355,7 +380,8 @@ impl Pipeline {
     }
 
     /// Takes what AXP says of the measures.
-    pub fn set_dictionary(&mut self, dictionary: Dictionary) {
+    pub fn set_dictionary(&mut self, dictionary: Dictionary, now: Moment) {
+        self.told(now, || Told::Dictionary(Cow::Borrowed(&dictionary)));
         self.parts.derivation.measures.set_dictionary(dictionary);
     }
 }

@@ -11,6 +11,7 @@ mod feed;
 mod forget;
 mod pipeline;
 mod process;
+mod recording;
 mod register;
 mod scrape;
 mod sink;
@@ -31,6 +32,7 @@ use crate::ingest::dial::TlsError;
 pub use dial::TlsErrors;
 pub use feed::Feed;
 pub use pipeline::Pipeline;
+pub use recording::Recording;
 pub use scrape::ScrapeTimer;
 pub use sink::{Sink, Spool};
 
@@ -78,6 +80,10 @@ labels! {
     BySinkOutcome { sink: String, outcome: &'static str }
 }
 
+/// No label at all.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Alone {}
+
 /// All families, registered.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -108,6 +114,7 @@ pub struct Telemetry {
     http_refused: Family<ByReason, Counter>,
     scrape_duration: Histogram,
     influx: sink::Families,
+    recording: recording::Families,
     series_limit: Gauge,
     reload_successful: Gauge,
     reload_success_at: Seconds,
@@ -147,6 +154,7 @@ impl Telemetry {
                 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
             ]),
             influx: sink::Families::default(),
+            recording: recording::Families::default(),
             series_limit: Gauge::default(),
             reload_successful: Gauge::default(),
             reload_success_at: Seconds::default(),
@@ -266,6 +274,7 @@ mod tests {
             telemetry.feed("Q_1", ["closed"].into_iter()),
             telemetry.sink("main").spool(),
             telemetry.sink("without"),
+            telemetry.recording(),
             telemetry.tls_errors(),
         );
         let _ = telemetry.api_requests("token", "ok");
@@ -290,6 +299,8 @@ mod tests {
             r#"axp_exporter_influx_spool_bytes{sink="main"} 0"#,
             r#"axp_exporter_influx_spool_up{sink="main"} 0"#,
             r#"axp_exporter_influx_spool_set_aside_total{sink="main"} 0"#,
+            r#"axp_exporter_record_records_total{outcome="dropped"} 0"#,
+            "axp_exporter_record_up{} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} not in\n{text}");
         }

@@ -1,7 +1,5 @@
 //! A pipeline with its table, as `run` builds them, without a socket.
 
-use std::time::Instant;
-
 use axp_exporter::config::Producer;
 use axp_exporter::pipeline::{Blueprint, Moment, Pipeline, SharedTable};
 use axp_exporter::table::rows::Limits;
@@ -24,7 +22,7 @@ impl Rig {
         };
         let metrics = Telemetry::new(0).pipeline(producer_id);
         let (mut pipeline, table) = blueprint.pipeline(producer, Vec::new(), metrics);
-        pipeline.session_opened(Instant::now());
+        pipeline.session_opened(Moment::now());
         Self { pipeline, table }
     }
 

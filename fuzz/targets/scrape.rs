@@ -99,11 +99,11 @@ fuzz_target!(|input: Input| {
             Step::Frame(frame) => {
                 let _ = pipeline.apply(frame, Moment { instant: now, unix_ns: 0 });
             }
-            Step::Reconnect => pipeline.session_opened(now),
-            Step::Lost => pipeline.session_lost(now),
+            Step::Reconnect => pipeline.session_opened(Moment { instant: now, unix_ns: 0 }),
+            Step::Lost => pipeline.session_lost(Moment { instant: now, unix_ns: 0 }),
             Step::Pass(seconds) => {
                 now += Duration::from_secs(u64::from(*seconds));
-                pipeline.tick(Moment { instant: now, unix_ns: 0 });
+                pipeline.tick(now);
             }
         }
     }
@@ -121,7 +121,7 @@ fn producer(id: &str, telemetry: &Telemetry, names: &Arc<Names>, limits: &Limits
         ..Blueprint::default()
     };
     let (mut pipeline, table) = blueprint.pipeline(settings, Vec::new(), telemetry.pipeline(id));
-    pipeline.session_opened(Instant::now());
+    pipeline.session_opened(Moment::now());
     (pipeline, table)
 }
 

@@ -14,7 +14,7 @@ pub(super) fn frozen(before: &Config, after: &Config) -> Vec<&'static str> {
         ("web.config_file", web.config_file != after.web.config_file),
         ("web.lifecycle", web.lifecycle != after.web.lifecycle),
         ("influx", before.influx != after.influx),
-        ("record.path", before.record != after.record),
+        ("record", before.record != after.record),
         ("log.format", before.log.format != after.log.format),
     ];
     keys.into_iter().filter_map(|(key, has_changed)| has_changed.then_some(key)).collect()

@@ -12,6 +12,7 @@ use crate::ingest::dial::Dialer;
 use crate::label::relabel::Rules;
 use crate::parse::privacy::Privacy;
 use crate::pipeline::LineOutput;
+use crate::recording::{Recorder, Writer};
 use crate::sink::gauge::SinkGauge;
 use crate::sink::influx::{Pace, Sink};
 use crate::sink::queue::{self, LineReceiver};
@@ -47,6 +48,18 @@ pub(super) async fn open_sinks(loaded: &Loaded, telemetry: &Telemetry) -> Result
         opened.outputs.push(LineOutput { sender, on_delete: influx.on_delete });
     }
     Ok(opened)
+}
+
+/// The recording, where one is configured, and where pipelines tell what is to be recorded.
+pub(super) async fn open_recording(
+    config: &Config,
+    telemetry: &Telemetry,
+) -> Result<Option<(Writer, Recorder)>, Error> {
+    if !config.record.is_on() {
+        return Ok(None);
+    }
+    let opened = Writer::open(&config.record, &config.axp.account_id, telemetry.recording()).await;
+    opened.map(Some).map_err(Error::Record)
 }
 
 /// Where subscriptions are written down: as configured, or where systemd keeps the

@@ -17,6 +17,7 @@ use crate::ingest::session::Reason;
 use crate::notify::Notifier;
 use crate::pipeline::{Blueprint, LineOutput, Moment, Pipeline, SharedTable, retire_all};
 use crate::pulse::Pulses;
+use crate::recording::Recorder;
 use crate::table::rows::Limits;
 use crate::telemetry::Telemetry;
 
@@ -40,6 +41,8 @@ pub(super) struct Lasting {
     pub(super) pulses: Arc<Pulses>,
     pub(super) notifier: Notifier,
     pub(super) outputs: Vec<LineOutput>,
+    /// None where nothing is recorded.
+    pub(super) recorder: Option<Recorder>,
 }
 
 impl Workshop {
@@ -95,7 +98,19 @@ impl Workshop {
     /// The pipeline of one producer, which has seen nothing yet, and its table.
     pub(super) fn pipeline(&self, producer: Producer) -> (Pipeline, SharedTable) {
         let metrics = self.lasting.telemetry.pipeline(&producer.id);
-        self.blueprint.pipeline(producer, self.lasting.outputs.clone(), metrics)
+        let tap = self.lasting.recorder.as_ref().map(|recorder| recorder.tap(&producer.id, Moment::now()));
+        let (mut pipeline, table) = self.blueprint.pipeline(producer, self.lasting.outputs.clone(), metrics);
+        if let Some(tap) = tap {
+            pipeline.record(tap);
+        }
+        (pipeline, table)
+    }
+
+    /// Has what is recorded from now on treated as its privacy says.
+    pub(super) fn begin_recording(&self) {
+        if let Some(recorder) = &self.lasting.recorder {
+            recorder.begin(&self.blueprint.privacy, Moment::now());
+        }
     }
 
     /// Whether every feed is to bring a snapshot under `next`: where it is connected otherwise, or

@@ -1,6 +1,7 @@
-//! What pipelines are made from where nothing but events and a configuration is at hand: for
-//! `filter` and `explain`, which call nobody, serve nothing and need no account.
+//! What pipelines are made from where nothing but events and a configuration is at hand: for `filter`
+//! and `explain`, which call nobody, serve nothing and need no account; and what `replay` shares with them.
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,8 +10,49 @@ use crate::command::{Exit, complain, environment};
 use crate::config::{Account, Config, DEFAULT_PATH, Loaded, Producer};
 use crate::failure::describe;
 use crate::pipeline::{Blueprint, LineOutput, Pipeline, SharedTable};
+use crate::sink::exposition::pages::{PAGE_BYTES, Pages};
+use crate::sink::exposition::{self, Format};
+use crate::table::pick::Pick;
 use crate::table::rows::Limits;
+use crate::table::view::View;
 use crate::telemetry::Telemetry;
+
+/// Loads the configuration at `path`, or else the one at the default path, or else the defaults; with
+/// the file, if there is one.
+///
+/// # Errors
+/// How to exit, after what is wrong was said on stderr.
+pub(super) fn load(account: Account, path: Option<&Path>) -> Result<(Loaded, Option<String>), Exit> {
+    let at = path.unwrap_or(Path::new(DEFAULT_PATH));
+    let (loaded, is_there) = match Config::load_for(account, at, environment()) {
+        Err(problems) if path.is_none() && problems.is_missing_file() => {
+            (Config::from_text(account, at, "", environment()), false)
+        }
+        loaded => (loaded, true),
+    };
+    let loaded = loaded.map_err(|problems| {
+        complain(problems);
+        Exit::Config
+    })?;
+    Ok((loaded, is_there.then(|| at.display().to_string())))
+}
+
+/// Writes every series of these tables in the Prometheus text format; says how many lines that is.
+pub(super) fn write_series(out: &mut impl Write, tables: &[SharedTable]) -> (u64, io::Result<()>) {
+    let views: Vec<View> = tables.iter().map(|table| View::of(table, &Pick::default())).collect();
+    let (mut lines, mut written) = (0, Ok(()));
+    let mut take = |page: &mut Vec<u8>| {
+        lines += page.split(|byte| *byte == b'\n').count().saturating_sub(1) as u64;
+        if written.is_ok() {
+            written = out.write_all(page);
+        }
+        page.clear();
+    };
+    let mut pages = Pages::new(PAGE_BYTES, &mut take);
+    exposition::measures(&mut pages, &views, Format::Text);
+    pages.finish();
+    (lines, written)
+}
 
 /// A configuration, and what all its producers share.
 #[derive(Debug)]
@@ -29,21 +71,12 @@ impl Kit {
     /// # Errors
     /// How to exit, after what is wrong was said on stderr.
     pub(super) fn load(path: Option<&Path>) -> Result<Self, Exit> {
-        let at = path.unwrap_or(Path::new(DEFAULT_PATH));
-        let complained = |text: &dyn std::fmt::Display| {
-            complain(text);
+        let (loaded, file) = load(Account::Unused, path)?;
+        let at = file.clone().unwrap_or_else(|| DEFAULT_PATH.to_owned());
+        Self::new(loaded, file).map_err(|err| {
+            complain(format_args!("{at}: {}", describe(&err)));
             Exit::Config
-        };
-        let (loaded, is_there) = match Config::load_for(Account::Unused, at, environment()) {
-            Err(problems) if path.is_none() && problems.is_missing_file() => {
-                (Config::from_text(Account::Unused, at, "", environment()), false)
-            }
-            loaded => (loaded, true),
-        };
-        let loaded = loaded.map_err(|problems| complained(&problems))?;
-        let file = is_there.then(|| at.display().to_string());
-        Self::new(loaded, file)
-            .map_err(|err| complained(&format_args!("{}: {}", at.display(), describe(&err))))
+        })
     }
 
     /// A kit of this configuration.

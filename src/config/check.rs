@@ -10,6 +10,12 @@ use super::key::Key;
 use super::problem::shown;
 use super::report::Report;
 use super::secret::{Error, Places, SecretSource, SecretText};
+use super::units::Bytes;
+
+/// A smaller file would be full with a handful of lines.
+const ROTATE_BYTES_MIN: Bytes = Bytes::new(1 << 10);
+/// Each rotation renames them all.
+const ROTATE_KEEP_MAX: u32 = 1000;
 
 /// What the checks need to know beside the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +91,33 @@ pub(super) fn span<T: PartialOrd + Display + Copy>(
 ) {
     if value < least || value > most {
         report.value(key, format!("\"{value}\""), format!("\"{least}\" to \"{most}\""));
+    }
+}
+
+/// When files are full, and how many are kept.
+pub(super) fn rotation(section: &Key, bytes: Bytes, keep: u32, report: &mut Report) {
+    if bytes.get() > 0 && bytes < ROTATE_BYTES_MIN {
+        let expected = format!("\"0\", or \"{ROTATE_BYTES_MIN}\" or more");
+        report.value(&section.at("rotate_bytes"), format!("\"{bytes}\""), expected);
+    }
+    if keep > ROTATE_KEEP_MAX {
+        report.value(&section.at("rotate_keep"), keep.to_string(), format!("0 to {ROTATE_KEEP_MAX}"));
+    }
+}
+
+/// The path of a file to write; `expected` is said where there is none.
+pub(super) fn path_to_write(key: &Key, path: &Path, expected: &str, report: &mut Report) {
+    let shown_path = shown(&path.to_string_lossy());
+    let Some(parent) = path.parent() else {
+        let found = if path.as_os_str().is_empty() { "nothing".to_owned() } else { shown_path };
+        return report.value(key, found, expected);
+    };
+    // The parent of a bare file name is empty, and means the working directory.
+    if !parent.as_os_str().is_empty() && !parent.is_dir() {
+        let found = format!("{shown_path}, whose folder does not exist");
+        report.value(key, found, "a path in an existing folder");
+    } else if path.is_dir() {
+        report.value(key, format!("{shown_path}, a folder"), "the path of a file");
     }
 }
 

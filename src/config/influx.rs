@@ -14,11 +14,6 @@ use super::secret::{SecretSource, SecretText};
 use super::units::{Bytes, Duration};
 use super::word::{Api, OnDelete, Target};
 
-/// A smaller file would be full with a handful of lines.
-const ROTATE_BYTES_MIN: Bytes = Bytes::new(1 << 10);
-/// Each rotation renames them all.
-const ROTATE_KEEP_MAX: u32 = 1000;
-
 /// One destination of line protocol. Which keys count depends on `target`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -128,22 +123,8 @@ impl Influx {
         check::span(&key.at("batch_bytes"), self.batch_bytes, least, most, report);
         let (least, most) = (Duration::from_millis(10), Duration::from_secs(3_600));
         check::span(&key.at("flush_interval"), self.flush_interval, least, most, report);
-        self.check_rotation(key, report);
+        check::rotation(key, self.rotate_bytes, self.rotate_keep, report);
         self.check_spool(key, report);
-    }
-
-    fn check_rotation(&self, key: &Key, report: &mut Report) {
-        if self.rotate_bytes.get() > 0 && self.rotate_bytes < ROTATE_BYTES_MIN {
-            let expected = format!("\"0\", or \"{ROTATE_BYTES_MIN}\" or more");
-            report.value(&key.at("rotate_bytes"), format!("\"{}\"", self.rotate_bytes), expected);
-        }
-        if self.rotate_keep > ROTATE_KEEP_MAX {
-            report.value(
-                &key.at("rotate_keep"),
-                self.rotate_keep.to_string(),
-                format!("0 to {ROTATE_KEEP_MAX}"),
-            );
-        }
     }
 
     fn check_spool(&self, key: &Key, report: &mut Report) {
@@ -167,7 +148,10 @@ impl Influx {
                     report.text(&key.at("address"), &self.address, "host:port such as 127.0.0.1:8094");
                 }
             }
-            Target::File | Target::Unix => self.check_path(&key.at("path"), report),
+            Target::File | Target::Unix => {
+                let expected = format!("a path, for target = \"{}\"", self.target);
+                check::path_to_write(&key.at("path"), &self.path, &expected, report);
+            }
             Target::Stdout => {}
         }
     }
@@ -182,24 +166,6 @@ impl Influx {
             if !check::is_line(value) {
                 report.text(&key.at(name), value, format!("a name, for api = \"{}\"", self.api));
             }
-        }
-    }
-
-    fn check_path(&self, key: &Key, report: &mut Report) {
-        let shown_path = shown(&self.path.to_string_lossy());
-        let Some(parent) = self.path.parent() else {
-            let found = if self.path.as_os_str().is_empty() { "nothing".to_owned() } else { shown_path };
-            return report.value(key, found, format!("a path, for target = \"{}\"", self.target));
-        };
-        // The parent of a bare file name is empty, and means the working directory.
-        if !parent.as_os_str().is_empty() && !parent.is_dir() {
-            report.value(
-                key,
-                format!("{shown_path}, whose folder does not exist"),
-                "a path in an existing folder",
-            );
-        } else if self.path.is_dir() {
-            report.value(key, format!("{shown_path}, a folder"), "the path of a file");
         }
     }
 

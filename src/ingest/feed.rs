@@ -238,7 +238,7 @@ impl Feed {
     fn tick(&mut self) {
         self.parts.pulse.beat();
         let now = Instant::now();
-        self.parts.pipeline.tick(Moment::now());
+        self.parts.pipeline.tick(now);
         self.note_snapshot();
         if self.clocks.slept() {
             info!(producer = self.producer_id(), "the machine slept");
@@ -285,7 +285,7 @@ impl Feed {
                 self.last_trouble.clear();
                 self.follows = slot;
                 self.snapshot_noted = false;
-                self.parts.pipeline.session_opened(Instant::now());
+                self.parts.pipeline.session_opened(Moment::now());
                 self.parts.metrics.up.set(1);
             }
             Action::Ping => {

@@ -7,7 +7,7 @@ use crate::config::{Format, Kind, Unit};
 use crate::reject::ReadingReject;
 
 /// AXP's own type of a measure (Producer Management API).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AxpType {
     /// Text of any sort.

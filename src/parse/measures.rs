@@ -227,8 +227,8 @@ impl Measures {
         if !is_name(name) || self.list.len() == MEASURES_MAX {
             return None;
         }
-        let denied = !self.allowlist.listing(name).is_exported()
-            || (self.privacy.is_personal(name) && self.privacy.mode() == Personal::Drop);
+        let denied =
+            !self.allowlist.listing(name).is_exported() || self.privacy.mode_of(name) == Personal::Drop;
         let description = self.dictionary.get(name).map_or("", |definition| &definition.description);
         let rule = self.rule(name);
         let id = self.list.len();
@@ -327,7 +327,7 @@ impl Measures {
             return;
         };
         let rule = self.rule(&name);
-        let hashed = self.is_hashed(&name);
+        let hashed = self.privacy.hashes(&name);
         let inferred = inferred.unwrap_or_else(|| self.infer(&name, first_value));
         let (kind, source) = self.kind(&name, inferred);
         let unit = rule.and_then(|rule| rule.unit);

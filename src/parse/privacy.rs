@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::config::Personal;
@@ -25,12 +26,22 @@ pub fn is_personal(measure: &str, more: &[String]) -> bool {
     PERSONAL.contains(&measure) || more.iter().any(|name| name == measure)
 }
 
+/// What has become of personal data before it came here, as in a recording.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Treated {
+    /// What became of it.
+    pub personal: Personal,
+    /// Which measures were personal beside the built-in ones.
+    pub measures: Vec<String>,
+}
+
 /// What is personal, and what becomes of it.
 #[derive(Clone)]
 pub struct Privacy {
     mode: Personal,
     measures: Vec<String>,
     hash: Option<Hmac<Sha256>>,
+    before: Option<Treated>,
 }
 
 impl std::fmt::Debug for Privacy {
@@ -39,6 +50,7 @@ impl std::fmt::Debug for Privacy {
             .debug_struct("Privacy")
             .field("mode", &self.mode)
             .field("measures", &self.measures)
+            .field("before", &self.before)
             .finish_non_exhaustive()
     }
 }
@@ -49,12 +61,45 @@ impl Privacy {
     /// Hashing without a key drops: nothing is shown that was not asked for.
     pub fn new(mode: Personal, measures: &[String], key: Option<&SecretString>) -> Self {
         let hash = key.and_then(|key| Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()).ok());
-        Self { mode, measures: measures.to_vec(), hash }
+        Self { mode, measures: measures.to_vec(), hash, before: None }
+    }
+
+    /// The same over data that was treated before: what was dropped stays so, and nothing is hashed
+    /// twice.
+    #[must_use]
+    pub fn after(self, before: Treated) -> Self {
+        Self { before: Some(before), ..self }
+    }
+
+    /// What becomes of personal data here, for who treats it again.
+    pub fn treated(&self) -> Treated {
+        Treated { personal: self.mode(), measures: self.measures.clone() }
     }
 
     /// True if the measure of this name names a person.
     pub fn is_personal(&self, measure: &str) -> bool {
-        is_personal(measure, &self.measures)
+        is_personal(measure, &self.measures) || self.before(measure) != Personal::Keep
+    }
+
+    /// What became of values of this name before.
+    fn before(&self, name: &str) -> Personal {
+        let before = self.before.as_ref().filter(|before| is_personal(name, &before.measures));
+        before.map_or(Personal::Keep, |before| before.personal)
+    }
+
+    /// What becomes of values of this name, here or before.
+    pub fn mode_of(&self, name: &str) -> Personal {
+        let here = if is_personal(name, &self.measures) { self.mode() } else { Personal::Keep };
+        match (here, self.before(name)) {
+            (Personal::Drop, _) | (_, Personal::Drop) => Personal::Drop,
+            (Personal::Hash, _) | (_, Personal::Hash) => Personal::Hash,
+            (Personal::Keep, Personal::Keep) => Personal::Keep,
+        }
+    }
+
+    /// True if values of this name are to be hashed, and are not yet.
+    pub fn hashes(&self, name: &str) -> bool {
+        self.mode_of(name) == Personal::Hash && self.before(name) != Personal::Hash
     }
 
     /// True if `other` does with every measure what this one does.
@@ -67,12 +112,12 @@ impl Privacy {
         if self.mode == Personal::Hash && self.hash.is_none() { Personal::Drop } else { self.mode }
     }
 
-    /// What may be shown of a personal text; none where it is dropped.
-    pub fn treat<'a>(&self, text: &'a str) -> Option<Cow<'a, str>> {
-        match self.mode() {
+    /// What may be shown of a text of this name; none where it is dropped.
+    pub fn treat<'a>(&self, name: &str, text: &'a str) -> Option<Cow<'a, str>> {
+        match self.mode_of(name) {
             Personal::Drop => None,
-            Personal::Keep => Some(Cow::Borrowed(text)),
-            Personal::Hash => Some(Cow::Owned(self.hash(text))),
+            Personal::Hash if self.hashes(name) => Some(Cow::Owned(self.hash(text))),
+            Personal::Hash | Personal::Keep => Some(Cow::Borrowed(text)),
         }
     }
 
@@ -125,6 +170,32 @@ mod tests {
         let privacy = Privacy::new(Personal::Hash, &[], None);
         assert_eq!(privacy.mode(), Personal::Drop);
         assert_eq!(privacy.hash("x"), "");
+    }
+
+    #[test]
+    fn what_was_treated_before_is_not_shown_again_and_not_hashed_twice() {
+        let key = SecretString::from("Jefe".to_owned());
+        let before = |personal| Treated { personal, measures: vec!["badge".to_owned()] };
+        for (here, was, name, expected) in [
+            (Personal::Keep, Personal::Drop, "badge", None),
+            (Personal::Hash, Personal::Drop, "agentLoginId", None),
+            (Personal::Drop, Personal::Hash, "agentLoginId", None),
+            (Personal::Keep, Personal::Hash, "badge", Some("x")),
+            (Personal::Hash, Personal::Hash, "agentLoginId", Some("x")),
+            (Personal::Keep, Personal::Keep, "agentLoginId", Some("x")),
+            (Personal::Drop, Personal::Keep, "agentLoginId", None),
+            (Personal::Drop, Personal::Keep, "badge", Some("x")),
+            (Personal::Hash, Personal::Drop, "queueName", Some("x")),
+        ] {
+            let privacy = Privacy::new(here, &[], Some(&key)).after(before(was));
+            assert_eq!(privacy.treat(name, "x").as_deref(), expected, "{here:?} after {was:?}, {name}");
+        }
+        let privacy = Privacy::new(Personal::Hash, &["more".to_owned()], Some(&key));
+        let hash = privacy.hash("x");
+        for was in [Personal::Keep, Personal::Hash, Personal::Drop] {
+            let privacy = privacy.clone().after(before(was));
+            assert_eq!(privacy.treat("more", "x"), Some(hash.as_str().into()), "only what is personal here");
+        }
     }
 
     #[test]

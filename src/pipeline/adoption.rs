@@ -73,6 +73,7 @@ impl Pipeline {
     pub fn succeed(&mut self, before: Self) {
         self.sessions = before.sessions;
         self.sessions.set_quiet(self.parts.snapshot_quiet);
+        self.told_at = before.told_at;
         self.stale_at = before.stale_at;
         self.refusals = before.refusals;
         self.refusals.hide(self.parts.derivation.measures.privacy());

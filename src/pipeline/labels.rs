@@ -1,7 +1,5 @@
 //! Which row an event names, and under which labels it is shown.
 
-use std::borrow::Cow;
-
 use super::derivation::Derivation;
 use crate::ingest::event::Event;
 use crate::label::labels::{Labels, clean_value};
@@ -53,10 +51,7 @@ pub(super) fn first_labels(
     let (account, source) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let keys = std::iter::from_fn(|| words.next().zip(words.next()));
     // A key that names a person is treated as a measure of that name is.
-    let keys = keys.filter_map(|(name, value)| {
-        let shown = if privacy.is_personal(name) { privacy.treat(value)? } else { Cow::Borrowed(value) };
-        Some((snake_case(name), clean(&shown)))
-    });
+    let keys = keys.filter_map(|(name, value)| Some((snake_case(name), clean(&privacy.treat(name, value)?))));
     for (name, value) in keys.chain(std::iter::once((ACCOUNT_LABEL.to_owned(), clean(account)))) {
         if labels.contains(&name) && labels.get(&name) != value {
             return Err(RowReject::DuplicateLabel);

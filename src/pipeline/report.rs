@@ -81,7 +81,9 @@ impl Pipeline {
         let personal = privacy.is_personal(&measure.name);
         let (verdict, reason) = match measure.verdict {
             Verdict::Exported => ("exported", None),
-            Verdict::Denied if personal && privacy.mode() == Personal::Drop => ("denied", Some("personal")),
+            Verdict::Denied if privacy.mode_of(&measure.name) == Personal::Drop => {
+                ("denied", Some("personal"))
+            }
             Verdict::Denied => ("denied", Some("allowlist")),
             Verdict::Refused(reject) => ("refused", Some(reject.label())),
         };

@@ -16,18 +16,15 @@
 //! task with a queue of its own, so a slow one holds up nothing else.
 //!
 //! A disk that is full, read-only or broken when a file or the spool is opened is no reason not
-//! to start: see `influx/disk.rs`.
+//! to start: see `sink/disk.rs`.
 //!
 //! It ends, with everything delivered, put in the backlog or counted as dropped, soon after its
 //! queue has ended. Every line is counted once: as written, rejected (by the server, for good)
 //! or dropped; those that are not counted yet wait.
 
-mod alarm;
 mod answer;
 mod backlog;
-mod blocking;
 mod datagrams;
-mod disk;
 mod file;
 mod http;
 mod load;
@@ -47,12 +44,12 @@ use crate::config::{Influx, InfluxSecrets, Target as Kind};
 use crate::failure::describe;
 use crate::ingest::dial::{self, Dialer};
 use crate::ingest::pause::Pauses;
+use crate::sink::alarm::Alarm;
+use crate::sink::disk::is_mistake;
 use crate::sink::queue::{Batch, LineReceiver};
 use crate::telemetry;
 
-use alarm::Alarm;
 use backlog::Backlog;
-use disk::is_mistake;
 use load::Load;
 use spool::Spool;
 use target::{Again, Target, Trouble, timed};

@@ -109,6 +109,17 @@ impl LineSender {
             self.shared.changed.notify_one();
         }
     }
+
+    /// Bytes in memory that are not settled.
+    pub fn bytes(&self) -> usize {
+        let waiting = self.shared.lock();
+        waiting.taken + waiting.bytes.len()
+    }
+
+    /// True if soon there is no room.
+    pub fn is_crowded(&self) -> bool {
+        self.bytes() >= CROWDED_BYTES
+    }
 }
 
 impl LineSender {

@@ -115,6 +115,7 @@ impl Telemetry {
             self.scrape_duration.clone(),
         );
         self.influx.register(registry);
+        self.recording.register(registry);
     }
 
     /// Creates the series whose labels are known beforehand.

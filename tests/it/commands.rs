@@ -52,7 +52,9 @@ fn wrong_arguments_exit_64_and_help_exits_0() {
     }
     let (code, stdout, _) = output(&["--help"]);
     assert_eq!(code, 0);
-    for command in ["run", "demo", "simulate", "check", "producers", "explain", "filter", "telegraf"] {
+    for command in
+        ["run", "demo", "simulate", "check", "producers", "explain", "filter", "telegraf", "replay"]
+    {
         assert!(stdout.contains(command), "{stdout}");
     }
     let (code, stdout, _) = output(&["--version"]);

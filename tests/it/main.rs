@@ -27,6 +27,7 @@ mod packages;
 mod peers;
 mod process;
 mod producers;
+mod record;
 mod reload;
 mod rig;
 mod scrape;

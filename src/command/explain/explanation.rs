@@ -242,7 +242,7 @@ impl EventExplained {
 
 impl KeyExplained {
     fn of(name: &str, value: &str, privacy: &Privacy) -> Self {
-        let is_hidden = privacy.is_personal(name) && privacy.mode() != Personal::Keep;
+        let is_hidden = privacy.mode_of(name) != Personal::Keep;
         Self { name: text(name), given: (!is_hidden).then(|| text(value)), label: snake_case(name) }
     }
 }

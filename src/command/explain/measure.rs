@@ -83,8 +83,8 @@ impl MeasureExplained {
     ) -> Self {
         let measures = pipeline.measures();
         let personal = measures.privacy().is_personal(name);
-        let is_hidden = personal && measures.privacy().mode() != Personal::Keep;
-        let hashed = personal && measures.privacy().mode() == Personal::Hash;
+        let mode = measures.privacy().mode_of(name);
+        let (is_hidden, hashed) = (mode != Personal::Keep, mode == Personal::Hash);
         let (listed, glob) = listing(measures.allowlist().listing(name));
         let report = pipeline.measure_report(name);
         let exported = pipeline.measure(name).filter(|measure| measure.verdict != Verdict::Denied);

@@ -10,14 +10,10 @@ use super::lines::{Line, Lines};
 use super::refusal::Refusal;
 use super::tally::Tally;
 use super::{FilterArgs, Output};
-use crate::command::kit::Kit;
+use crate::command::kit::{Kit, write_series};
 use crate::config::OnDelete;
 use crate::pipeline::{LineOutput, Moment};
-use crate::sink::exposition::pages::{PAGE_BYTES, Pages};
-use crate::sink::exposition::{self, Format};
 use crate::sink::queue::{self, Batch, LineReceiver};
-use crate::table::pick::Pick;
-use crate::table::view::View;
 
 /// Lines that are written in one go where the input does not pause.
 const WRITE_BYTES: usize = 64 << 10;
@@ -153,20 +149,9 @@ impl<W: Write, T: FnMut(String)> Current<W, T> {
 
     /// Writes every series that is left, and counts them.
     fn write_exposition(&mut self) -> io::Result<()> {
-        let views: Vec<View> =
-            self.fork.tables().iter().map(|table| View::of(table, &Pick::default())).collect();
-        let Self { out, tally, .. } = self;
-        let mut written = Ok(());
-        let mut take = |page: &mut Vec<u8>| {
-            tally.lines_out += page.split(|byte| *byte == b'\n').count().saturating_sub(1) as u64;
-            if written.is_ok() {
-                written = out.write_all(page);
-            }
-            page.clear();
-        };
-        let mut pages = Pages::new(PAGE_BYTES, &mut take);
-        exposition::measures(&mut pages, &views, Format::Text);
-        pages.finish();
+        let Self { fork, out, tally, .. } = self;
+        let (lines, written) = write_series(out, fork.tables());
+        tally.lines_out += lines;
         written
     }
 

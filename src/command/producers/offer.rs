@@ -130,7 +130,7 @@ fn keys(producer: &MeasureProducer) -> Vec<String> {
 
 fn entry(name: &str, listed: &Listed, measures: &mut Measures) -> Entry {
     let privacy = measures.privacy();
-    let dropped = privacy.is_personal(name) && privacy.mode() == Personal::Drop;
+    let dropped = privacy.mode_of(name) == Personal::Drop;
     let stem = measures.stem().to_owned();
     let (kind, metric, help) = match measures.foresee(name) {
         Ok(_) if dropped => (String::new(), "dropped: personal".to_owned(), ""),

@@ -115,7 +115,7 @@ mod tests {
         let producer = Producer { id: "Queue_itd_1.0.0".to_owned(), ..Producer::default() };
         let metrics = Telemetry::new(rows + 1).pipeline(&producer.id);
         let (mut pipeline, table) = Blueprint::default().pipeline(producer, Vec::new(), metrics);
-        pipeline.session_opened(Moment::now().instant);
+        pipeline.session_opened(Moment::now());
         for row in 0..rows {
             let event = format!(
                 r#"{{"accountId":"A","keys":{{"queueId":"q{row}"}},"eventAction":"UPSERT","eventSourceId":"S","payloadType":"LIVE","measures":{{"offered":"1"}}}}"#

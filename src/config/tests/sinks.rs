@@ -1,4 +1,4 @@
-//! Destinations of line protocol that make no sense, and what this version lacks.
+//! Destinations of line protocol and recordings that make no sense.
 
 use super::*;
 
@@ -74,9 +74,22 @@ fn influx_destinations_do_not_get_into_each_others_way() {
 }
 
 #[test]
-fn what_this_version_lacks_is_refused() {
-    assert_problems(&[(
-        "[record]\npath = \"r\"",
-        "config.toml: record.path: found \"r\", which is not available in this version, expected \"\"",
-    )]);
+fn a_recording_has_a_file_of_its_own() {
+    let sink = "[[influx]]\nname = \"a\"\ntarget = \"file\"\npath = \"x\"\n";
+    assert_problems(&[
+        (
+            "[record]\npath = \"/tmp\"\nrotate_bytes = \"1\"\nrotate_keep = 1001",
+            "config.toml: record.path: found \"/tmp\", a folder, expected the path of a file\n\
+             config.toml: record.rotate_bytes: found \"1\", expected \"0\", or \"1KiB\" or more\n\
+             config.toml: record.rotate_keep: found 1001, expected 0 to 1000",
+        ),
+        (
+            "[record]\npath = \"/no/such/r\"",
+            "config.toml: record.path: found \"/no/such/r\", whose folder does not exist, expected a path in an existing folder",
+        ),
+        (
+            &format!("{sink}[record]\npath = \"x\""),
+            "config.toml: record.path: found \"x\" again, expected a file of its own",
+        ),
+    ]);
 }

@@ -1,6 +1,6 @@
 //! The end: of a link's session, and of the whole feed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -38,15 +38,19 @@ impl Feed {
         } else if !was_up && reason == Reason::Closed {
             self.say("the websocket breaks before the feed is up".to_owned());
         }
+        let now = Moment::now();
+        if self.way(slot).socket.is_some() {
+            self.parts.pipeline.note_closed(reason.label(), now);
+        }
         if slot == self.follows {
             if is_up {
                 self.follows = slot.other();
-                self.parts.pipeline.session_handed_back(Moment::now());
+                self.parts.pipeline.session_handed_back(now);
             } else {
-                self.parts.pipeline.session_lost(Instant::now());
+                self.parts.pipeline.session_lost(now);
             }
         } else {
-            self.parts.pipeline.outgoing_ended();
+            self.parts.pipeline.outgoing_ended(now);
         }
         let way = self.way(slot);
         let socket = way.shut();

@@ -10,6 +10,7 @@ use crate::failure::describe;
 use crate::ingest::api::{self, Subscription, unix_seconds};
 use crate::ingest::link::{Input, Standing, Status, Trouble};
 use crate::ingest::session::{Reason, Slot};
+use crate::pipeline::Moment;
 
 impl Feed {
     /// Takes what a call brought to the session.
@@ -42,6 +43,7 @@ impl Feed {
             }
             Outcome::Connected(Ok(socket)) => {
                 self.way(slot).socket = Some(*socket);
+                self.parts.pipeline.note_opened(Moment::now());
                 Input::Opened
             }
             Outcome::Connected(Err(err)) => {
@@ -89,7 +91,7 @@ impl Feed {
         let Some(described) = described else { return };
         let missing = match described {
             Ok((dictionary, missing)) => {
-                self.parts.pipeline.set_dictionary(dictionary);
+                self.parts.pipeline.set_dictionary(dictionary, Moment::now());
                 missing
             }
             Err(err) => Some(err),

@@ -4,18 +4,19 @@ use std::time::Instant;
 
 use super::Feed;
 use crate::ingest::renewal::{Pause, Renewal};
+use crate::pipeline::Moment;
 
 impl Feed {
     /// Pauses until there is something to go on with, or nothing to wait for.
     pub(super) async fn pause(&mut self, pause: Pause) {
         let Pause { paused, renewal } = pause;
-        let since = Instant::now();
+        let since = Moment::now();
         if paused.send(self.parts.pipeline.measures().clone()).is_ok()
             && let Ok(renewal) = renewal.await
         {
             self.renew(renewal);
         }
-        self.parts.pipeline.postpone(since.elapsed());
+        self.parts.pipeline.postpone(since.instant.elapsed(), since);
     }
 
     fn renew(&mut self, renewal: Renewal) {

@@ -12,7 +12,7 @@ const STATES: [&str; 1] = ["agentState"];
 
 impl Measures {
     pub(super) fn is_hashed(&self, name: &str) -> bool {
-        self.privacy.is_personal(name) && self.privacy.mode() == Personal::Hash
+        self.privacy.mode_of(name) == Personal::Hash
     }
 
     /// What a measure is, and what says so: as `inferred` where nobody does.

@@ -174,7 +174,7 @@ fn rows_that_are_not_dropped_any_more_wish_for_their_values() {
     bench.live("a", r#"{"x":"1"}"#);
     assert!(bench.reload(Setup::default()));
     assert!(bench.samples().is_empty(), "what was not kept is not invented");
-    bench.pipeline.session_opened(bench.now);
+    bench.pipeline.session_opened(bench.moment());
     bench.initializing("a", r#"{"x":"1"}"#);
     assert_eq!(bench.samples_of("x"), [r#"queue_id="a"} 1"#]);
 }

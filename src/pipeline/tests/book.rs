@@ -91,9 +91,9 @@ proptest! {
         let mut bench = Bench::new();
         for (frame, pause, what) in &frames {
             match what {
-                0 => bench.pipeline.session_opened(bench.now),
+                0 => bench.pipeline.session_opened(bench.moment()),
                 1 => bench.pipeline.session_handed_back(bench.moment()),
-                2 => bench.pipeline.outgoing_ended(),
+                2 => bench.pipeline.outgoing_ended(bench.moment()),
                 3 => bench.reconnect(),
                 _ => {}
             }

@@ -55,7 +55,7 @@ impl Setup {
         let outputs = vec![LineOutput { sender, on_delete: self.on_delete }];
         let (mut pipeline, table) = self.pipeline(&telemetry, outputs);
         let now = Instant::now();
-        pipeline.session_opened(now);
+        pipeline.session_opened(Moment { instant: now, unix_ns: START_NS });
         Bench { pipeline, telemetry, now, table, receiver }
     }
 
@@ -109,7 +109,7 @@ impl Bench {
 
     pub(super) fn pass(&mut self, time: Duration) {
         self.now += time;
-        self.pipeline.tick(self.moment());
+        self.pipeline.tick(self.now);
     }
 
     /// Sends a LIVE event of a queue; panics if it is refused.
@@ -126,8 +126,8 @@ impl Bench {
     }
 
     pub(super) fn reconnect(&mut self) {
-        self.pipeline.session_lost(self.now);
-        self.pipeline.session_opened(self.now);
+        self.pipeline.session_lost(self.moment());
+        self.pipeline.session_opened(self.moment());
     }
 
     /// The exposition of the measures.

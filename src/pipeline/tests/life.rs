@@ -60,7 +60,8 @@ fn a_delete_writes_a_marker_where_that_is_wished() {
 #[test]
 fn rows_that_a_snapshot_leaves_out_and_stale_ones_leave_a_marker_too() {
     let marker =
-        |queue| format!("queue_itd,account_id=EZCLTR,queue_id={queue} retired=true {}\n", START_NS + 1);
+        |queue, unix_ns| format!("queue_itd,account_id=EZCLTR,queue_id={queue} retired=true {unix_ns}\n");
+    let after = |time: Duration| START_NS + i64::try_from(time.as_nanos()).unwrap();
     let mut bench = Setup { on_delete: OnDelete::Marker, ..Setup::default() }.build();
     for queue in ["p", "q", "r"] {
         bench.initializing(queue, r#"{"a":"1"}"#);
@@ -69,16 +70,34 @@ fn rows_that_a_snapshot_leaves_out_and_stale_ones_leave_a_marker_too() {
     bench.reconnect();
     bench.initializing("p", r#"{"a":"1"}"#);
     bench.lines();
-    bench.pass(QUIET);
-    assert_eq!(bench.lines(), marker("q") + &marker("r"));
+    bench.pass(QUIET * 2);
+    let due = after(QUIET);
+    assert_eq!(bench.lines(), marker("q", due) + &marker("r", due), "of when it was due, however late");
     bench.reconnect();
     bench.pipeline.accept_empty(bench.moment());
-    assert_eq!(bench.lines(), marker("p").replace(&(START_NS + 1).to_string(), &(START_NS + 2).to_string()));
+    assert_eq!(bench.lines(), marker("p", START_NS + 2));
     bench.live("s", r#"{"a":"1"}"#);
     bench.lines();
-    bench.pipeline.session_lost(bench.now);
+    bench.pipeline.session_lost(bench.moment());
     bench.pass(STALE);
-    assert_eq!(bench.lines(), marker("s"));
+    assert_eq!(bench.lines(), marker("s", after(STALE)));
+}
+
+#[test]
+fn an_event_that_comes_before_a_late_timer_finds_done_what_was_due() {
+    let mut bench = Bench::new();
+    for queue in ["kept", "gone"] {
+        bench.initializing(queue, r#"{"a":"1"}"#);
+    }
+    bench.reconnect();
+    bench.initializing("kept", r#"{"a":"2"}"#);
+    bench.now += QUIET;
+    bench.initializing("late", r#"{"a":"3"}"#);
+    assert_eq!(bench.retired("resync"), 1, "the snapshot had closed, and this is another");
+    bench.pipeline.session_lost(bench.moment());
+    bench.now += STALE;
+    bench.pipeline.session_opened(bench.moment());
+    assert_eq!((bench.retired("stale"), bench.samples().len()), (2, 0));
 }
 
 #[test]
@@ -177,7 +196,7 @@ fn a_session_that_breaks_inside_its_snapshot_retires_nothing() {
     bench.pass(QUIET);
     bench.reconnect();
     bench.initializing("q", r#"{"a":"2"}"#);
-    bench.pipeline.session_lost(bench.now);
+    bench.pipeline.session_lost(bench.moment());
     bench.pass(QUIET * 2);
     assert_eq!(bench.samples_of("a").len(), 2);
     assert_eq!(bench.retired("resync"), 0);
@@ -188,7 +207,7 @@ fn rows_outlive_a_lost_feed_for_stale_after_and_no_longer() {
     let mut bench = Bench::new();
     bench.initializing("q", r#"{"a":"1"}"#);
     bench.pass(QUIET);
-    bench.pipeline.session_lost(bench.now);
+    bench.pipeline.session_lost(bench.moment());
     bench.pass(STALE.checked_sub(Duration::from_millis(1)).unwrap());
     assert_eq!(bench.samples_of("a").len(), 1);
     assert_eq!(bench.pipeline.deadline(), Some(bench.now + Duration::from_millis(1)));
@@ -203,7 +222,7 @@ fn reconnecting_without_a_snapshot_does_not_keep_old_rows_alive() {
     let mut bench = Bench::new();
     bench.initializing("q", r#"{"a":"1"}"#);
     bench.pass(QUIET);
-    bench.pipeline.session_lost(bench.now);
+    bench.pipeline.session_lost(bench.moment());
     for _ in 0..5 {
         assert_eq!(bench.samples_of("a").len(), 1);
         bench.reconnect();
@@ -220,7 +239,7 @@ fn rows_wait_for_the_end_of_a_snapshot_that_is_on_its_way() {
         bench.initializing(queue, r#"{"a":"1"}"#);
     }
     bench.pass(QUIET);
-    bench.pipeline.session_lost(bench.now);
+    bench.pipeline.session_lost(bench.moment());
     bench.pass(STALE.checked_sub(QUIET / 2).unwrap());
     bench.reconnect();
     bench.initializing("q", r#"{"a":"2"}"#);
@@ -231,7 +250,7 @@ fn rows_wait_for_the_end_of_a_snapshot_that_is_on_its_way() {
     assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 2"#, r#"queue_id="r"} 2"#], "no ghosts");
     assert_eq!((bench.retired("resync"), bench.retired("stale")), (1, 0));
     bench.initializing("q", r#"{"a":"2"}"#);
-    bench.pipeline.session_lost(bench.now);
+    bench.pipeline.session_lost(bench.moment());
     bench.pass(STALE);
     assert_eq!(bench.retired("stale"), 2, "a session that breaks inside its snapshot waits for nothing");
 }

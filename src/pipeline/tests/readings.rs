@@ -154,9 +154,8 @@ fn axps_dictionary_goes_before_the_built_in_table_and_after_rules() {
         ("isDefaultQueue", AxpType::String),
     ];
     let definition = |axp_type| Definition { axp_type, description: String::new() };
-    bench
-        .pipeline
-        .set_dictionary(types.map(|(name, axp_type)| (name.to_owned(), definition(axp_type))).into());
+    let dictionary = types.map(|(name, axp_type)| (name.to_owned(), definition(axp_type))).into();
+    bench.pipeline.set_dictionary(dictionary, bench.moment());
     bench.live(
         "q",
         r#"{"handling":"5","since":"1000","ruled":"7","activeDuration":"9","extension":"4711","agentState":"READY","isDefaultQueue":"true"}"#,

@@ -10,7 +10,7 @@ fn taking_over(queues: &[&str]) -> Bench {
         bench.initializing(queue, r#"{"a":"1"}"#);
     }
     bench.pass(QUIET);
-    bench.pipeline.session_opened(bench.now);
+    bench.pipeline.session_opened(bench.moment());
     bench
 }
 
@@ -68,7 +68,7 @@ fn once_the_snapshot_is_complete_the_outgoing_session_has_no_say() {
     bench.initializing("q", r#"{"a":"7"}"#);
     bench.pass(QUIET);
     assert_eq!(bench.outgoing("UPSERT", "ghost", 5), Err(EventReject::Superseded));
-    bench.pipeline.outgoing_ended();
+    bench.pipeline.outgoing_ended(bench.moment());
     assert_eq!(bench.outgoing("UPSERT", "ghost", 5), Err(EventReject::Superseded));
     assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 7"#]);
 }
@@ -101,7 +101,7 @@ fn a_new_session_that_breaks_half_way_leaves_rows_that_either_has_named() {
     assert_eq!(bench.samples_of("a"), [r#"queue_id="q"} 8"#, r#"queue_id="r"} 1"#, r#"queue_id="s"} 8"#]);
     assert!(!bench.pipeline.is_snapshot_complete());
     // The next one that takes over settles it.
-    bench.pipeline.session_opened(bench.now);
+    bench.pipeline.session_opened(bench.moment());
     bench.initializing("q", r#"{"a":"9"}"#);
     bench.pass(QUIET);
     assert!(bench.pipeline.is_snapshot_complete());
@@ -119,7 +119,7 @@ fn a_session_whose_snapshot_was_open_goes_on_with_it_when_it_is_handed_back() {
     bench.initializing("q", r#"{"a":"2"}"#);
     bench.initializing("r", r#"{"a":"2"}"#);
     // The snapshot goes on while another session takes over, and breaks.
-    bench.pipeline.session_opened(bench.now);
+    bench.pipeline.session_opened(bench.moment());
     bench.initializing("q", r#"{"a":"3"}"#);
     bench.pass(QUIET / 2);
     assert_eq!(bench.apply_outgoing(&event("INITIALIZING", "UPSERT", "s", r#"{"a":"2"}"#)), Ok(()));
@@ -136,10 +136,10 @@ fn a_session_whose_snapshot_was_open_goes_on_with_it_when_it_is_handed_back() {
 #[test]
 fn a_snapshot_that_closed_meanwhile_retires_what_neither_has_named_when_it_is_handed_back() {
     let mut bench = taking_over(&["q", "gone"]);
-    bench.pipeline.session_lost(bench.now);
-    bench.pipeline.session_opened(bench.now);
+    bench.pipeline.session_lost(bench.moment());
+    bench.pipeline.session_opened(bench.moment());
     bench.initializing("q", r#"{"a":"2"}"#);
-    bench.pipeline.session_opened(bench.now);
+    bench.pipeline.session_opened(bench.moment());
     assert_eq!(bench.outgoing("UPSERT", "r", 2), Ok(()));
     assert_eq!(bench.samples_of("a").len(), 3, "the new session may still name it");
     bench.pipeline.session_handed_back(bench.moment());
@@ -153,11 +153,11 @@ fn rows_of_an_outgoing_session_do_not_go_stale() {
     bench.initializing("q", r#"{"a":"1"}"#);
     bench.initializing("old", r#"{"a":"1"}"#);
     bench.pass(QUIET);
-    bench.pipeline.session_lost(bench.now);
+    bench.pipeline.session_lost(bench.moment());
     bench.pass(STALE.checked_sub(QUIET).unwrap());
-    bench.pipeline.session_opened(bench.now);
+    bench.pipeline.session_opened(bench.moment());
     bench.live("q", r#"{"a":"2"}"#);
-    bench.pipeline.session_opened(bench.now);
+    bench.pipeline.session_opened(bench.moment());
     bench.pass(QUIET * 2);
     assert_eq!(bench.samples_of("a").len(), 2, "they wait for the end of its snapshot");
     assert_eq!(bench.apply_outgoing(&event("LIVE", "UPSERT", "q", r#"{"a":"3"}"#)), Ok(()));

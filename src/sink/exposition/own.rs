@@ -78,7 +78,11 @@ impl Family<'_> {
         };
         write_head(out, &format!("{}{suffix}", self.name), kind, self.help, format);
         for sample in &self.samples {
-            out.extend_from_slice(sample.as_bytes());
+            match sample.split_once('{').and_then(|(name, rest)| Some((name, rest.strip_prefix('}')?))) {
+                // A family whose only series has no labels.
+                Some((name, value)) => out.extend([name, value].concat().bytes()),
+                None => out.extend_from_slice(sample.as_bytes()),
+            }
             out.push(b'\n');
         }
     }

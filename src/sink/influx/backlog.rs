@@ -13,12 +13,12 @@ use hyper::body::Bytes;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::alarm::Alarm;
-use super::blocking::Blocking;
-use super::disk::is_mistake;
 use super::load::Load;
 use super::spool::{Found, Losses, Spool, Unflushed};
 use crate::config::Influx;
+use crate::sink::alarm::Alarm;
+use crate::sink::blocking::Blocking;
+use crate::sink::disk::is_mistake;
 use crate::telemetry;
 
 /// How long lines may be in the spool and not on the disk.

@@ -11,15 +11,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::load::last_line_end;
+use crate::sink::rotation::{FILE_MODE, Rotation, is_at};
 
-/// Mode of a new file: it may hold personal data.
-const FILE_MODE: u32 = 0o640;
 /// How much is read at once to find where the last whole line ends.
 const LOOK_BYTES: usize = 64 << 10;
 /// How it is opened: no link is followed, and nobody waited for.
@@ -31,7 +30,7 @@ pub(super) struct LineFile {
     path: PathBuf,
     /// 0 is never.
     rotate_bytes: u64,
-    rotate_keep: u32,
+    rotation: Rotation,
     /// None until it is used again.
     file: Option<File>,
     last: Option<Appended>,
@@ -65,7 +64,8 @@ impl Heard {
 impl LineFile {
     /// A file at this path; it is not opened yet.
     pub(super) fn new(path: &Path, rotate_bytes: u64, rotate_keep: u32) -> Self {
-        Self { path: path.to_owned(), rotate_bytes, rotate_keep, file: None, last: None }
+        let rotation = Rotation::new(path, rotate_keep);
+        Self { path: path.to_owned(), rotate_bytes, rotation, file: None, last: None }
     }
 
     /// Opens the file, made if need be. Where this fails, the next lines try again.
@@ -138,42 +138,12 @@ impl LineFile {
         }
         self.file = Some(file);
         if self.rotate_bytes > 0 && length > 0 && length + bytes as u64 > self.rotate_bytes {
-            self.rotate()?;
+            self.rotation.rotate()?;
             self.file = Some(open(&self.path)?);
             length = 0;
         }
         let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
         Ok((file, length))
-    }
-
-    /// Moves the full file out of the way, and those before it as far as one of them has to make
-    /// room: where the last step fails, the next try moves none of them again.
-    fn rotate(&self) -> io::Result<()> {
-        if self.rotate_keep == 0 {
-            return std::fs::remove_file(&self.path);
-        }
-        let is_free = |number: &u32| !std::fs::exists(self.numbered(*number)).unwrap_or(true);
-        let free = (1..self.rotate_keep).find(is_free).unwrap_or(self.rotate_keep);
-        for number in (1..free).rev() {
-            std::fs::rename(self.numbered(number), self.numbered(number + 1))?;
-        }
-        std::fs::rename(&self.path, self.numbered(1))
-    }
-
-    fn numbered(&self, number: u32) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(format!(".{number}"));
-        name.into()
-    }
-}
-
-/// Whether the file is still the one at this path.
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    let opened = file.metadata()?;
-    match std::fs::symlink_metadata(path) {
-        Ok(found) => Ok((found.dev(), found.ino()) == (opened.dev(), opened.ino())),
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(err) => Err(err),
     }
 }
 
@@ -239,7 +209,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
-    use crate::sink::influx::disk::is_mistake;
+    use crate::sink::disk::is_mistake;
 
     fn append(file: &mut LineFile, lines: &str) {
         let heard = Heard::default();
@@ -280,24 +250,6 @@ mod tests {
         append(&mut file, "9\n");
         append(&mut file, "10\n");
         assert_eq!(read("").unwrap(), "10\n", "nothing is kept");
-    }
-
-    #[test]
-    fn a_rotation_that_fails_at_the_end_costs_no_history_however_often_it_is_tried() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lines");
-        let file = LineFile::new(&path, 4, 3);
-        for (suffix, text) in [(".1", "3\n"), (".2", "2\n"), (".3", "1\n")] {
-            std::fs::write(format!("{}{suffix}", path.display()), text).unwrap();
-        }
-        // There is nothing at the path, so the last rename fails.
-        for _ in 0..5 {
-            file.rotate().unwrap_err();
-        }
-        std::fs::write(&path, "4\n").unwrap();
-        file.rotate().unwrap();
-        let read = |number| std::fs::read_to_string(file.numbered(number)).unwrap();
-        assert_eq!([read(1), read(2), read(3)], ["4\n", "3\n", "2\n"]);
     }
 
     #[test]

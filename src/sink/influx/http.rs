@@ -30,13 +30,13 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing::{debug, warn};
 use url::Url;
 
-use super::alarm::REMIND_INTERVAL;
 use super::answer::{Answer, Poison, judge};
 use super::load::{Load, count_lines};
 use super::target::Trouble;
 use crate::config::{Api, Influx, InfluxSecrets, SecretSource};
 use crate::ingest::dial::{self, Dialer};
 use crate::ingest::status::retry_after;
+use crate::sink::alarm::REMIND_INTERVAL;
 use crate::telemetry::{self, TlsErrors};
 
 /// Most bytes of an answer that are read; a hundred named lines take less.

@@ -12,7 +12,6 @@ use reqwest::StatusCode;
 use url::Url;
 
 use super::Error;
-use super::blocking::Blocking;
 use super::datagrams::Datagrams;
 use super::file::{Heard, LineFile};
 use super::http::Http;
@@ -21,6 +20,7 @@ use super::output::Output;
 use super::stream::{Address, Stream};
 use crate::config::{Influx, InfluxSecrets, SecretError, Target as Kind};
 use crate::ingest::dial::Dialer;
+use crate::sink::blocking::Blocking;
 use crate::telemetry;
 
 /// Where lines go.

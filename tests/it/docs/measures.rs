@@ -96,7 +96,8 @@ pub(super) async fn exposition() -> String {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("lines.lp");
     let sink = format!("[[influx]]\nname = \"main\"\ntarget = \"file\"\npath = \"{}\"\n", path.display());
-    let mut rig = Rig::start(&sink).await;
+    let record = format!("[record]\npath = \"{}\"\n", folder.path().join("feed.jsonl.gz").display());
+    let mut rig = Rig::start(&(sink + &record)).await;
     rig.ready().await;
     let (_, body) = rig.get("/metrics").await;
     rig.stop().await;

@@ -112,6 +112,10 @@ impl Carrier {
         }
     }
 
+    const fn moment(&self) -> Moment {
+        Moment { instant: self.world.now, unix_ns: 0 }
+    }
+
     const fn way(&mut self, slot: Slot) -> &mut Way {
         match slot {
             Slot::A => &mut self.ways[0],
@@ -166,7 +170,7 @@ impl Carrier {
             self.work_at = Some(now + up_to(pause, &mut self.world.random));
             self.world.work();
         }
-        self.pipeline.tick(Moment { instant: now, unix_ns: 0 });
+        self.pipeline.tick(now);
         self.note_snapshot();
         self.drain();
         for slot in Slot::ALL {
@@ -185,7 +189,7 @@ impl Carrier {
     /// Goes on with a pipeline that has adopted the rows, and with another session if need be.
     fn reload(&mut self) {
         let (mut heir, table) = pipeline(self.metrics.clone());
-        let now = Moment { instant: self.world.now, unix_ns: 0 };
+        let now = self.moment();
         heir.adopt(self.pipeline.measures(), &read_table(&self.table), now);
         self.table = table;
         let before = std::mem::replace(&mut self.pipeline, heir);
@@ -245,7 +249,7 @@ impl Carrier {
     }
 
     fn apply(&mut self, slot: Slot, text: &str) {
-        let moment = Moment { instant: self.world.now, unix_ns: 0 };
+        let moment = self.moment();
         // A DELETE of a row that is not there is refused; all else is taken.
         let _ = if slot == self.follows {
             self.pipeline.apply(text, moment)
@@ -285,7 +289,7 @@ impl Carrier {
                 self.other_complete = other_up && self.pipeline.is_snapshot_complete();
                 self.follows = slot;
                 self.snapshot_noted = false;
-                self.pipeline.session_opened(self.world.now);
+                self.pipeline.session_opened(self.moment());
             }
             Action::Ping => {
                 let id = self.way(slot).socket.unwrap();
@@ -294,7 +298,7 @@ impl Carrier {
             Action::AcceptEmpty if slot != self.follows => {}
             Action::AcceptEmpty => {
                 self.seen.empty += 1;
-                self.pipeline.accept_empty(Moment { instant: self.world.now, unix_ns: 0 });
+                self.pipeline.accept_empty(self.moment());
                 self.note_snapshot();
             }
             Action::Close(_) => self.close(slot, false),
@@ -322,12 +326,12 @@ impl Carrier {
             if self.session.is_up() {
                 self.seen.handed_back += 1;
                 self.follows = slot.other();
-                self.pipeline.session_handed_back(Moment { instant: self.world.now, unix_ns: 0 });
+                self.pipeline.session_handed_back(self.moment());
             } else {
-                self.pipeline.session_lost(self.world.now);
+                self.pipeline.session_lost(self.moment());
             }
         } else {
-            self.pipeline.outgoing_ended();
+            self.pipeline.outgoing_ended(self.moment());
         }
         let way = self.way(slot);
         way.call = None;

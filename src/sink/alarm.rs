@@ -13,11 +13,11 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// How often what is wrong is spoken of.
-pub(super) const REMIND_INTERVAL: Duration = Duration::from_secs(60);
+pub(crate) const REMIND_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What is wrong with one thing.
 #[derive(Debug)]
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     sink: String,
     /// 1 while nothing is wrong.
     gauge: Gauge,
@@ -32,13 +32,13 @@ pub(super) struct Alarm {
 
 impl Alarm {
     /// Nothing is wrong; what the gauge shows stays until something is known.
-    pub(super) fn new(sink: &str, gauge: Gauge, all_clear: &'static str) -> Self {
+    pub(crate) fn new(sink: &str, gauge: Gauge, all_clear: &'static str) -> Self {
         let sink = sink.to_owned();
         Self { sink, gauge, all_clear, wrong: BTreeSet::new(), spoken_at: None, is_open: false }
     }
 
     /// This went wrong.
-    pub(super) fn raise(&mut self, what: &'static str, err: impl Display) {
+    pub(crate) fn raise(&mut self, what: &'static str, err: impl Display) {
         self.wrong.insert(what);
         self.gauge.set(0);
         if self.spoken_at.is_none_or(|at| at.elapsed() >= REMIND_INTERVAL) {
@@ -49,7 +49,7 @@ impl Alarm {
     }
 
     /// What went wrong goes well.
-    pub(super) fn clear(&mut self, what: &'static str) {
+    pub(crate) fn clear(&mut self, what: &'static str) {
         self.wrong.remove(what);
         if self.wrong.is_empty() {
             self.gauge.set(1);
@@ -60,7 +60,7 @@ impl Alarm {
     }
 
     /// Whether this went wrong last.
-    pub(super) fn is_raised(&self, what: &str) -> bool {
+    pub(crate) fn is_raised(&self, what: &str) -> bool {
         self.wrong.contains(what)
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 /// Something that is used on threads which may wait. One use at a time; one that is given up
 /// half-way goes on, and the next waits for it, on no thread: a disk that hangs holds one.
 #[derive(Debug)]
-pub(super) struct Blocking<T>(Arc<Mutex<T>>);
+pub(crate) struct Blocking<T>(Arc<Mutex<T>>);
 
 impl<T> Clone for Blocking<T> {
     fn clone(&self) -> Self {
@@ -17,7 +17,7 @@ impl<T> Clone for Blocking<T> {
 }
 
 impl<T: Send + 'static> Blocking<T> {
-    pub(super) fn new(value: T) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         Self(Arc::new(Mutex::new(value)))
     }
 
@@ -25,7 +25,7 @@ impl<T: Send + 'static> Blocking<T> {
     ///
     /// # Errors
     /// Where it cannot be run, as the program ends.
-    pub(super) async fn run<R: Send + 'static>(
+    pub(crate) async fn run<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut T) -> R + Send + 'static,
     ) -> io::Result<R> {

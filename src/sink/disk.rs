@@ -8,7 +8,7 @@ use std::io;
 
 /// Whether a path that cannot be opened is a mistake: not there, not ours, not what it should be,
 /// or in use by another.
-pub(super) fn is_mistake(err: &io::Error) -> bool {
+pub(crate) fn is_mistake(err: &io::Error) -> bool {
     use io::ErrorKind::{
         AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound,
         PermissionDenied, WouldBlock,

@@ -1,0 +1,89 @@
+//! A replay whose outcome goes to stdout: nothing is served, and no sink is opened.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use prometheus_client::metrics::counter::Counter;
+use tokio::sync::watch;
+
+use super::{Output, refuse, sum_up, tell};
+use crate::app::{Outcome, Recordings};
+use crate::command::kit::write_series;
+use crate::command::{Exit, complain};
+use crate::config::{Loaded, OnDelete};
+use crate::ingest::feeds::Feeds;
+use crate::pipeline::LineOutput;
+use crate::recording::{Progress, Replay};
+use crate::signals::Stop;
+use crate::sink::queue::{self, Batch, LineReceiver};
+use crate::table::rows::Limits;
+use crate::telemetry::Telemetry;
+
+/// Lines that are written in one go; they are taken from time to time in any case.
+const WRITE_BYTES: usize = 64 << 10;
+
+/// What a thread has written, and what came of the replay.
+type Written = (Outcome, io::Result<()>);
+
+/// Replays, and writes what comes of it.
+pub(super) async fn replay(
+    loaded: &Loaded,
+    recordings: Recordings,
+    (output, markers): (Output, bool),
+    stop: Stop,
+    file: &str,
+) -> Exit {
+    let series = loaded.config.limits.series;
+    let feeds = Arc::new(Feeds::new(Limits::new(series)));
+    let telemetry = Arc::new(Telemetry::new(series));
+    let (sender, receiver) = queue::lines(WRITE_BYTES, Counter::default());
+    let on_delete = if markers { OnDelete::Marker } else { OnDelete::None };
+    let outputs = if output == Output::Lines { vec![LineOutput { sender, on_delete }] } else { Vec::new() };
+    let player = match recordings.player(loaded, outputs, (telemetry, Arc::clone(&feeds))) {
+        Ok(player) => player,
+        Err(err) => return refuse(file, &err),
+    };
+    let replay = recordings.replay(player);
+    let (stop_replay, stopped) = watch::channel(false);
+    let mut running = tokio::task::spawn_blocking(move || run(replay, &receiver, &feeds, output, &stopped));
+    let ended = tokio::select! {
+        ended = &mut running => ended,
+        () = stop.wait() => {
+            stop_replay.send_replace(true);
+            running.await
+        }
+    };
+    match ended {
+        Ok((outcome, Ok(()))) => sum_up(Some(outcome)),
+        // Who closes it has seen enough.
+        Ok((_, Err(err))) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
+        Ok((_, Err(err))) => {
+            complain(format_args!("replay: failed to write to stdout: {err}"));
+            Exit::Internal
+        }
+        Err(_) => sum_up(None),
+    }
+}
+
+fn run(
+    replay: Replay,
+    receiver: &LineReceiver,
+    feeds: &Feeds,
+    output: Output,
+    stopped: &watch::Receiver<bool>,
+) -> Written {
+    let (mut out, mut written) = (io::stdout().lock(), Ok(()));
+    let (mut batch, mut tell) = (Batch::default(), tell());
+    let mut take = |progress: &Progress| {
+        batch.bytes.clear();
+        receiver.take(&mut batch);
+        written = out.write_all(&batch.bytes);
+        tell(progress) && written.is_ok()
+    };
+    let outcome = replay.run(stopped, &mut take);
+    drop(tell);
+    if output == Output::Prometheus && outcome.is_ok() && written.is_ok() {
+        written = write_series(&mut out, &feeds.tables()).1;
+    }
+    (Ok(outcome), written.and_then(|()| out.flush()))
+}

@@ -1,0 +1,253 @@
+//! The player: tells pipelines again what a recording says they were told.
+//!
+//! Time is the recording's. What is due in a pipeline between two records is done before the later
+//! one, for all pipelines in the order in which it is due, so that rows, series and lines depend on
+//! nothing but the recording and the configuration. Tasks recorded side by side, so one record may
+//! stand before another that is a little older: so long is waited with what is due.
+//!
+//! Where the configuration has `[[producer]]` blocks there are these and no others; else those that are
+//! recorded, at most [`PRODUCERS_MAX`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::reader::{Error, Reader};
+use super::record::{Entry, Header, Record};
+use super::track::Track;
+use crate::config::Producer;
+use crate::ingest::discovery;
+use crate::ingest::feeds::Feeds;
+use crate::pipeline::{Blueprint, LineOutput, Moment};
+use crate::telemetry::Telemetry;
+
+/// Most producers that are taken where the configuration names none. AXP has about ten.
+const PRODUCERS_MAX: usize = 64;
+/// How much older than the one before it a record may be.
+const DISORDER_MAX: Duration = Duration::from_millis(100);
+
+/// What pipelines are made of, and shown in.
+#[derive(Debug)]
+pub struct Stage {
+    /// What pipelines are made by.
+    pub blueprint: Blueprint,
+    /// The producers of the configuration.
+    pub producers: Vec<Producer>,
+    /// Where lines go.
+    pub outputs: Vec<LineOutput>,
+    /// What counts.
+    pub telemetry: Arc<Telemetry>,
+    /// Where the feeds are shown.
+    pub feeds: Arc<Feeds>,
+}
+
+/// What a recording told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Events that were applied.
+    pub applied: u64,
+    /// Events that were refused.
+    pub refused: u64,
+    /// Records that are missing in the recording.
+    pub missing: u64,
+    /// Records of producers that the configuration does not have.
+    pub passed_over: u64,
+}
+
+/// Tells pipelines what is recorded.
+#[derive(Debug)]
+pub struct Player {
+    stage: Stage,
+    tracks: Vec<Track>,
+    /// The last record's.
+    last: usize,
+    origin: Instant,
+    part: Option<Part>,
+    /// The latest record so far, since the replay began, and by the wall.
+    now: (Duration, i64),
+    /// True while records that stand in a file before are passed over.
+    goes_on: bool,
+    tally: Tally,
+}
+
+/// Where a file's time stands in the replay's.
+#[derive(Debug)]
+struct Part {
+    header: Header,
+    /// When the first file that this one goes on from began, in the recording's own time.
+    at: Duration,
+    /// The same since the replay began.
+    began: Duration,
+}
+
+impl Player {
+    /// A player that has told nothing yet. There are the producers of the configuration.
+    pub fn new(stage: Stage) -> Self {
+        let producers = stage.producers.clone();
+        let mut player = Self {
+            stage,
+            tracks: Vec::new(),
+            last: 0,
+            origin: Instant::now(),
+            part: None,
+            now: (Duration::ZERO, 0),
+            goes_on: false,
+            tally: Tally::default(),
+        };
+        // In the order of the configuration, as it decides whose a name is.
+        for producer in producers {
+            player.add(producer);
+        }
+        player.stage.feeds.note_complete();
+        player
+    }
+
+    /// What was told so far.
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// How far the recording is: since the replay began, and by the wall.
+    pub const fn now(&self) -> (Duration, i64) {
+        self.now
+    }
+
+    /// The outputs that lines go to.
+    pub fn outputs(&self) -> &[LineOutput] {
+        &self.stage.outputs
+    }
+
+    /// Another file begins.
+    ///
+    /// # Errors
+    /// Where it does not fit to the one before.
+    pub fn begin(&mut self, reader: &Reader) -> Result<(), Error> {
+        let (at, unix_ns) = reader.begins_at();
+        let header = reader.header().clone();
+        let (time, unix_before) = self.now;
+        let Some(before) = &mut self.part else {
+            self.part = Some(Part { header, at, began: Duration::ZERO });
+            self.now = (Duration::ZERO, unix_ns);
+            return Ok(());
+        };
+        if let Some(why) = unfit(&before.header, &header) {
+            return Err(Error::Unfit(reader.path().to_owned(), why));
+        }
+        self.goes_on = before.header.recording == header.recording
+            && before.header.part.checked_add(1) == Some(header.part);
+        if self.goes_on {
+            before.header = header;
+            return Ok(());
+        }
+        // What lies between is not known. The feeds were lost when the last record came, at the latest.
+        let lost_at = self.moment(time, unix_before);
+        for track in &mut self.tracks {
+            track.lose(lost_at);
+        }
+        let between = u64::try_from(unix_ns.saturating_sub(unix_before)).unwrap_or_default();
+        let time = time.saturating_add(Duration::from_nanos(between));
+        self.part = Some(Part { header, at, began: time });
+        self.tick_until(time);
+        self.now = (time, unix_ns);
+        Ok(())
+    }
+
+    /// When a record comes, since the replay began.
+    pub fn time_of(&self, record: &Record<'_>) -> Duration {
+        let (at, began) = self.part.as_ref().map_or_else(Default::default, |part| (part.at, part.began));
+        began.saturating_add(record.at.saturating_sub(at))
+    }
+
+    /// Tells what a record says.
+    pub fn play(&mut self, record: &Record<'_>) {
+        let time = self.time_of(record);
+        match &record.entry {
+            Entry::Header(_) => {}
+            Entry::Missing(records) => self.tally.missing = self.tally.missing.saturating_add(*records),
+            Entry::End => self.tick_until(time),
+            Entry::Feed { again: true, .. } if self.goes_on => return,
+            Entry::Feed { producer, told, .. } => {
+                self.pass(time);
+                let now = self.moment(time, record.unix_ns);
+                match self.track(producer) {
+                    Some(track) => {
+                        let applied = track.tell(told, now);
+                        self.tally.applied += u64::from(applied == Some(true));
+                        self.tally.refused += u64::from(applied == Some(false));
+                    }
+                    None => self.tally.passed_over += 1,
+                }
+            }
+        }
+        if time > self.now.0 {
+            self.now = (time, record.unix_ns);
+        }
+    }
+
+    /// Does what is due in any pipeline before a record of this time.
+    pub fn pass(&mut self, time: Duration) {
+        self.tick_until(time.saturating_sub(DISORDER_MAX));
+    }
+
+    fn tick_until(&mut self, time: Duration) {
+        let until = self.origin + time;
+        loop {
+            let tracks = self.tracks.iter_mut();
+            let due = tracks.filter_map(|track| Some((track.deadline().filter(|due| *due <= until)?, track)));
+            let Some((due, track)) = due.min_by_key(|(due, _)| *due) else { break };
+            track.tick(due);
+        }
+    }
+
+    /// When something is due before any record, since the replay began.
+    pub fn due(&self) -> Option<Duration> {
+        let due = self.tracks.iter().filter_map(Track::deadline).min()?;
+        Some(due.saturating_duration_since(self.origin) + DISORDER_MAX)
+    }
+
+    /// Answers who asked how the feeds stand.
+    pub fn answer(&mut self) {
+        for track in &mut self.tracks {
+            track.answer();
+        }
+    }
+
+    fn moment(&self, time: Duration, unix_ns: i64) -> Moment {
+        Moment { instant: self.origin + time, unix_ns }
+    }
+
+    /// The track of a producer, made if there is to be one.
+    fn track(&mut self, id: &str) -> Option<&mut Track> {
+        let is_it = |track: &Track| track.producer_id() == id;
+        let is_last = self.tracks.get(self.last).is_some_and(is_it);
+        if !is_last {
+            self.last = match self.tracks.iter().position(is_it) {
+                Some(place) => place,
+                None if self.may_add(id) => {
+                    self.add(Producer { id: id.to_owned(), ..Producer::default() });
+                    self.tracks.len() - 1
+                }
+                None => return None,
+            };
+        }
+        self.tracks.get_mut(self.last)
+    }
+
+    fn may_add(&self, id: &str) -> bool {
+        self.stage.producers.is_empty() && self.tracks.len() < PRODUCERS_MAX && discovery::is_usable(id)
+    }
+
+    fn add(&mut self, producer: Producer) {
+        let Stage { blueprint, outputs, telemetry, feeds, .. } = &self.stage;
+        let (track, state) = Track::new(producer, blueprint, outputs.clone(), telemetry);
+        feeds.add(state);
+        self.tracks.push(track);
+    }
+}
+
+/// Why a file cannot follow another.
+fn unfit(before: &Header, header: &Header) -> Option<&'static str> {
+    if before.privacy != header.privacy {
+        return Some("[privacy] was another when it was recorded; replay it by itself");
+    }
+    (before.account_id != header.account_id).then_some("it is of another account; replay it by itself")
+}

@@ -1,0 +1,6 @@
+//! What is recorded and told again gives the same, and nothing of anybody is recorded.
+
+mod files;
+mod harness;
+mod privacy;
+mod same;
