@@ -33,5 +33,10 @@ pub mod telemetry;
 pub mod simulator;
 
 #[cfg(test)]
+extern crate self as axp_exporter;
+#[cfg(test)]
 #[path = "../tests/it/legal.rs"]
 mod legal;
+#[cfg(test)]
+#[path = "../fuzz/replay.rs"]
+mod replay;

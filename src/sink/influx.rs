@@ -54,6 +54,8 @@ use alarm::Alarm;
 use backlog::Backlog;
 use disk::is_mistake;
 use load::Load;
+#[cfg(any(test, fuzzing))]
+pub use spool::drill::Drill;
 use spool::Spool;
 use target::{Again, Target, Trouble};
 

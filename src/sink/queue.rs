@@ -14,9 +14,6 @@ use tokio::time::Instant;
 /// Most bytes waiting: some 50,000 lines, a few seconds of the busiest feed.
 pub const QUEUE_BYTES_MAX: usize = 16 << 20;
 
-/// From so many bytes on the queue is crowded: soon lines are dropped. More than a full batch.
-const CROWDED_BYTES: usize = QUEUE_BYTES_MAX / 4 * 3;
-
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: Vec<u8>,
@@ -36,11 +33,17 @@ struct Shared {
     changed: Notify,
     crowded: Notify,
     batch_bytes: usize,
+    bytes_max: usize,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From so many bytes on the queue is crowded: soon lines are dropped. More than a full batch.
+    const fn crowded_bytes(&self) -> usize {
+        self.bytes_max / 4 * 3
     }
 }
 
@@ -60,10 +63,16 @@ pub struct LineReceiver {
 /// A queue whose receiver takes `batch_bytes` and more without waiting for others;
 /// `dropped` counts the lines that found it full.
 pub fn lines(batch_bytes: usize, dropped: Counter) -> (LineSender, LineReceiver) {
+    bounded(batch_bytes, QUEUE_BYTES_MAX, dropped)
+}
+
+/// The same, that holds at most `bytes_max` bytes.
+pub(crate) fn bounded(batch_bytes: usize, bytes_max: usize, dropped: Counter) -> (LineSender, LineReceiver) {
     let waiting = Mutex::new(Waiting { senders: 1, ..Waiting::default() });
     // A batch that the queue cannot hold would never be full.
-    let batch_bytes = batch_bytes.min(QUEUE_BYTES_MAX / 2);
-    let shared = Arc::new(Shared { waiting, changed: Notify::new(), crowded: Notify::new(), batch_bytes });
+    let batch_bytes = batch_bytes.min(bytes_max / 2);
+    let (changed, crowded) = (Notify::new(), Notify::new());
+    let shared = Arc::new(Shared { waiting, changed, crowded, batch_bytes, bytes_max });
     (LineSender { shared: Arc::clone(&shared), dropped }, LineReceiver { shared })
 }
 
@@ -71,7 +80,7 @@ impl LineSender {
     /// Puts one line in, or drops it where there is no room.
     pub fn send(&self, line: &[u8]) {
         let mut waiting = self.shared.lock();
-        if waiting.taken + waiting.bytes.len() + line.len() > QUEUE_BYTES_MAX {
+        if waiting.taken + waiting.bytes.len() + line.len() > self.shared.bytes_max {
             self.dropped.inc();
             return;
         }
@@ -83,7 +92,8 @@ impl LineSender {
         }
         let (after, taken) = (waiting.bytes.len(), waiting.taken);
         drop(waiting);
-        if taken + before < CROWDED_BYTES && taken + after >= CROWDED_BYTES {
+        let crowded = self.shared.crowded_bytes();
+        if taken + before < crowded && taken + after >= crowded {
             self.shared.crowded.notify_one();
         }
         let limit = self.shared.batch_bytes;
@@ -166,7 +176,7 @@ impl LineReceiver {
 
     /// Waits until there is little room left; one at a time may wait.
     pub async fn crowded(&self) {
-        while self.gauge().bytes() < CROWDED_BYTES {
+        while self.gauge().bytes() < self.shared.crowded_bytes() {
             self.shared.crowded.notified().await;
         }
     }

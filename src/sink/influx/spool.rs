@@ -14,6 +14,8 @@
 //! Nothing here waits for anything but the disk; callers keep it off the threads that others
 //! need, and call [`Spool::sync`] when lines have to survive more than the end of the process.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod drill;
 mod record;
 mod segment;
 
