@@ -23,6 +23,9 @@ mod scrape;
 #[path = "cases/spool.rs"]
 mod spool;
 
+/// What a target does with its bytes.
+type Case = fn(&[u8]);
+
 /// The names of the files in a folder.
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|err| panic!("{}: {err}", folder.display()));
@@ -31,7 +34,7 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn whatever_fuzzing_kept_still_holds() {
-    let cases: [(&str, fn(&[u8])); 6] = [
+    let cases: [(&str, Case); 6] = [
         ("accept", accept::run),
         ("config", config::run),
         ("frame", frame::run),

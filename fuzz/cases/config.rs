@@ -25,7 +25,7 @@ pub(crate) fn run(data: &[u8]) {
         Ok(loaded) => loaded.config,
         Err(problems) => {
             assert!(problems.iter().len() > 0);
-            for problem in problems.iter() {
+            for problem in &problems {
                 let told = problem.to_string();
                 assert!(!told.is_empty() && !told.contains(char::is_control), "{told:?} is one line");
             }

@@ -7,9 +7,7 @@ use std::time::Instant;
 use arbitrary::{Arbitrary, Unstructured};
 use axp_exporter::config::Producer;
 use axp_exporter::label::labels::{Labels, clean_value, is_valid_name};
-use axp_exporter::label::relabel::{
-    Action, LABELS_MAX, NAME_BYTES_MAX, RelabelRule, Rules, VALUE_BYTES_MAX,
-};
+use axp_exporter::label::relabel::{Action, LABELS_MAX, NAME_BYTES_MAX, RelabelRule, Rules, VALUE_BYTES_MAX};
 use axp_exporter::pipeline::{Blueprint, Moment};
 
 use super::outputs::Bench;

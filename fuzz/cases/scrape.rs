@@ -31,14 +31,46 @@ use super::lines;
 
 /// Names that mean something, or fall on what others mean.
 const NAMES: [&str; 21] = [
-    "agentState", "activeDuration", "timeInState", "agentFirstName", "queueName", "info", "state", "itd",
-    "itdInfo", "Answered", "answered", "answeredTotal", "waitSeconds", "wait", "le", "__name__", "account_id",
-    "queueId", "9to5", "a.b", "-name-",
+    "agentState",
+    "activeDuration",
+    "timeInState",
+    "agentFirstName",
+    "queueName",
+    "info",
+    "state",
+    "itd",
+    "itdInfo",
+    "Answered",
+    "answered",
+    "answeredTotal",
+    "waitSeconds",
+    "wait",
+    "le",
+    "__name__",
+    "account_id",
+    "queueId",
+    "9to5",
+    "a.b",
+    "-name-",
 ];
 /// Values that have gone wrong somewhere before.
 const VALUES: [&str; 16] = [
-    "1", "-0", "1e308", "1e400", "0.1", "9007199254740993", "N/A", "", "true", "READY", "NaN", "1643645393849",
-    "a\nb", "\"} 1\nx 1", "\\", "\u{202e}\u{85}",
+    "1",
+    "-0",
+    "1e308",
+    "1e400",
+    "0.1",
+    "9007199254740993",
+    "N/A",
+    "",
+    "true",
+    "READY",
+    "NaN",
+    "1643645393849",
+    "a\nb",
+    "\"} 1\nx 1",
+    "\\",
+    "\u{202e}\u{85}",
 ];
 const PRODUCERS: [&str; 2] = ["Queue_itd_1.0.0", "Queue_1.0.0"];
 
@@ -177,7 +209,10 @@ fn check(tables: &[SharedTable], shown: usize, page_bytes: usize) {
         assert_eq!(series.len(), shown, "what is counted is what is shown");
         assert_eq!(read(syntax, escaped).len(), shown, "escaping merges nothing");
         for (_, labels) in series.keys() {
-            assert!(labels.is_sorted_by(|a, b| a.0 < b.0) && labels.iter().all(|(name, _)| !name.starts_with("__")));
+            assert!(
+                labels.is_sorted_by(|a, b| a.0 < b.0)
+                    && labels.iter().all(|(name, _)| !name.starts_with("__"))
+            );
         }
         assert!(*first.get_or_insert_with(|| series.clone()) == series, "the same in every format");
     }

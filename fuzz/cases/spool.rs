@@ -77,7 +77,9 @@ pub(crate) fn run(data: &[u8]) {
     let mut ours: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
     for (name, pieces) in files {
         let mut bytes = Vec::new();
-        pieces.iter().for_each(|piece| piece.write(&mut bytes));
+        for piece in &pieces {
+            piece.write(&mut bytes);
+        }
         let write = |name: String| std::fs::write(folder.path().join(name), &bytes).is_ok();
         match name {
             Name::Numbered(number) => {

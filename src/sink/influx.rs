@@ -54,9 +54,9 @@ use alarm::Alarm;
 use backlog::Backlog;
 use disk::is_mistake;
 use load::Load;
+use spool::Spool;
 #[cfg(any(test, fuzzing))]
 pub use spool::drill::Drill;
-use spool::Spool;
 use target::{Again, Target, Trouble};
 
 /// What can go wrong with a target.

@@ -22,7 +22,7 @@ use super::super::Moment;
 use super::harness::*;
 use crate::reject::EventReject;
 use crate::telemetry::Telemetry;
-use action::{Action, Told};
+use action::{Action, Prospect, Told};
 use course::Course;
 use naive::Naive;
 use outputs::Outputs;
@@ -33,7 +33,7 @@ const SEQUENCES: u64 = 10_000;
 /// Threads that run them: one for each core of a small machine.
 const THREADS: usize = 2;
 /// Most actions of a sequence.
-const ACTIONS_MAX: usize = 30;
+const ACTIONS_MAX: usize = 25;
 const SECOND_NS: i64 = 1_000_000_000;
 
 /// The pipeline, and what it should be like.
@@ -165,8 +165,7 @@ impl<'t> World<'t> {
         self.close_if(closes);
         if self.course.turns_stale(self.now) {
             let course = &self.course;
-            self.retired[2] +=
-                self.naive.retire_where(|row| !course.vouches(row.generation), self.wall_ns);
+            self.retired[2] += self.naive.retire_where(|row| !course.vouches(row.generation), self.wall_ns);
         }
     }
 
@@ -241,41 +240,44 @@ impl Seen {
     }
 }
 
-/// Runs one sequence.
-fn run(seed: u64, telemetry: &Telemetry, seen: &mut Seen) {
+/// Runs one sequence; `counted` is what was counted before it, and then what is.
+fn run(seed: u64, telemetry: &Telemetry, counted: &mut [u64; 6], all: &mut Seen) {
     let mut random = StdRng::seed_from_u64(seed);
     let settings = Settings::any(&mut random);
     let mut world = World::new(settings, telemetry);
-    let before = totals(telemetry);
     let mut done = vec![Action::Open];
     world.act(&Action::Open);
-    let count = random.random_range(1..=ACTIONS_MAX);
+    let (count, is_restless) = (random.random_range(1..=ACTIONS_MAX), random.random_bool(0.3));
     let ran = catch_unwind(AssertUnwindSafe(|| {
         for _ in 0..count {
             // What no session is there to say is not said, nor does it break.
-            let mut action = Action::any(&mut random, !world.course.is_complete());
+            let is_snapshot = !world.course.is_complete();
+            let prospect = Prospect { is_restless, is_snapshot, has_two: world.course.outgoing.is_some() };
+            let mut action = Action::any(&mut random, prospect);
             if !world.course.is_there() && matches!(action, Action::Event(_) | Action::Break) {
                 action = Action::Open;
             }
             done.push(action.clone());
             world.act(&action);
             world.check();
-            seen.note(&action, &world);
+            all.note(&action, &world);
         }
-        let after = totals(telemetry);
-        let moved: Vec<u64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
+        let before = std::mem::replace(counted, totals(telemetry));
+        let moved: Vec<u64> = counted.iter().zip(before).map(|(after, before)| after - before).collect();
         let [delete, resync, stale, reload] = world.retired;
         assert_eq!(moved, [world.applied, world.rejected, delete, resync, stale, reload], "what is counted");
     }));
     if let Err(cause) = ran {
         eprintln!("the sequence of seed {seed} failed, under {settings:?}, at the last of");
-        done.iter().for_each(|action| eprintln!("  {action:?}"));
+        for action in &done {
+            eprintln!("  {action:?}");
+        }
         resume_unwind(cause);
     }
-    seen.applied += world.applied;
-    seen.rejected += world.rejected;
-    seen.retired.iter_mut().zip(world.retired).for_each(|(sum, count)| *sum += count);
-    seen.dropped += world.outputs.dropped();
+    all.applied += world.applied;
+    all.rejected += world.rejected;
+    all.retired.iter_mut().zip(world.retired).for_each(|(sum, count)| *sum += count);
+    all.dropped += world.outputs.dropped();
     world.outputs.end();
 }
 
@@ -285,8 +287,8 @@ fn whatever_is_done_both_outputs_are_what_a_naive_map_says() {
     let count = count.ok().and_then(|count| count.parse().ok()).unwrap_or(SEQUENCES);
     let began = Instant::now();
     let part = |first| {
-        let (telemetry, mut seen) = (Telemetry::new(1000), Seen::default());
-        (first..count).step_by(THREADS).for_each(|seed| run(seed, &telemetry, &mut seen));
+        let (telemetry, mut counted, mut seen) = (Telemetry::new(1000), [0; 6], Seen::default());
+        (first..count).step_by(THREADS).for_each(|seed| run(seed, &telemetry, &mut counted, &mut seen));
         seen
     };
     let mut all = Seen::default();

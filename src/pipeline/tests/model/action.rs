@@ -65,19 +65,30 @@ pub(super) enum Action {
     Scrape,
 }
 
+/// What is likely to come next.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Prospect {
+    /// Sessions come and go.
+    pub(super) is_restless: bool,
+    /// Events of a snapshot are to be expected.
+    pub(super) is_snapshot: bool,
+    /// There are two sessions.
+    pub(super) has_two: bool,
+}
+
 impl Action {
-    /// Any action; `is_snapshot` where events of a snapshot are to be expected.
-    pub(super) fn any(random: &mut StdRng, is_snapshot: bool) -> Self {
-        match random.random_range(0..100) {
-            0..58 => Self::Event(Told::any(random, is_snapshot)),
+    pub(super) fn any(random: &mut StdRng, prospect: Prospect) -> Self {
+        let kinds = if prospect.is_restless && random.random_bool(0.3) { 59..86 } else { 0..100 };
+        match random.random_range(kinds) {
+            0..58 => Self::Event(Told::any(random, prospect)),
             58 => Self::Junk,
             59..65 => Self::Open,
             65..69 => Self::Break,
-            69..71 => Self::OutgoingBreaks,
-            71 => Self::AcceptEmpty,
-            72 => Self::Postpone(QUIET / 2),
-            73..86 => {
-                let times = [QUIET / 10, QUIET / 10, QUIET / 2, QUIET, QUIET, STALE];
+            69 => Self::OutgoingBreaks,
+            70 => Self::AcceptEmpty,
+            71 => Self::Postpone(QUIET / 2),
+            72..86 => {
+                let times = [QUIET / 10, QUIET / 10, QUIET / 2, QUIET, QUIET, STALE / 2, STALE];
                 Self::Pass(pick(&times, random))
             }
             86 => Self::SetWall(pick(&[-3600, 3600], random)),
@@ -89,7 +100,7 @@ impl Action {
 }
 
 impl Told {
-    fn any(random: &mut StdRng, is_snapshot: bool) -> Self {
+    fn any(random: &mut StdRng, Prospect { is_snapshot, has_two, .. }: Prospect) -> Self {
         let count = random.random_range(0..=4);
         let mut measures = Vec::new();
         for _ in 0..count {
@@ -101,7 +112,7 @@ impl Told {
         }
         let logins = [None, None, None, Some("joe")];
         Self {
-            is_outgoing: random.random_bool(0.25),
+            is_outgoing: random.random_bool(if has_two { 0.4 } else { 0.02 }),
             is_live: !random.random_bool(if is_snapshot { 0.8 } else { 0.1 }),
             is_delete: random.random_bool(0.12),
             key: (pick(&QUEUES, random), pick(&logins, random)),

@@ -7,15 +7,23 @@ use std::time::{Duration, Instant};
 use super::super::harness::QUIET;
 use super::action::Key;
 
+/// What is there of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing: it has broken.
+    Gone,
+    There,
+    /// It is there, and its snapshot on its way.
+    Open,
+}
+
 /// One session.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     pub(super) number: u32,
     /// Rows that it has named since its last snapshot began carry this number.
     pub(super) generation: u32,
-    is_there: bool,
-    /// Its snapshot is on its way.
-    is_open: bool,
+    stage: Stage,
     is_complete: bool,
     /// Its rows have been touched by one that broke.
     is_mixed: bool,
@@ -29,8 +37,7 @@ impl Session {
         Self {
             number,
             generation,
-            is_there: now.is_some(),
-            is_open: false,
+            stage: if now.is_some() { Stage::There } else { Stage::Gone },
             is_complete: false,
             is_mixed: false,
             has_begun: false,
@@ -43,10 +50,11 @@ impl Session {
     }
 
     /// Closes the snapshot if there is an open one; true if so.
-    const fn close(&mut self) -> bool {
-        let was_open = self.is_open;
-        self.is_complete |= was_open;
-        self.is_open = false;
+    fn close(&mut self) -> bool {
+        let was_open = self.stage == Stage::Open;
+        if was_open {
+            (self.stage, self.is_complete) = (Stage::There, true);
+        }
         was_open
     }
 }
@@ -80,8 +88,8 @@ impl Course {
         self.followed.is_complete && !self.followed.is_mixed
     }
 
-    pub(super) const fn is_there(&self) -> bool {
-        self.followed.is_there
+    pub(super) fn is_there(&self) -> bool {
+        self.followed.stage != Stage::Gone
     }
 
     pub(super) fn open(&mut self, now: Instant) {
@@ -89,14 +97,13 @@ impl Course {
         self.last_generation += 1;
         let opened = Session::new(self.last_session, self.last_generation, Some(now));
         let before = std::mem::replace(&mut self.followed, opened);
-        self.outgoing = Some(before).filter(|before| before.is_there);
+        self.outgoing = Some(before).filter(|before| before.stage != Stage::Gone);
         self.deleted.clear();
     }
 
     /// The only session breaks.
     pub(super) fn lose(&mut self, now: Instant, stale_after: Duration) {
-        self.followed.is_there = false;
-        self.followed.is_open = false;
+        self.followed.stage = Stage::Gone;
         self.stale_at.get_or_insert(now + stale_after);
     }
 
@@ -113,7 +120,7 @@ impl Course {
         let is_touched = touched(broken.generation, self.followed.generation);
         self.followed.is_mixed |= is_touched || !self.deleted.is_empty();
         self.deleted.clear();
-        let names_all = self.followed.is_complete && !self.followed.is_open && self.followed.is_there;
+        let names_all = self.followed.is_complete && self.followed.stage == Stage::There;
         if names_all {
             self.stale_at = None;
         }
@@ -121,8 +128,9 @@ impl Course {
     }
 
     pub(super) fn accept_empty(&mut self) -> bool {
-        let followed = &mut self.followed;
-        followed.is_open |= followed.is_there && !followed.is_complete;
+        if self.followed.stage == Stage::There && !self.followed.is_complete {
+            self.followed.stage = Stage::Open;
+        }
         self.close()
     }
 
@@ -139,7 +147,8 @@ impl Course {
 
     /// True if rows that nobody has named go now.
     pub(super) fn turns_stale(&mut self, now: Instant) -> bool {
-        let is_open = self.followed.is_open || self.outgoing.as_ref().is_some_and(|one| one.is_open);
+        let mut sessions = [Some(&self.followed), self.outgoing.as_ref()].into_iter().flatten();
+        let is_open = sessions.any(|session| session.stage == Stage::Open);
         let is_due = !is_open && self.stale_at.is_some_and(|at| now >= at);
         if is_due {
             self.stale_at = None;
@@ -149,12 +158,17 @@ impl Course {
 
     /// True if a session that is there has named the rows of a generation.
     pub(super) fn vouches(&self, generation: u32) -> bool {
-        let there = Some(&self.followed).filter(|followed| followed.is_there);
+        let there = Some(&self.followed).filter(|followed| followed.stage != Stage::Gone);
         there.into_iter().chain(&self.outgoing).any(|session| session.generation == generation)
     }
 
     /// An event arrives; the session in whose name it speaks, and whether it closes the snapshot.
-    pub(super) fn hear(&mut self, is_outgoing: bool, is_live: bool, now: Instant) -> Option<(u32, u32, bool)> {
+    pub(super) fn hear(
+        &mut self,
+        is_outgoing: bool,
+        is_live: bool,
+        now: Instant,
+    ) -> Option<(u32, u32, bool)> {
         let followed_is_complete = self.followed.is_complete && !self.followed.is_mixed;
         let session = match is_outgoing {
             false => &mut self.followed,
@@ -164,20 +178,20 @@ impl Course {
         let was_quiet = session.was_quiet(now);
         let mut closes = false;
         if !is_live {
-            if session.has_begun && !session.is_open && was_quiet {
+            if session.has_begun && session.stage != Stage::Open && was_quiet {
                 self.last_generation += 1;
                 session.generation = self.last_generation;
                 session.is_complete &= !session.is_mixed;
                 session.is_mixed = false;
             }
-            (session.is_open, session.has_begun) = (true, true);
+            (session.stage, session.has_begun) = (Stage::Open, true);
             session.last_of_snapshot = Some(now);
-        } else if session.has_begun || session.is_complete || was_quiet {
-            // Its snapshot, if none of it has come by now, was empty.
-            session.is_open |= !session.has_begun && !session.is_complete;
+        } else if session.has_begun || session.is_complete {
             closes = session.close();
         } else {
-            session.is_open = true;
+            // Its snapshot may be on its way; if none of it has come by now, it was empty.
+            session.stage = Stage::Open;
+            closes = was_quiet && session.close();
         }
         let (number, generation) = (session.number, session.generation);
         if closes && !is_outgoing {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::action::Sent;
 use super::naive::Field;
-use super::settings::Settings;
+use super::settings::{Ruled, Settings};
 use crate::config::Personal;
 
 /// What a row keeps of a measure.
@@ -35,6 +35,9 @@ enum Kind {
     State,
     Text,
 }
+
+/// A series of a row: its metric, its own label, its value.
+pub(super) type Sample = (String, Option<(String, String)>, f64);
 
 /// What a measure has turned out to be.
 #[derive(Debug, Clone)]
@@ -83,7 +86,8 @@ impl Measures {
 
     fn read_one(&mut self, name: &'static str, text: Option<&str>) -> Reading {
         let settings = self.settings.unwrap();
-        let is_null = |text: &&str| text.is_empty() || *text == "N/A" || (settings.zero_is_null && *text == "0");
+        let is_null =
+            |text: &&str| text.is_empty() || *text == "N/A" || (settings.zero_is_null && *text == "0");
         let Some(text) = text.filter(|text| !is_null(text)) else { return Reading::Absent };
         self.settle(name, text);
         let Settled { kind, is_nameless, .. } = self.settled[name];
@@ -94,9 +98,8 @@ impl Measures {
             return Reading::Value(Held::Hashed(hash(text)));
         }
         let is_good = match kind {
-            Kind::Number | Kind::Duration => number(text).is_some(),
             Kind::Timestamp if number(text) == Some(0.0) => return Reading::Absent,
-            Kind::Timestamp => number(text).is_some(),
+            Kind::Number | Kind::Duration | Kind::Timestamp => number(text).is_some(),
             Kind::Boolean => matches!(text, "true" | "false"),
             Kind::State | Kind::Text => true,
         };
@@ -119,7 +122,7 @@ impl Measures {
         });
         let is_label = name == "queueName" && settings.promotes;
         let kind = match name {
-            "answered" if settings.answered_is_text => Kind::Text,
+            "answered" if settings.ruled == Ruled::AnsweredIsText => Kind::Text,
             _ if is_personal(name) || is_label => Kind::Text,
             _ => inferred,
         };
@@ -204,14 +207,18 @@ impl Measures {
         }
     }
 
-    /// The series that a value is: name, its own label, value.
-    pub(super) fn samples(&self, name: &str, held: &Held) -> Vec<(String, Option<(String, String)>, f64)> {
+    /// The series that a value is.
+    pub(super) fn samples(&self, name: &str, held: &Held) -> Vec<Sample> {
         let metric = || format!("axp_queue_itd_{}", self.settled[name].field);
         match (self.settled[name].kind, held) {
             (Kind::Text, _) => Vec::new(),
             (Kind::State, Held::Sent(current)) => {
                 let sample = |state: &String| {
-                    (metric(), Some(("state".to_owned(), state.clone())), f64::from(u8::from(state == current)))
+                    (
+                        metric(),
+                        Some(("state".to_owned(), state.clone())),
+                        f64::from(u8::from(state == current)),
+                    )
                 };
                 self.states[name].iter().map(sample).collect()
             }
@@ -244,7 +251,9 @@ impl Measures {
         match self.settled[name].kind {
             Kind::Boolean => f64::from(u8::from(text == "true")),
             Kind::Timestamp => number(&text).unwrap() / 1000.0,
-            Kind::Duration if self.settings.unwrap().in_millis => number(&text).unwrap() / 1000.0,
+            Kind::Duration if self.settings.unwrap().ruled == Ruled::InMillis => {
+                number(&text).unwrap() / 1000.0
+            }
             _ => number(&text).unwrap(),
         }
     }

@@ -299,8 +299,12 @@ impl Naive {
     pub(super) fn retire_where(&mut self, goes: impl Fn(&Row) -> bool, now_ns: i64) -> u64 {
         let keys: Vec<Key> =
             self.places.iter().flatten().copied().filter(|key| goes(&self.rows[key])).collect();
-        keys.iter().for_each(|key| self.mark(*key, now_ns));
-        keys.iter().for_each(|key| self.retire(*key));
+        for key in &keys {
+            self.mark(*key, now_ns);
+        }
+        for key in &keys {
+            self.retire(*key);
+        }
         keys.len() as u64
     }
 
@@ -340,8 +344,9 @@ impl Naive {
                 let mut readings = self.measures.reread(&before.measures, &was.held);
                 self.set_all(key, true, &mut readings);
             }
-            let is_shown_as_before =
-                is_there && self.rows[&key].standing == Standing::Shown && self.rows[&key].labels == was.labels;
+            let is_shown_as_before = is_there
+                && self.rows[&key].standing == Standing::Shown
+                && self.rows[&key].labels == was.labels;
             let is_shown = is_there && self.rows[&key].standing == Standing::Shown;
             retired += u64::from(was_shown && !is_shown);
             lacks |= is_there

@@ -99,10 +99,10 @@ impl<'t> Outputs<'t> {
             rejected: now.rejected - before.rejected,
         };
         assert_eq!(since, naive.readings, "the count of readings");
-        self.check_lines(std::mem::take(&mut naive.points));
+        self.check_lines(&std::mem::take(&mut naive.points));
     }
 
-    fn check_lines(&mut self, expected: Vec<Point>) {
+    fn check_lines(&mut self, expected: &[Point]) {
         let lines = taken(&self.healthy);
         let points: Vec<Point> = parse_lines(&lines).map(|line| point(line.unwrap())).collect();
         assert_eq!(points, expected, "the lines\n{lines}");

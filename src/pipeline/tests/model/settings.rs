@@ -33,6 +33,17 @@ pub(super) enum Rule {
     KeepNorth,
 }
 
+/// What a rule says of a measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ruled {
+    /// There is none.
+    None,
+    /// `answered` is text.
+    AnsweredIsText,
+    /// Durations come in milliseconds.
+    InMillis,
+}
+
 /// One configuration.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
@@ -44,31 +55,28 @@ pub(super) struct Settings {
     pub(super) promotes: bool,
     /// Whether `0` means that there is no value.
     pub(super) zero_is_null: bool,
-    /// Whether a rule says that `answered` is text.
-    pub(super) answered_is_text: bool,
-    /// Whether durations come in milliseconds.
-    pub(super) in_millis: bool,
+    pub(super) ruled: Ruled,
     pub(super) limit: usize,
 }
 
 impl Settings {
     pub(super) fn any(random: &mut StdRng) -> Self {
         let of = [Rule::DropA, Rule::Merge, Rule::MergeAb, Rule::Copy, Rule::KeepNorth];
-        let often = random.random_bool(0.5);
+        let rule = if random.random_bool(0.5) { Rule::None } else { pick(&of, random) };
         Self {
-            rule: if often { Rule::None } else { pick(&of, random) },
+            rule,
             personal: pick(&[Personal::Drop, Personal::Drop, Personal::Keep, Personal::Hash], random),
             deny: pick(&[&[], &[], &["answered"][..], &["agentState", "level"], &["queueName"]], random),
-            promotes: random.random_bool(0.4),
+            promotes: rule == Rule::KeepNorth || random.random_bool(0.4),
             zero_is_null: random.random_bool(0.2),
-            answered_is_text: random.random_bool(0.2),
-            in_millis: random.random_bool(0.2),
+            ruled: pick(&[Ruled::None, Ruled::None, Ruled::AnsweredIsText, Ruled::InMillis], random),
             limit: pick(&[ROOMY, ROOMY, ROOMY, 14, 6, 2], random),
         }
     }
 
     pub(super) fn setup(self) -> Setup {
-        let mut setup = Setup { on_delete: OnDelete::Marker, limits: Limits::new(self.limit), ..Setup::default() };
+        let mut setup =
+            Setup { on_delete: OnDelete::Marker, limits: Limits::new(self.limit), ..Setup::default() };
         setup.privacy = Privacy::new(self.personal, &[], Some(&SecretString::from(KEY.to_owned())));
         setup.producer.deny = self.deny.iter().map(|name| (*name).to_owned()).collect();
         if self.promotes {
@@ -78,12 +86,11 @@ impl Settings {
             setup.producer.null_values.push("0".to_owned());
         }
         let rule = |name: &str| MeasureRule { name: name.to_owned(), ..MeasureRule::default() };
-        if self.answered_is_text {
-            setup.producer.measure.push(MeasureRule { kind: Some(Kind::Text), ..rule("answered") });
-        }
-        if self.in_millis {
-            setup.producer.measure.push(MeasureRule { unit: Some(Unit::Millis), ..rule("activeDuration") });
-        }
+        setup.producer.measure.extend(match self.ruled {
+            Ruled::None => None,
+            Ruled::AnsweredIsText => Some(MeasureRule { kind: Some(Kind::Text), ..rule("answered") }),
+            Ruled::InMillis => Some(MeasureRule { unit: Some(Unit::Millis), ..rule("activeDuration") }),
+        });
         setup.rules.extend(self.rule.relabel());
         setup
     }

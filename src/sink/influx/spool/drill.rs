@@ -36,7 +36,9 @@ impl Drill {
     /// As [`Spool::read`].
     pub fn take(&mut self, bytes_max: usize, unix_ms: u64) -> io::Result<Option<Vec<u8>>> {
         let found = self.0.read(bytes_max, unix_ms)?;
-        found.iter().for_each(|found| self.0.settle(found));
+        if let Some(found) = &found {
+            self.0.settle(found);
+        }
         Ok(found.map(|found| found.lines))
     }
 
