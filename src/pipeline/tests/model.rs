@@ -10,6 +10,7 @@ mod course;
 mod measures;
 mod naive;
 mod outputs;
+mod rows;
 mod settings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
