@@ -34,5 +34,10 @@ pub mod telemetry;
 pub mod simulator;
 
 #[cfg(test)]
+extern crate self as axp_exporter;
+#[cfg(test)]
 #[path = "../tests/it/legal.rs"]
 mod legal;
+#[cfg(test)]
+#[path = "../fuzz/replay.rs"]
+mod replay;

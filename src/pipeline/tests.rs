@@ -4,6 +4,7 @@ mod adoption;
 mod book;
 mod harness;
 mod life;
+mod model;
 mod readings;
 mod refusals;
 mod rows;

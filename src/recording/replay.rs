@@ -132,7 +132,7 @@ impl Replay {
                 None => break,
             }
         }
-        self.wait_for_sinks(LineSender::is_crowded, pace, tell)
+        self.wait_for_sinks(LineSender::is_nearly_full, pace, tell)
     }
 
     /// Waits while a sink has too much to do. False where it is stopped.

@@ -52,6 +52,8 @@ use crate::telemetry;
 use backlog::Backlog;
 use load::Load;
 use spool::Spool;
+#[cfg(any(test, fuzzing))]
+pub use spool::drill::Drill;
 use target::{Again, Target, Trouble, timed};
 
 /// What can go wrong with a target.

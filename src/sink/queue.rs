@@ -14,9 +14,6 @@ use tokio::time::Instant;
 /// Most bytes waiting: some 50,000 lines, a few seconds of the busiest feed.
 pub const QUEUE_BYTES_MAX: usize = 16 << 20;
 
-/// From so many bytes on the queue may be crowded: soon lines are dropped. More than a full batch.
-const CROWDED_BYTES: usize = QUEUE_BYTES_MAX / 4 * 3;
-
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: Vec<u8>,
@@ -31,11 +28,9 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Whether lines will be dropped soon. A batch that was large when it was taken does not make it
-    /// so by itself: half of the room that it has left is taken, too.
-    const fn is_crowded(&self) -> bool {
-        let room = QUEUE_BYTES_MAX.saturating_sub(self.taken);
-        self.taken + self.bytes.len() >= CROWDED_BYTES && self.bytes.len() >= room / 2
+    /// Bytes in memory that are not settled.
+    const fn unsettled(&self) -> usize {
+        self.taken + self.bytes.len()
     }
 }
 
@@ -46,18 +41,24 @@ struct Shared {
     crowded: Notify,
     settled: Notify,
     batch_bytes: usize,
-}
-
-impl Waiting {
-    /// Bytes in memory that are not settled.
-    const fn unsettled(&self) -> usize {
-        self.taken + self.bytes.len()
-    }
+    bytes_max: usize,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From so many bytes on the queue may be crowded: soon lines are dropped. More than a full batch.
+    const fn crowded_bytes(&self) -> usize {
+        self.bytes_max / 4 * 3
+    }
+
+    /// Whether lines will be dropped soon. A batch that was large when it was taken does not make it
+    /// so by itself: half of the room that it has left is taken, too.
+    const fn is_crowded(&self, waiting: &Waiting) -> bool {
+        let room = self.bytes_max.saturating_sub(waiting.taken);
+        waiting.unsettled() >= self.crowded_bytes() && waiting.bytes.len() >= room / 2
     }
 }
 
@@ -77,11 +78,16 @@ pub struct LineReceiver {
 /// A queue whose receiver takes `batch_bytes` and more without waiting for others;
 /// `dropped` counts the lines that found it full.
 pub fn lines(batch_bytes: usize, dropped: Counter) -> (LineSender, LineReceiver) {
+    bounded(batch_bytes, QUEUE_BYTES_MAX, dropped)
+}
+
+/// The same, that holds at most `bytes_max` bytes.
+pub(crate) fn bounded(batch_bytes: usize, bytes_max: usize, dropped: Counter) -> (LineSender, LineReceiver) {
     let waiting = Mutex::new(Waiting { senders: 1, ..Waiting::default() });
     // A batch that the queue cannot hold would never be full.
-    let batch_bytes = batch_bytes.min(QUEUE_BYTES_MAX / 2);
+    let batch_bytes = batch_bytes.min(bytes_max / 2);
     let (changed, crowded, settled) = (Notify::new(), Notify::new(), Notify::new());
-    let shared = Arc::new(Shared { waiting, changed, crowded, settled, batch_bytes });
+    let shared = Arc::new(Shared { waiting, changed, crowded, settled, batch_bytes, bytes_max });
     (LineSender { shared: Arc::clone(&shared), dropped }, LineReceiver { shared })
 }
 
@@ -89,17 +95,17 @@ impl LineSender {
     /// Puts one line in, or drops it where there is no room.
     pub fn send(&self, line: &[u8]) {
         let mut waiting = self.shared.lock();
-        if waiting.unsettled() + line.len() > QUEUE_BYTES_MAX {
+        if waiting.unsettled() + line.len() > self.shared.bytes_max {
             self.dropped.inc();
             return;
         }
-        let (before, was_crowded) = (waiting.bytes.len(), waiting.is_crowded());
+        let (before, was_crowded) = (waiting.bytes.len(), self.shared.is_crowded(&waiting));
         waiting.bytes.extend_from_slice(line);
         waiting.lines += 1;
         if before == 0 {
             waiting.since = Some(Instant::now());
         }
-        let (after, is_crowded) = (waiting.bytes.len(), waiting.is_crowded());
+        let (after, is_crowded) = (waiting.bytes.len(), self.shared.is_crowded(&waiting));
         drop(waiting);
         if is_crowded && !was_crowded {
             self.shared.crowded.notify_one();
@@ -112,17 +118,14 @@ impl LineSender {
 
     /// Bytes in memory that are not settled.
     pub fn bytes(&self) -> usize {
-        let waiting = self.shared.lock();
-        waiting.taken + waiting.bytes.len()
+        self.shared.lock().unsettled()
     }
 
-    /// True if soon there is no room.
-    pub fn is_crowded(&self) -> bool {
-        self.bytes() >= CROWDED_BYTES
+    /// True if there is little room left, for a sender that can wait.
+    pub fn is_nearly_full(&self) -> bool {
+        self.bytes() >= self.shared.crowded_bytes()
     }
-}
 
-impl LineSender {
     /// Waits until no more than `bytes` are in memory that are not settled, for a sender that can
     /// wait; one at a time may. True if it had to.
     pub async fn room(&self, bytes: usize) -> bool {
@@ -211,7 +214,7 @@ impl LineReceiver {
 
     /// Waits until there is little room left; one at a time may wait.
     pub async fn crowded(&self) {
-        while !self.shared.lock().is_crowded() {
+        while !self.shared.is_crowded(&self.shared.lock()) {
             self.shared.crowded.notified().await;
         }
     }

@@ -66,6 +66,12 @@ impl Pipeline {
         add(&self.readings_rejected, reject as usize, count);
     }
 
+    /// How many readings were refused so far.
+    #[cfg(test)]
+    pub(crate) fn all_readings_rejected(&self) -> u64 {
+        self.readings_rejected_all.get()
+    }
+
     /// A row was not shown when it came.
     pub fn row_refused(&self, reject: RowReject) {
         add(&self.rows_refused, reject as usize, 1);

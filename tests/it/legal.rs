@@ -1,4 +1,4 @@
-//! A strict reader of both exposition formats, for tests and the fuzz target. It shares no
+//! A strict reader of both exposition formats, for tests and the fuzz targets. It shares no
 //! line with the exporter and knows what no scraper should have to forgive:
 //! [text](https://prometheus.io/docs/instrumenting/exposition_formats/),
 //! [OpenMetrics](https://prometheus.io/docs/specs/om/open_metrics_spec/).

@@ -54,10 +54,10 @@ prop_compose! {
 
 /// Reads the exposition in every format, and with names escaped; panics on what is not legal
 /// and on what is not the same everywhere.
-fn read_everywhere(bench: &Bench) -> Series {
+pub(super) fn read_everywhere(body: impl Fn(Format) -> String) -> Series {
     let formats = [(Format::Text, Syntax::Text, ""), (Format::OpenMetrics, Syntax::OpenMetrics, "# EOF\n")];
     let mut all = formats.iter().flat_map(|(format, syntax, end)| {
-        let body = bench.body(*format) + end;
+        let body = body(*format) + end;
         let escaped = String::from_utf8(Dots::new(*format).escape(body.as_bytes())).unwrap();
         let read =
             |body: &str| legal::read(*syntax, body).unwrap_or_else(|what| panic!("{what}\nin\n{body}"));
@@ -100,7 +100,7 @@ proptest! {
             let _ = if *what < 8 { bench.apply(frame) } else { bench.apply_outgoing(frame) };
             bench.pass(std::time::Duration::from_secs(*pause));
         }
-        prop_assert_eq!(read_everywhere(&bench).len(), bench.series());
+        prop_assert_eq!(read_everywhere(|format| bench.body(format)).len(), bench.series());
         let lines = bench.lines();
         for line in influxdb_line_protocol::parse_lines(&lines) {
             prop_assert!(line.is_ok(), "{line:?} in {lines}");
@@ -153,7 +153,7 @@ fn a_stem_that_ends_like_a_unit_makes_no_unit_of_the_info_family() {
     let mut bench = setup.build();
     bench.live("q", r#"{"activeDuration":"1","queueName":"x"}"#);
     let body = bench.body(Format::OpenMetrics);
-    read_everywhere(&bench);
+    read_everywhere(|format| bench.body(format));
     assert!(body.contains("# UNIT axp_wait_seconds_active_duration_seconds seconds\n"), "{body}");
     assert!(body.contains("# TYPE axp_wait_seconds info\n# HELP axp_wait_seconds Texts"), "{body}");
 }
@@ -167,7 +167,7 @@ fn a_text_named_like_a_label_of_another_row_makes_no_series_come_twice() {
     let mut bench = Bench::new();
     for frame in rows.iter().chain(&rows) {
         bench.apply(frame).unwrap();
-        assert_eq!(read_everywhere(&bench).len(), bench.series());
+        assert_eq!(read_everywhere(|format| bench.body(format)).len(), bench.series());
     }
     assert_eq!(
         bench.samples(),

@@ -59,7 +59,7 @@ impl Setup {
         Bench { pipeline, telemetry, now, table, receiver }
     }
 
-    fn pipeline(self, telemetry: &Telemetry, outputs: Vec<LineOutput>) -> (Pipeline, SharedTable) {
+    pub(super) fn pipeline(self, telemetry: &Telemetry, outputs: Vec<LineOutput>) -> (Pipeline, SharedTable) {
         let blueprint = Blueprint {
             account_id: "EZCLTR".to_owned(),
             privacy: self.privacy,

@@ -15,6 +15,8 @@
 //! need, and see to it that lines are flushed ([`flush`]) which have to survive more than the end of
 //! the process.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod drill;
 mod flush;
 mod folder;
 mod record;
