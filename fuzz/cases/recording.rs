@@ -85,7 +85,9 @@ pub(crate) fn run(data: &[u8]) {
         Input::Bytes(bytes) => bytes.clone(),
         Input::Lines(lines) => {
             let mut text = HEADER.to_owned() + "\n";
-            lines.iter().for_each(|line| writeln!(text, "{}", line.text()).unwrap());
+            for line in lines {
+                writeln!(text, "{}", line.text()).unwrap();
+            }
             text.into_bytes()
         }
     };
