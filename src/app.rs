@@ -22,7 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use crate::config::{Address, Loaded, SecretError};
-use crate::ingest::dial;
+use crate::ingest::dial::{self, Dialer};
 use crate::ingest::feeds::Feeds;
 use crate::ingest::ledger::{Ledger, Taken};
 use crate::label::relabel::RuleError;
@@ -46,7 +46,7 @@ use crate::web::status::Status;
 use crate::web::{config as web_config, server};
 
 use feeding::Feeding;
-use open::{Sinks, ledger_path, listeners, open_recording, open_sinks};
+use open::{Sinks, ledger_path, listeners, open_recording, open_sinks, way_of_sinks};
 pub(crate) use open::{privacy, rules, way_out};
 use replaying::Replaying;
 pub use replaying::{Outcome, Recordings, Tell};
@@ -158,15 +158,18 @@ struct Opened {
     outputs: Vec<LineOutput>,
     tasks: Vec<(Sink, LineReceiver)>,
     gauges: Vec<SinkGauge>,
+    way_of_sinks: watch::Sender<Dialer>,
 }
 
 impl Opened {
     async fn new(loaded: &Loaded) -> Result<Self, Error> {
         let telemetry = Arc::new(Telemetry::new(loaded.config.limits.series));
-        let Sinks { outputs, tasks, gauges } = open_sinks(loaded, &telemetry).await?;
+        let way_of_sinks = watch::Sender::new(way_of_sinks(loaded, &telemetry)?);
+        let Sinks { outputs, tasks, gauges } =
+            open_sinks(loaded, &telemetry, &way_of_sinks.subscribe()).await?;
         let limits = Limits::new(loaded.config.limits.series);
         let feeds = Arc::new(Feeds::new(limits.clone()));
-        Ok(Self { telemetry, feeds, limits, outputs, tasks, gauges })
+        Ok(Self { telemetry, feeds, limits, outputs, tasks, gauges, way_of_sinks })
     }
 }
 
@@ -188,6 +191,7 @@ impl App {
             pulses: Arc::default(),
             notifier: Notifier::default(),
             outputs: opened.outputs.clone(),
+            way_of_sinks: opened.way_of_sinks.clone(),
             recorder,
         };
         let pulses = Arc::clone(&lasting.pulses);

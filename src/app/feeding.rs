@@ -236,6 +236,7 @@ impl Feeding {
         // From here on nothing can fail.
         let all_anew = self.workshop.wants_snapshots(&next);
         self.workshop = next;
+        self.workshop.lead_sinks();
         self.workshop.begin_recording();
         let mut running: HashMap<String, Running> =
             self.running.drain(..).map(|running| (running.producer.id.clone(), running)).collect();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use url::Url;
 
 use super::Error;
@@ -27,15 +28,18 @@ pub(super) struct Sinks {
     pub(super) gauges: Vec<SinkGauge>,
 }
 
-pub(super) async fn open_sinks(loaded: &Loaded, telemetry: &Telemetry) -> Result<Sinks, Error> {
+/// The way out of sinks. The client certificate is for AXP, and shown to nobody else.
+pub(super) fn way_of_sinks(loaded: &Loaded, telemetry: &Telemetry) -> Result<Dialer, Error> {
+    Dialer::new(loaded.ca_file.as_deref(), None, 0, telemetry.tls_errors()).map_err(Error::Dial)
+}
+
+pub(super) async fn open_sinks(
+    loaded: &Loaded,
+    telemetry: &Telemetry,
+    way_out: &watch::Receiver<Dialer>,
+) -> Result<Sinks, Error> {
     let mut opened = Sinks::default();
     let Loaded { config, secrets, .. } = loaded;
-    if config.influx.is_empty() {
-        return Ok(opened);
-    }
-    // The client certificate is for AXP, and shown to nobody else.
-    let dialer = Dialer::new(loaded.ca_file.as_deref(), None, 0, telemetry.tls_errors());
-    let dialer = dialer.map_err(Error::Dial)?;
     for (influx, secrets) in config.influx.iter().zip(&secrets.influx) {
         let metrics = telemetry.sink(&influx.name);
         let batch_bytes = usize::try_from(influx.batch_bytes.get()).unwrap_or(usize::MAX);
@@ -43,7 +47,7 @@ pub(super) async fn open_sinks(loaded: &Loaded, telemetry: &Telemetry) -> Result
         let spool_bytes_max = (!influx.spool_dir.as_os_str().is_empty()).then(|| influx.spool_bytes.get());
         let (metrics_seen, queue) = (metrics.clone(), receiver.gauge());
         opened.gauges.push(SinkGauge { metrics: metrics_seen, queue, spool_bytes_max });
-        let sink = Sink::open(influx, secrets, &dialer, Pace::default(), metrics).await;
+        let sink = Sink::open(influx, secrets, way_out, Pace::default(), metrics).await;
         opened.tasks.push((sink.map_err(Error::Sink)?, receiver));
         opened.outputs.push(LineOutput { sender, on_delete: influx.on_delete });
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::open::{privacy, rules, url, way_out};
+use tokio::sync::watch;
+
+use super::open::{privacy, rules, url, way_of_sinks, way_out};
 use super::{Error, change};
 use crate::config::{Config, Loaded, Producer};
 use crate::ingest::api::Api;
@@ -29,6 +31,7 @@ pub(super) struct Workshop {
     pub(super) api: Arc<Api>,
     pub(super) blueprint: Blueprint,
     dialer: Dialer,
+    way_of_sinks: Dialer,
     allowed: Allowed,
 }
 
@@ -41,6 +44,8 @@ pub(super) struct Lasting {
     pub(super) pulses: Arc<Pulses>,
     pub(super) notifier: Notifier,
     pub(super) outputs: Vec<LineOutput>,
+    /// By which the sinks call servers.
+    pub(super) way_of_sinks: watch::Sender<Dialer>,
     /// None where nothing is recorded.
     pub(super) recorder: Option<Recorder>,
 }
@@ -52,6 +57,7 @@ impl Workshop {
     /// What cannot be used.
     pub(super) fn new(loaded: &Loaded, lasting: Lasting, limits: Limits) -> Result<Self, Error> {
         let (api, dialer) = way_out(loaded, &lasting.telemetry)?;
+        let way_of_sinks = way_of_sinks(loaded, &lasting.telemetry)?;
         let config = loaded.config.clone();
         let privacy = privacy(&config, &loaded.secrets.hash_key)?;
         Ok(Self {
@@ -61,6 +67,7 @@ impl Workshop {
             lasting,
             config,
             dialer,
+            way_of_sinks,
         })
     }
 
@@ -121,6 +128,11 @@ impl Workshop {
             || config.limits.label_value_bytes != other.limits.label_value_bytes
             || config.limits.series < other.limits.series
             || !self.blueprint.privacy.is_like(&next.blueprint.privacy)
+    }
+
+    /// Has the sinks call by the way of this workshop.
+    pub(super) fn lead_sinks(&self) {
+        self.lasting.way_of_sinks.send_replace(self.way_of_sinks.clone());
     }
 
     /// Writes the markers of a producer's rows that there will be no more.

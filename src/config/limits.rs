@@ -16,8 +16,8 @@ const LABEL_VALUE_BYTES: std::ops::RangeInclusive<usize> = 16..=65_536;
 pub struct Limits {
     /// Series of measures at a time, all producers together. At least 1, default 1000000. At the
     /// limit new series are refused and counted, those that exist go on; a retired row gives its
-    /// places back. Each text of an info series takes a place too, and there are at most as many
-    /// rows as places.
+    /// places back. Each text of an info series takes a place too. There are at most as many
+    /// rows as places; one whose keys and values have more than 256 bytes counts as several.
     pub series: usize,
     /// The longest websocket message that is read; a longer one closes the connection. 1KiB to
     /// 256MiB, default 4MiB.

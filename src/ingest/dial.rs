@@ -278,4 +278,4 @@ impl Dialer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -144,7 +144,7 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Opens a configured sink. Files are opened now; servers and peers are called when there
+    /// Opens a configured sink, which calls servers by `way_out` as it is then. Files are opened now; servers and peers are called when there
     /// are lines for them, and looked up anew for each connection.
     ///
     /// # Errors
@@ -152,11 +152,11 @@ impl Sink {
     pub async fn open(
         config: &Influx,
         secrets: &InfluxSecrets,
-        dialer: &Dialer,
+        way_out: &watch::Receiver<Dialer>,
         pace: Pace,
         metrics: telemetry::Sink,
     ) -> Result<Self, Error> {
-        let target = Target::new(config, secrets, dialer)?;
+        let target = Target::new(config, secrets, way_out)?;
         let mut alarm = Alarm::new(&metrics.name, metrics.up.clone(), "lines are delivered again");
         match timed(pace.disk, target.open()).await {
             Ok(works) => drop(metrics.up.set(i64::from(works))),

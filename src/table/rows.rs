@@ -29,6 +29,10 @@ pub type RowId = usize;
 /// A column's place in the table, for life.
 pub type ColumnId = u32;
 
+/// Bytes of a row's identity, which are its keys and their values, for which it takes one place. Most rows have
+/// fewer; without this, a million rows of the longest keys would be thirty gigabytes.
+const PLACE_BYTES: usize = 256;
+
 /// Cells a row grows by, so that learning columns one by one does not move every row.
 const STRIDE_STEP: usize = 4;
 
@@ -38,7 +42,7 @@ pub struct Limits {
     /// Places for series, and for the texts of info series: those of rows that wait for
     /// their labels count too, so that they lose nothing when their turn comes.
     pub series: Arc<Places>,
-    /// Places for rows held, shown or not.
+    /// Places for rows held, shown or not: one for each, and more for those with long keys.
     pub rows: Arc<Places>,
 }
 
@@ -151,7 +155,7 @@ impl Table {
     /// # Errors
     /// [`RowReject::RowLimit`] when all rows' places are taken.
     pub fn insert(&mut self, identity: &str) -> Result<RowId, RowReject> {
-        if !self.limits.rows.take(1) {
+        if !self.limits.rows.take(places_of(identity)) {
             return Err(RowReject::RowLimit);
         }
         let identity: Arc<str> = identity.into();
@@ -182,7 +186,7 @@ impl Table {
             entry.remove();
         }
         self.free.push(id);
-        self.limits.rows.give_back(1);
+        self.limits.rows.give_back(places_of(&row.identity));
     }
 
     /// Removes every row that `goes`; returns how many went.
@@ -294,8 +298,14 @@ impl Drop for Table {
     fn drop(&mut self) {
         let places = self.columns.iter().map(|column| column.held * column.places()).sum();
         self.limits.series.give_back(places);
-        self.limits.rows.give_back(self.rows_held());
+        self.limits.rows.give_back(self.rows.iter().flatten().map(|row| places_of(&row.identity)).sum());
     }
+}
+
+/// The places that a row of this identity takes.
+const fn places_of(identity: &str) -> usize {
+    let places = identity.len().div_ceil(PLACE_BYTES);
+    if places == 0 { 1 } else { places }
 }
 
 #[cfg(test)]

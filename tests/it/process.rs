@@ -1,6 +1,8 @@
 //! The end of the process, whenever it comes: told to stop in any phase it leaves nothing behind in time,
-//! told twice it goes at once, and killed again and again it begins anew with what it had.
+//! told twice it goes at once, and killed again and again it begins anew with what it had. And what is done to
+//! the whole of it meanwhile: clocks that are set, rows without end.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axp_exporter::simulator::{Operation, Simulator};
@@ -13,7 +15,7 @@ use crate::commands::write_config;
 use crate::front::Front;
 use crate::rig::{AGENTS, Rig, simulator, wait_for};
 use crate::session::start;
-use crate::support::{Process, exporter, wait_for as wait};
+use crate::support::{Process, exporter, get, tool, wait_for as wait};
 
 /// How long the program may take to end: its own bounds, as systemd is told, and a busy machine.
 const END_TIMEOUT: Duration = Duration::from_secs(15);
@@ -151,4 +153,137 @@ async fn killed_again_and_again_it_loses_no_subscription_and_tears_no_line() {
     for line in influxdb_line_protocol::parse_lines(&text) {
         line.unwrap_or_else(|err| panic!("{err} in {text}"));
     }
+}
+
+/// Where its metrics are.
+fn metrics_url(process: &Process) -> String {
+    wait("URL", END_TIMEOUT, || {
+        let log = process.stderr();
+        log.split_once("url=\"").and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned())).ok_or(log)
+    })
+}
+
+/// The library that shows a program another clock.
+fn faketime() -> String {
+    let libraries = tool("sh").args(["-c", "ls /usr/lib/*/faketime/libfaketimeMT.so.1"]).output().unwrap();
+    let library = String::from_utf8(libraries.stdout).unwrap();
+    assert!(!library.is_empty(), "libfaketime is missing: run tests/run, which installs it");
+    library.lines().next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_costs_no_row_and_turns_no_line_back() {
+    let simulator = simulator().await;
+    let handle = simulator.handle();
+    let folder = tempfile::tempdir().unwrap();
+    let (lines, clock) = (folder.path().join("lines.lp"), folder.path().join("clock"));
+    let set_clock = |offset: &str| {
+        // At once, since it is read at each look at the clock.
+        let new = folder.path().join("new");
+        std::fs::write(&new, offset).unwrap();
+        std::fs::rename(new, &clock).unwrap();
+    };
+    let more = format!(
+        "{AGENTS}[web]\nlisten = \"127.0.0.1:0\"\n\
+         [[influx]]\nname = \"main\"\ntarget = \"file\"\npath = {lines:?}\nflush_interval = \"10ms\"\n"
+    );
+    let config = write_config(folder.path(), &configuration(&simulator, &more));
+    tokio::spawn(simulator.run(std::future::pending()));
+    // It is started with a clock that is years behind.
+    set_clock("-6y");
+    let mut command = exporter(["run", "-c", &config]);
+    command.env("LD_PRELOAD", faketime()).env("FAKETIME_TIMESTAMP_FILE", &clock);
+    command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let mut process = Process::start(command);
+    let url = metrics_url(&process);
+    let agents = || {
+        let page = get(&url).ok();
+        let rows =
+            page.lines().filter(|line| line.starts_with("axp_agent_itd_agent_logon_duration_seconds{"));
+        (rows.count(), page)
+    };
+    for offset in ["-6y", "+0", "+3600", "-3600", "+2y", "+0"] {
+        set_clock(offset);
+        let length = std::fs::metadata(&lines).map_or(0, |file| file.len());
+        wait("lines and rows after the clock was set", END_TIMEOUT, || {
+            let (rows, page) = agents();
+            let grows = std::fs::metadata(&lines).is_ok_and(|file| file.len() > length);
+            if grows && rows == handle.rows("Agent_itd_1.0.0").len() {
+                Ok(())
+            } else {
+                Err(format!("{offset}: {rows} rows, {page}"))
+            }
+        });
+    }
+    assert!(process.stop().success());
+    let log = process.stderr();
+    assert!(!log.contains("feed lost") && !log.contains("the machine slept"), "{log}");
+    let text = std::fs::read_to_string(&lines).unwrap();
+    let mut last: HashMap<&str, i64> = HashMap::new();
+    for line in text.lines() {
+        let (series, _) = line.split_once(' ').unwrap();
+        let time = line.rsplit_once(' ').unwrap().1.parse().unwrap();
+        let before = last.insert(series, time);
+        assert!(before.is_none_or(|before| before < time), "{before:?} before {line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_without_end_are_refused_and_memory_stays() {
+    let simulator = simulator().await;
+    let handle = simulator.handle();
+    handle.pause();
+    let folder = tempfile::tempdir().unwrap();
+    let more = format!("{AGENTS}[web]\nlisten = \"127.0.0.1:0\"\n[limits]\nseries = 5000\n");
+    let config = write_config(folder.path(), &configuration(&simulator, &more));
+    tokio::spawn(simulator.run(std::future::pending()));
+    let mut process = Process::start(exporter(["run", "-c", &config]));
+    let url = metrics_url(&process);
+    let value = |page: &str, metric: &str| -> f64 {
+        let line = page
+            .lines()
+            .find(|line| line.starts_with(metric))
+            .unwrap_or_else(|| panic!("{metric} in {page}"));
+        line.rsplit_once(' ').unwrap().1.parse().unwrap()
+    };
+    let page = || get(&url).ok();
+    wait("the snapshot", END_TIMEOUT, || {
+        let page = page();
+        let rows = value(&page, "axp_exporter_rows{");
+        if rows > 0.0 && value(&page, "axp_exporter_feed_snapshot_complete{") == 1.0 {
+            Ok(())
+        } else {
+            Err(page)
+        }
+    });
+    let before = value(&page(), "process_resident_memory_bytes");
+    // Each row has keys as long as they may be, and values of its own.
+    let wide = "x".repeat(1900);
+    let mut sent = 0;
+    for round in 0..40 {
+        for row in 0..100 {
+            let keys: Vec<String> =
+                (0..12).map(|key| format!(r#""k{key}":"{round}-{row}-{wide}""#)).collect();
+            let frame = format!(
+                r#"{{"keys":{{{}}},"eventAction":"UPSERT","payloadType":"LIVE","measures":{{"a":"1"}}}}"#,
+                keys.join(",")
+            );
+            sent += handle.emit(&frame, "Agent_itd_1.0.0");
+        }
+        wait("their events", END_TIMEOUT, || {
+            let page = page();
+            let events = page.lines().filter(|line| line.starts_with("axp_exporter_events_total{"));
+            let events: f64 =
+                events.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum();
+            #[expect(clippy::cast_precision_loss, reason = "they are few")]
+            if events >= sent as f64 { Ok(()) } else { Err(format!("{events} of {sent}")) }
+        });
+    }
+    let page = page();
+    assert!(value(&page, r#"axp_exporter_rows_refused_total{reason="row_limit"}"#) > 3000.0, "{page:.2000}");
+    let grown = value(&page, "process_resident_memory_bytes") - before;
+    // Without a bound by size, 4000 rows of 24 kB would have been let in, and kept twice.
+    assert!(grown < 60e6, "{grown}");
+    crate::legal::read(crate::legal::Syntax::Text, &page).unwrap_or_else(|what| panic!("{what}"));
+    assert!(process.stop().success());
 }

@@ -11,7 +11,7 @@ use crate::influx::stand_in::{StandIn, status};
 use crate::producers::program;
 use crate::support::{Process, get, wait_for};
 
-/// How long it runs where `AXP_SOAK_MINUTES` says nothing else.
+/// How long it runs where `AXP_EXPORTER_SOAK_MINUTES` says nothing else.
 const MINUTES: f64 = 2.0;
 /// How long anything may take that is waited for: longer than the longest pause between two attempts.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -171,7 +171,7 @@ fn mean(sizes: &[[f64; 3]], of: usize) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_neither_grows_nor_loses_a_line_however_long_it_runs() {
     let minutes =
-        std::env::var("AXP_SOAK_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(MINUTES);
+        std::env::var("AXP_EXPORTER_SOAK_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(MINUTES);
     let mut soak = Soak::start().await;
     let before = Look::take(&soak.url).size();
     let sizes = soak.work(Duration::from_secs_f64(60.0 * minutes));

@@ -1,6 +1,6 @@
 //! The way out against real servers on loopback: proxies here, TLS and its certificates below.
 
-mod authority;
+pub(crate) mod authority;
 mod names;
 mod tls;
 

@@ -27,6 +27,7 @@ use hyper::body::Bytes;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::watch;
 use tracing::{debug, warn};
 use url::Url;
 
@@ -34,6 +35,7 @@ use super::answer::{Answer, Poison, judge};
 use super::load::{Load, count_lines};
 use super::target::Trouble;
 use crate::config::{Api, Influx, InfluxSecrets, SecretSource};
+use crate::failure::describe;
 use crate::ingest::dial::{self, Dialer};
 use crate::ingest::status::retry_after;
 use crate::sink::alarm::REMIND_INTERVAL;
@@ -52,6 +54,9 @@ const REFUSALS_MAX: u32 = 256;
 #[derive(Debug)]
 pub(super) struct Http {
     client: reqwest::Client,
+    /// The way out, which a reload may replace.
+    way_out: watch::Receiver<Dialer>,
+    timeout: Duration,
     url: Url,
     credentials: Credentials,
     gzip: bool,
@@ -79,7 +84,7 @@ impl Http {
         config: &Influx,
         secrets: &InfluxSecrets,
         base: &Url,
-        dialer: &Dialer,
+        mut way_out: watch::Receiver<Dialer>,
     ) -> Result<Self, dial::Error> {
         let credentials = match config.api {
             Api::V1 if config.username.is_empty() => Credentials::None,
@@ -88,10 +93,11 @@ impl Http {
             Api::V3 if !secrets.token.is_set() => Credentials::None,
             Api::V3 => Credentials::Token("Bearer", secrets.token.clone()),
         };
-        let client = dialer
-            .http_with(base, |builder| builder.pool_idle_timeout(IDLE_MAX).timeout(config.timeout.get()))?;
+        let (timeout, dialer) = (config.timeout.get(), way_out.borrow_and_update().clone());
         Ok(Self {
-            client,
+            client: client(&dialer, base, timeout)?,
+            way_out,
+            timeout,
             url: write_url(config, base),
             credentials,
             gzip: config.gzip,
@@ -131,8 +137,22 @@ impl Http {
         Ok(())
     }
 
+    /// Goes by the way out that there is now. Where no client can be made of it, the last one stays.
+    fn renew_client(&mut self) {
+        if self.way_out.has_changed().is_ok_and(|has_changed| has_changed) {
+            let dialer = self.way_out.borrow_and_update().clone();
+            match client(&dialer, &self.url, self.timeout) {
+                Ok(client) => self.client = client,
+                Err(err) => {
+                    warn!(url = %self.shown_url(), err = describe(&err), "the way out stays as it was");
+                }
+            }
+        }
+    }
+
     /// Sends one piece and reads the answer to its end.
-    async fn write(&self, piece: &Bytes) -> Result<Answer, Trouble> {
+    async fn write(&mut self, piece: &Bytes) -> Result<Answer, Trouble> {
+        self.renew_client();
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8");
         let (request, secrets) = self.authorize(request)?;
         let request = if self.gzip {
@@ -217,6 +237,11 @@ fn without(lines: &[u8], leave_out: impl Fn(usize) -> bool) -> Bytes {
     kept.flat_map(|(_, line)| line).copied().collect()
 }
 
+/// A client for the server at `base`.
+fn client(dialer: &Dialer, base: &Url, timeout: Duration) -> Result<reqwest::Client, dial::Error> {
+    dialer.http_with(base, |builder| builder.pool_idle_timeout(IDLE_MAX).timeout(timeout))
+}
+
 /// Where lines are written, with everything that the API wants to know.
 fn write_url(config: &Influx, base: &Url) -> Url {
     let mut url = base.clone();
@@ -262,7 +287,14 @@ async fn compressed(lines: Bytes) -> std::io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
     use super::*;
+    use crate::ingest::dial::tests::authority::{Authority, Files, VERSIONS, config, params};
     use crate::telemetry::Telemetry;
 
     #[test]
@@ -288,6 +320,40 @@ mod tests {
         }
         let own = Influx { retention_policy: String::new(), ..config(Api::V1) };
         assert!(!write_url(&own, &Url::parse("http://h").unwrap()).as_str().contains("rp="));
+    }
+
+    /// Answers every request for one line over TLS.
+    async fn serve(listener: TcpListener, config: Arc<rustls::ServerConfig>) {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = TlsAcceptor::from(Arc::clone(&config)).accept(stream).await else {
+                continue;
+            };
+            let mut request = Vec::new();
+            while !request.ends_with(LINE) {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        }
+    }
+
+    const LINE: &[u8] = b"a x=1 1\n";
+
+    #[tokio::test]
+    async fn whom_a_reload_has_us_trust_is_trusted_at_the_next_request() {
+        let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        tokio::spawn(serve(listener, config(&ours.sign(&params("localhost")), &VERSIONS, None)));
+        let way_out = watch::Sender::new(Files::new(&theirs).dialer());
+        let influx = Influx { api: Api::V3, gzip: false, ..Influx::default() };
+        let unset = || SecretSource::Unset;
+        let secrets = InfluxSecrets { token: unset(), password: unset() };
+        let mut http = Http::new(&influx, &secrets, &Url::parse(&url).unwrap(), way_out.subscribe()).unwrap();
+        let (mut load, tally) = (Load::new(LINE.to_vec(), 1 << 20), Telemetry::new(1).sink("main"));
+        assert!(matches!(http.step(&mut load, &tally).await, Err(Trouble::Unreachable(_))));
+        way_out.send_replace(Files::new(&ours).dialer());
+        http.step(&mut load, &tally).await.unwrap();
+        assert_eq!((tally.written.get(), load.is_empty()), (1, true));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::io;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use tokio::sync::watch;
 use url::Url;
 
 use super::Error;
@@ -43,12 +44,16 @@ impl Target {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub(super) fn new(config: &Influx, secrets: &InfluxSecrets, dialer: &Dialer) -> Result<Self, Error> {
+    pub(super) fn new(
+        config: &Influx,
+        secrets: &InfluxSecrets,
+        way_out: &watch::Receiver<Dialer>,
+    ) -> Result<Self, Error> {
         let timeout = config.timeout.get();
         Ok(match config.target {
             Kind::Http => {
                 let url = Url::parse(&config.url).map_err(|err| Error::Url(config.url.clone(), err))?;
-                Self::Http(Box::new(Http::new(config, secrets, &url, dialer).map_err(Error::Dial)?))
+                Self::Http(Box::new(Http::new(config, secrets, &url, way_out.clone()).map_err(Error::Dial)?))
             }
             Kind::File => {
                 let file = LineFile::new(&config.path, config.rotate_bytes.get(), config.rotate_keep);

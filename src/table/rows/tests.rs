@@ -106,6 +106,18 @@ fn of_two_rows_with_equal_labels_the_first_is_shown_until_it_goes() {
 }
 
 #[test]
+fn a_row_of_long_keys_takes_the_place_of_several() {
+    let mut table = table(3);
+    let long = |letter: &str| letter.repeat(PLACE_BYTES + 1);
+    let id = table.insert(&long("a")).unwrap();
+    assert_eq!(table.insert(&long("b")), Err(RowReject::RowLimit));
+    table.insert("c").unwrap();
+    assert_eq!(table.insert("d"), Err(RowReject::RowLimit));
+    table.retire(id);
+    table.insert(&long("b")).unwrap();
+}
+
+#[test]
 fn a_label_of_the_row_is_never_doubled() {
     let mut table = table(10);
     let state = table.add_column(spec(Kind::State, "s"));
@@ -132,7 +144,8 @@ proptest! {
             table.add_column(spec(kind, "x"));
         }
         for (action, row, column) in actions {
-            let identity = row.to_string();
+            // The last one is long.
+            let identity = if row == 3 { "3".repeat(600) } else { row.to_string() };
             // Rows 0 and 1 share their labels.
             let own = labels(&[("a", if row < 2 { "same" } else { &identity })]);
             match (action, table.find(&identity)) {
@@ -162,7 +175,8 @@ proptest! {
             prop_assert_eq!(table.series(), series);
             prop_assert_eq!(shared.series.taken(), places);
             prop_assert!(places <= limit);
-            prop_assert_eq!(shared.rows.taken(), table.rows_held());
+            let long = usize::from(table.find(&"3".repeat(600)).is_some());
+            prop_assert_eq!(shared.rows.taken(), table.rows_held() + 2 * long);
             let mut texts: Vec<_> = table.shown().map(|(_, row)| Arc::clone(&row.face.text)).collect();
             let before = texts.len();
             texts.dedup();

@@ -84,10 +84,10 @@ impl Bench {
         let metrics = telemetry.sink("main");
         let batch_bytes = usize::try_from(config.batch_bytes.get()).unwrap();
         let (sender, receiver) = queue::lines(batch_bytes, metrics.dropped.clone());
-        let dialer = Dialer::new(None, None, 0, telemetry.tls_errors()).unwrap();
+        let (_, way_out) = watch::channel(Dialer::new(None, None, 0, telemetry.tls_errors()).unwrap());
         let deadline = Instant::now() + PATIENCE;
         let sink = loop {
-            match Sink::open(config, secrets, &dialer, pace, metrics.clone()).await {
+            match Sink::open(config, secrets, &way_out, pace, metrics.clone()).await {
                 Ok(sink) => break sink,
                 // The one before may not have let go of its spool yet.
                 Err(influx::Error::Spool(..)) if Instant::now() < deadline => {

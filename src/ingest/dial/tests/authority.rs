@@ -23,30 +23,30 @@ use crate::config::{Account, Config, Loaded};
 use crate::telemetry::Telemetry;
 
 /// Versions that a server may be limited to.
-pub(super) const VERSIONS: [&SupportedProtocolVersion; 2] =
+pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] =
     [&rustls::version::TLS12, &rustls::version::TLS13];
 
 /// An authority.
-pub(super) struct Authority {
-    pub(super) pem: String,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate, those that lead to its authority, and its key.
 #[derive(Clone)]
-pub(super) struct Shown {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) pem: String,
+pub(crate) struct Shown {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) pem: String,
     key: Arc<KeyPair>,
 }
 
 /// What a certificate is to be for.
-pub(super) fn params(name: &str) -> CertificateParams {
+pub(crate) fn params(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).unwrap()
 }
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -55,14 +55,14 @@ impl Authority {
         Self { pem, issuer: Issuer::new(params, key) }
     }
 
-    pub(super) fn sign(&self, params: &CertificateParams) -> Shown {
+    pub(crate) fn sign(&self, params: &CertificateParams) -> Shown {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Shown { chain: vec![certificate.der().clone()], pem: certificate.pem(), key: key.into() }
     }
 
     /// Signs by way of a certificate that this authority gave to somebody.
-    pub(super) fn sign_through(&self, between: CertificateParams, params: &CertificateParams) -> Shown {
+    pub(crate) fn sign_through(&self, between: CertificateParams, params: &CertificateParams) -> Shown {
         let between_key = KeyPair::generate().unwrap();
         let between_certificate = between.signed_by(&between_key, &self.issuer).unwrap().der().clone();
         let through = Self { pem: String::new(), issuer: Issuer::new(between, between_key) };
@@ -73,13 +73,13 @@ impl Authority {
 }
 
 impl Shown {
-    pub(super) fn self_signed(params: &CertificateParams) -> Self {
+    pub(crate) fn self_signed(params: &CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
         Self { chain: vec![certificate.der().clone()], pem: certificate.pem(), key: key.into() }
     }
 
-    pub(super) fn key_pem(&self) -> String {
+    pub(crate) fn key_pem(&self) -> String {
         self.key.serialize_pem()
     }
 
@@ -89,23 +89,23 @@ impl Shown {
 }
 
 /// The files of a configuration.
-pub(super) struct Files(TempDir);
+pub(crate) struct Files(TempDir);
 
 impl Files {
     /// With the authority to trust.
-    pub(super) fn new(authority: &Authority) -> Self {
+    pub(crate) fn new(authority: &Authority) -> Self {
         let files = Self(TempDir::new().unwrap());
         files.write("ca.pem", &authority.pem);
         files
     }
 
     /// Puts a client certificate there, in place of the one before.
-    pub(super) fn put_client(&self, shown: &Shown) {
+    pub(crate) fn put_client(&self, shown: &Shown) {
         self.write("cert.pem", &shown.pem);
         self.write("key.pem", &shown.key_pem());
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
         let path = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -114,7 +114,7 @@ impl Files {
     }
 
     /// A dialer as `run` makes it of a configuration that names these files.
-    pub(super) fn dialer(&self) -> Dialer {
+    pub(crate) fn dialer(&self) -> Dialer {
         let mut text = "[axp]\nca_file = \"ca.pem\"\n".to_owned();
         if self.0.path().join("cert.pem").exists() {
             text.push_str("client_cert_file = \"cert.pem\"\nclient_key_file = \"key.pem\"\n");
@@ -127,7 +127,7 @@ impl Files {
 }
 
 /// What a server speaks, and whom it lets in.
-pub(super) fn config(
+pub(crate) fn config(
     shown: &Shown,
     versions: &[&'static SupportedProtocolVersion],
     clients: Option<&Authority>,
@@ -149,7 +149,7 @@ pub(super) fn config(
 
 /// What became of one connection, as the server saw it.
 #[derive(Debug)]
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// The handshake failed, and with it went all chance that anything was read.
     Refused(String),
     /// The client was let in, with this certificate if one was asked for.
@@ -158,17 +158,17 @@ pub(super) enum Seen {
 
 /// What the exporter opens connections for.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Call {
+pub(crate) enum Call {
     Rest,
     Websocket,
 }
 
 impl Call {
-    pub(super) const ALL: [Self; 2] = [Self::Rest, Self::Websocket];
+    pub(crate) const ALL: [Self; 2] = [Self::Rest, Self::Websocket];
 
     /// Goes out as the exporter does and takes the server's answer; an error as text with its causes, and what
     /// it counts as.
-    pub(super) async fn make(
+    pub(crate) async fn make(
         self,
         dialer: &Dialer,
         host: &str,
@@ -211,13 +211,13 @@ impl Call {
 }
 
 /// A server for one connection.
-pub(super) struct Server {
-    pub(super) port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     seen: JoinHandle<Seen>,
 }
 
 impl Server {
-    pub(super) async fn start(config: Arc<ServerConfig>, call: Call) -> Self {
+    pub(crate) async fn start(config: Arc<ServerConfig>, call: Call) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = tokio::spawn(async move {
@@ -234,7 +234,7 @@ impl Server {
         Self { port, seen }
     }
 
-    pub(super) async fn seen(self) -> Seen {
+    pub(crate) async fn seen(self) -> Seen {
         self.seen.await.unwrap()
     }
 }
