@@ -47,6 +47,8 @@ pub(super) struct Feeding {
     workshop: Arc<Workshop>,
     running: Vec<Running>,
     tasks: JoinSet<Ended>,
+    /// Feeds that are to end, whose rows may not be named any more.
+    unnamed: Vec<Arc<FeedState>>,
     /// When the last faults were, the first one first.
     faults: VecDeque<Instant>,
 }
@@ -84,6 +86,7 @@ impl Feeding {
             workshop: Arc::new(workshop),
             running: Vec::new(),
             tasks: JoinSet::new(),
+            unnamed: Vec::new(),
             faults: VecDeque::new(),
         }
     }
@@ -94,12 +97,12 @@ impl Feeding {
             () = stopped(&mut stop) => false,
             () = self.begin(&mut reloads) => true,
         };
-        while goes_on {
+        while goes_on && self.faults.len() < FAULTS_MAX {
             let request = tokio::select! {
                 () = stopped(&mut stop) => break,
                 Some(request) = reloads.next() => request,
-                Some(ended) = self.tasks.join_next() => {
-                    goes_on = ended.is_ok_and(|ended| self.note_end(&ended));
+                Some(Ok(ended)) = self.tasks.join_next() => {
+                    self.note_end(&ended);
                     continue;
                 }
             };
@@ -149,46 +152,50 @@ impl Feeding {
         let (state, feed) = self.workshop.feed(producer.clone());
         let stop = watch::Sender::new(false);
         let (feeds_state, mut stop_seen) = (Arc::clone(&state), stop.subscribe());
+        let telemetry = Arc::clone(&self.workshop.lasting.telemetry);
         self.tasks.spawn(async move {
             let _ = tokio::time::timeout(pause, stopped(&mut stop_seen)).await;
             // Nothing of the feed is looked at after a fault.
-            let ended = AssertUnwindSafe(feed.run(stop_seen)).catch_unwind().await;
-            Ended { state: feeds_state, by_fault: ended.is_err() }
+            let by_fault = AssertUnwindSafe(feed.run(stop_seen)).catch_unwind().await.is_err();
+            if by_fault {
+                telemetry.feed_fault(feeds_state.producer_id());
+            }
+            Ended { state: feeds_state, by_fault }
         });
         Running { producer, state, stop }
     }
 
-    /// Notes that a feed has ended; false where the others are not to go on.
-    fn note_end(&mut self, ended: &Ended) -> bool {
+    /// Notes that a feed has ended.
+    fn note_end(&mut self, ended: &Ended) {
         let Ended { state, by_fault } = ended;
         let at = self.running.iter().position(|running| Arc::ptr_eq(&running.state, state));
-        if let Some(at) = at.filter(|_| *by_fault) {
-            return self.begin_anew(at);
+        match at.filter(|_| *by_fault) {
+            Some(at) => self.begin_anew(at),
+            None => self.note_farewell(state),
         }
-        self.note_farewell(state);
-        true
     }
 
     /// Notes the end of a feed. Of a producer that is configured no more, nothing is left to be said.
-    fn note_farewell(&self, state: &FeedState) {
+    fn note_farewell(&mut self, state: &Arc<FeedState>) {
         let id = state.producer_id();
+        let unnamed = self.unnamed.extract_if(.., |unnamed| Arc::ptr_eq(unnamed, state)).count() > 0;
         if !self.running.iter().any(|running| running.producer.id == id) {
             self.workshop.lasting.telemetry.forget(id);
-            self.workshop.send_off(&state.table(), Moment::now());
+            if !unnamed {
+                self.workshop.send_off(&state.table(), Moment::now());
+            }
         }
     }
 
-    /// Begins a feed anew that a fault has ended; false where there were too many.
-    fn begin_anew(&mut self, at: usize) -> bool {
+    /// Begins a feed anew that a fault has ended, unless there were too many.
+    fn begin_anew(&mut self, at: usize) {
         let now = Instant::now();
         self.faults.push_back(now);
         self.faults.retain(|fault| now.duration_since(*fault) < FAULTS_WITHIN);
         let Running { producer, state, .. } = self.running.remove(at);
         let id = producer.id.clone();
-        self.workshop.lasting.telemetry.feed_fault(&id);
         self.workshop.send_off(&state.table(), Moment::now());
-        let is_last = self.faults.len() >= FAULTS_MAX;
-        if is_last {
+        if self.faults.len() >= FAULTS_MAX {
             error!(producer = id, faults = FAULTS_MAX, "a feed has died of a fault, as others before it");
         } else {
             error!(producer = id, "a feed has died of a fault, and begins anew");
@@ -198,7 +205,6 @@ impl Feeding {
         let tables = self.running.iter().map(|running| (Arc::clone(&running.state), running.state.table()));
         let lasting = &self.workshop.lasting;
         lasting.feeds.replace(tables.collect(), self.workshop.blueprint.limits.clone());
-        !is_last
     }
 
     /// Reloads, and says to all who ask what came of it.
@@ -231,10 +237,15 @@ impl Feeding {
         let next = Workshop::new(&loaded, self.workshop.lasting.clone(), limits);
         let next = Arc::new(next.map_err(|err| describe(&err))?);
         let producers = self.producers(&next).await?;
+        // Who has died of a fault begins anew first, and pauses then.
+        while let Some(Ok(ended)) = self.tasks.try_join_next() {
+            self.note_end(&ended);
+        }
         let (pasts, mut renewals) = self.pause(&producers).await?;
         let heirs = derive(&next, producers, pasts).await?;
         // From here on nothing can fail.
         let all_anew = self.workshop.wants_snapshots(&next);
+        let may_be_named = self.workshop.blueprint.privacy.is_like(&next.blueprint.privacy);
         self.workshop = next;
         self.workshop.lead_sinks();
         self.workshop.begin_recording();
@@ -269,6 +280,7 @@ impl Feeding {
         for (_, gone) in running {
             said.ended += 1;
             gone.stop.send_replace(true);
+            self.unnamed.extend((!may_be_named).then_some(gone.state));
         }
         Ok(said.to_string())
     }

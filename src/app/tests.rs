@@ -11,7 +11,7 @@ use super::{App, Fault, early_end};
 use crate::config::{Account, Config};
 use crate::ingest::feeds::{FeedState, Feeds};
 use crate::pipeline::read_table;
-use crate::reload::Source;
+use crate::reload::{Reloader, Source};
 use crate::simulator::{CentreOptions, Simulator, SimulatorOptions};
 use crate::sink::exposition::Format;
 use crate::web::routes::Site;
@@ -24,6 +24,7 @@ const QUEUES: &str = "Queue_itd_1.0.0";
 struct Bench {
     feeds: Arc<Feeds>,
     site: Arc<Site>,
+    reloader: Reloader,
     running: JoinHandle<Result<(), Fault>>,
 }
 
@@ -44,11 +45,13 @@ impl Bench {
             credentials.client_secret,
             credentials.app_key,
         );
-        let loaded = Config::from_text(Account::Required, Path::new("test"), &text, std::iter::empty());
-        let app = App::build(loaded.unwrap(), Source::none()).await.unwrap();
-        let (feeds, site) = (app.feeds(), app.site());
+        let load = move || Config::from_text(Account::Required, Path::new("test"), &text, std::iter::empty());
+        let loaded = load().unwrap();
+        let source = Source::new(move || load().map_err(|problems| problems.to_string()));
+        let app = App::build(loaded, source).await.unwrap();
+        let (feeds, site, reloader) = (app.feeds(), app.site(), app.reloader());
         tokio::spawn(simulator.run(pending()));
-        Self { feeds, site, running: tokio::spawn(app.run(pending())) }
+        Self { feeds, site, reloader, running: tokio::spawn(app.run(pending())) }
     }
 
     fn feed(&self, id: &str) -> Arc<FeedState> {
@@ -106,6 +109,21 @@ async fn a_feed_that_dies_of_a_fault_begins_anew_and_the_others_notice_nothing()
         })
         .await;
     assert!(!bench.running.is_finished());
+}
+
+#[tokio::test]
+async fn a_reload_that_meets_a_dead_feed_takes_its_heir() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::start(&folder.path().join("lines.lp")).await;
+    bench.until_ready().await;
+    let dead = bench.feed(AGENTS);
+    assert!(dead.panic().await);
+    // It may be noticed before the reload, or by it.
+    let reloaded = bench.reloader.reload().await;
+    assert!(reloaded.is_ok(), "{reloaded:?}");
+    assert!(!Arc::ptr_eq(&dead, &bench.feed(AGENTS)));
+    bench.until_ready().await;
+    assert!(bench.rows(AGENTS) > 0);
 }
 
 #[tokio::test]
