@@ -18,7 +18,7 @@ use crate::session::start;
 use crate::support::{Process, exporter, get, tool, wait_for as wait};
 
 /// How long the program may take to end: its own bounds, as systemd is told, and a busy machine.
-const END_TIMEOUT: Duration = Duration::from_secs(15);
+const END_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Stops the exporter in time; in the end no subscription is left at AXP.
 async fn stops(rig: &mut Rig, when: &str) {

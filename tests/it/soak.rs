@@ -108,6 +108,7 @@ impl Soak {
         });
         let soak = Self { centre, server, process, url, folder };
         soak.settle();
+        soak.centre.resume();
         soak
     }
 
@@ -118,7 +119,7 @@ impl Soak {
     /// Has the contact centre rest, and waits until the exporter knows all of it and no line waits.
     fn settle(&self) -> Look {
         self.centre.pause();
-        let look = wait_for("peace", PATIENCE, || {
+        wait_for("peace", PATIENCE, || {
             let look = Look::take(&self.url);
             let is_known = PRODUCERS.iter().all(|id| {
                 let by_id = [*id];
@@ -132,9 +133,7 @@ impl Soak {
             // An empty spool has the heads of its files.
             let up = look.sum("axp_exporter_influx_up", &[]);
             if is_known && waiting < 100.0 && up == 2.0 { Ok(look) } else { Err(look.page) }
-        });
-        self.centre.resume();
-        look
+        })
     }
 
     /// Has it at work for so long; gives its sizes.
