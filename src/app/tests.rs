@@ -16,7 +16,7 @@ use crate::simulator::{CentreOptions, Simulator, SimulatorOptions};
 use crate::sink::exposition::Format;
 use crate::web::routes::Site;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const AGENTS: &str = "Agent_itd_1.0.0";
 const QUEUES: &str = "Queue_itd_1.0.0";
 

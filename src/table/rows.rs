@@ -30,7 +30,7 @@ pub type RowId = usize;
 pub type ColumnId = u32;
 
 /// Bytes of a row's identity, which are its keys and their values, for which it takes one place. Most rows have
-/// fewer; without this, a million rows of the longest keys would be thirty gigabytes.
+/// fewer; without this, a million rows of the longest keys would be gigabytes.
 const PLACE_BYTES: usize = 256;
 
 /// Cells a row grows by, so that learning columns one by one does not move every row.
