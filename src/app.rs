@@ -7,13 +7,13 @@
 //! with recordings in the place of feeds.
 
 mod change;
+mod error;
 mod feeding;
 mod open;
 mod replaying;
 mod workshop;
 
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,18 +21,17 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
-use crate::config::{Address, Loaded, SecretError};
-use crate::ingest::dial::{self, Dialer};
+use crate::config::Loaded;
+use crate::ingest::dial::Dialer;
 use crate::ingest::feeds::Feeds;
-use crate::ingest::ledger::{Ledger, Taken};
-use crate::label::relabel::RuleError;
+use crate::ingest::ledger::Ledger;
 use crate::notify::Notifier;
 use crate::pipeline::LineOutput;
 use crate::pulse::Pulses;
-use crate::recording::{OpenError, Writer};
+use crate::recording::Writer;
 use crate::reload::{self, Reloader, Reloads, Source};
 use crate::sink::gauge::SinkGauge;
-use crate::sink::influx::{self, Sink};
+use crate::sink::influx::Sink;
 use crate::sink::queue::LineReceiver;
 use crate::table::rows::Limits;
 use crate::telemetry::Telemetry;
@@ -42,9 +41,10 @@ use crate::web::places::Places;
 use crate::web::rendering;
 use crate::web::routes::Site;
 use crate::web::scrape::Scrapes;
+use crate::web::server;
 use crate::web::status::Status;
-use crate::web::{config as web_config, server};
 
+pub use error::Error;
 use feeding::Feeding;
 use open::{Sinks, ledger_path, listeners, open_recording, open_sinks, way_of_sinks};
 pub(crate) use open::{privacy, rules, way_out};
@@ -56,69 +56,6 @@ use workshop::{Lasting, Workshop};
 const FEEDS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long sinks may take to write what is left.
 const SINKS_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Why the exporter cannot start.
-#[derive(Debug)]
-pub enum Error {
-    /// A URL of the configuration is none.
-    Url(String, url::ParseError),
-    /// A secret cannot be read.
-    Secret(&'static str, SecretError),
-    /// Relabel rules do not hold.
-    Relabel(Vec<RuleError>),
-    /// The way out cannot be set up.
-    Dial(dial::Error),
-    /// A sink cannot be opened.
-    Sink(influx::Error),
-    /// Another instance holds the ledger.
-    Ledger(Taken),
-    /// There can be no recording where it is to be.
-    Record(OpenError),
-    /// The web configuration cannot be used.
-    Web(web_config::Error),
-    /// The address is no address, or taken.
-    Listen(Address, io::Error),
-}
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Url(text, _) => write!(formatter, "read the URL {text:?}"),
-            Self::Secret(key, _) => write!(formatter, "read {key}"),
-            Self::Relabel(errors) => {
-                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                write!(formatter, "use the rules: {}", errors.join("; "))
-            }
-            Self::Dial(err) => write!(formatter, "{err}"),
-            Self::Sink(err) => write!(formatter, "{err}"),
-            Self::Ledger(err) => write!(formatter, "{err}"),
-            Self::Record(err) => write!(formatter, "{err}"),
-            Self::Web(err) => write!(formatter, "use web.config_file: {err}"),
-            Self::Listen(address, _) => write!(formatter, "listen on {address} (web.listen)"),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Url(_, err) => Some(err),
-            Self::Secret(_, err) => Some(err),
-            Self::Relabel(_) | Self::Ledger(_) | Self::Web(_) => None,
-            Self::Dial(err) => err.source(),
-            Self::Sink(err) => err.source(),
-            Self::Record(err) => err.source(),
-            Self::Listen(_, err) => Some(err),
-        }
-    }
-}
-
-impl Error {
-    /// Whether it may go by itself: an address that this machine may yet get.
-    pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Listen(_, err) if err.kind() == io::ErrorKind::AddrNotAvailable)
-    }
-}
 
 /// A part of the exporter has ended before its time, by a fault of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
