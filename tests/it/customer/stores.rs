@@ -24,10 +24,14 @@ pub(super) struct Measure {
     divisor: f64,
 }
 
+/// Contacts that came in, by queue: what moves as long as anything does.
+pub(super) const OFFERED: Measure = of_queues("Offered", "offered");
+/// Contacts that wait, by queue.
+pub(super) const WAITING: Measure = of_queues("contactsQueueing", "contacts_queueing");
 /// Counts, a duration, a flag and a point in time.
 const MEASURES: [Measure; 6] = [
-    of_queues("Offered", "offered"),
-    of_queues("contactsQueueing", "contacts_queueing"),
+    OFFERED,
+    WAITING,
     of_queues("activeDuration", "active_duration_seconds"),
     of_queues("isDefaultQueue", "is_default_queue"),
     of_agents("agentLogonDuration", "agent_logon_duration_seconds", 1.0),
@@ -54,11 +58,6 @@ const fn of_agents(name: &'static str, field: &'static str, divisor: f64) -> Mea
         field,
         divisor,
     }
-}
-
-/// Contacts that came in, by queue: what moves as long as anything does.
-pub(super) const fn offered() -> Measure {
-    of_queues("Offered", "offered")
 }
 
 impl Measure {
