@@ -6,13 +6,15 @@ mod crates;
 mod deb;
 mod manual;
 mod revision;
-mod root;
+pub(crate) mod root;
 mod rpm;
 mod shells;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+
+use crate::support::{PATIENCE, Process, tool, wait_for};
 
 /// The top of the repository.
 fn repository() -> &'static Path {
@@ -40,7 +42,7 @@ fn words(output: &Output) -> String {
 
 /// The .deb of the program under test, made once by `packaging/build`. It is stripped, else it would be ten times
 /// as large, and hardly compressed.
-fn deb() -> &'static Path {
+pub(crate) fn deb() -> &'static Path {
     static DEB: OnceLock<PathBuf> = OnceLock::new();
     DEB.get_or_init(|| {
         let tool = repository().join("target/tools/bin/cargo-deb");
@@ -56,7 +58,17 @@ fn deb() -> &'static Path {
     })
 }
 
+/// Where the metrics are of an installed exporter that listens on any port, as its log says.
+#[track_caller]
+pub(crate) fn metrics_url(exporter: &Process) -> String {
+    wait_for("address in the log", PATIENCE, || {
+        let log = exporter.stderr();
+        let url = log.split_once("url=").and_then(|(_, rest)| rest.split_whitespace().next());
+        url.map(|url| url.trim_matches('"').to_owned()).ok_or(log.clone())
+    })
+}
+
 /// Debian's name for this machine's.
 fn architecture() -> String {
-    said(crate::support::tool("dpkg").arg("--print-architecture")).trim().to_owned()
+    said(tool("dpkg").arg("--print-architecture")).trim().to_owned()
 }

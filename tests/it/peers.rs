@@ -2,14 +2,14 @@
 //! Prometheus server that scrapes it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::support::{Answer, Demo, PATIENCE, Process, pipe, python, request, tool, try_request, wait_for};
+use crate::server;
+use crate::support::{Answer, Demo, PATIENCE, Process, pipe, python, request, tool, wait_for};
 
 const TEXT: &str = "text/plain;version=0.0.4";
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0;escaping=underscores";
@@ -17,8 +17,8 @@ const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0;escaping=u
 /// Fewer series would make the demo a poor example.
 const SERIES_MIN: usize = 1000;
 
-/// How often a port may be lost between finding it free and Prometheus' taking it.
-const PORT_ATTEMPTS: usize = 5;
+/// The file by which a Prometheus is told what to do.
+pub(crate) const CONFIGURATION: &str = "prometheus.yml";
 
 #[test]
 fn a_strict_openmetrics_parser_accepts_the_demo() {
@@ -184,7 +184,7 @@ fn samples(families: &[Family]) -> BTreeMap<(&str, &BTreeMap<String, String>), &
     samples
 }
 
-/// A Prometheus server that scrapes one target every second.
+/// A Prometheus server; unless it is told otherwise, it scrapes one target every second.
 pub(crate) struct Prometheus {
     url: Url,
     _process: Process,
@@ -202,7 +202,6 @@ impl Prometheus {
     pub(crate) fn start_with(metrics_url: &str, rules: &[PathBuf]) -> Self {
         let target = Url::parse(metrics_url).expect("a URL");
         let directory = tempfile::tempdir().expect("a directory");
-        let config = directory.path().join("prometheus.yml");
         let text = format!(
             "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n\
              rule_files: {rules:?}\n\
@@ -210,36 +209,24 @@ impl Prometheus {
             target.path(),
             target.authority(),
         );
-        std::fs::write(&config, text).expect("the directory is ours");
-        for _ in 0..PORT_ATTEMPTS {
-            // It cannot be told to take any port, nor asked which one it took.
-            let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-            let address = free.expect("a port is free");
+        std::fs::write(directory.path().join(CONFIGURATION), text).expect("the directory is ours");
+        Self::start_in(directory)
+    }
+
+    /// One that a [`CONFIGURATION`] in this directory tells what to do; its data go there too.
+    #[track_caller]
+    pub(crate) fn start_in(directory: tempfile::TempDir) -> Self {
+        let (process, address) = server::start("/-/ready", |address| {
             let mut command = tool("prometheus");
             command
-                .arg(format!("--config.file={}", config.display()))
+                .arg(format!("--config.file={}", directory.path().join(CONFIGURATION).display()))
                 .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))
                 .arg(format!("--web.listen-address={address}"))
                 .arg("--log.level=warn");
-            let mut process = Process::start(command);
-            let url = Url::parse(&format!("http://{address}")).expect("a URL");
-            let ended = wait_for("Prometheus", PATIENCE, || {
-                if let Some(status) = process.ended() {
-                    return Ok(Some((status, process.stderr())));
-                }
-                match try_request("GET", &format!("{url}-/ready"), &[], "") {
-                    Ok(Answer { status: 200, .. }) => Ok(None),
-                    Ok(answer) => Err(answer.head),
-                    Err(err) => Err(err.to_string()),
-                }
-            });
-            match ended {
-                None => return Self { url, _process: process, _directory: directory },
-                Some((_, said)) if said.contains("address already in use") => {}
-                Some((status, said)) => panic!("Prometheus ended with {status}:\n{said}"),
-            }
-        }
-        panic!("{PORT_ATTEMPTS} free ports were taken before Prometheus could take them");
+            command
+        });
+        let url = Url::parse(&format!("http://{address}")).expect("a URL");
+        Self { url, _process: process, _directory: directory }
     }
 
     /// The data that an endpoint of the API answers with.

@@ -1,7 +1,7 @@
 //! Real servers: what is written to InfluxDB 1 and `VictoriaMetrics` is what is read back.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,10 +14,8 @@ use url::Url;
 
 use super::bench::{Bench, Books};
 use crate::rig::{Rig, wait_for as rig_wait_for};
-use crate::support::{Answer, PATIENCE, Process, request, tool, try_request, wait_for};
-
-/// How often a port may be lost between finding it free and the server's taking it.
-const PORT_ATTEMPTS: usize = 5;
+use crate::server;
+use crate::support::{PATIENCE, Process, request, tool, wait_for};
 
 /// Which server.
 #[derive(Debug, Clone, Copy)]
@@ -74,16 +72,9 @@ impl Server {
     #[track_caller]
     pub(crate) fn start(kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for _ in 0..PORT_ATTEMPTS {
-            // They cannot be asked which port they took.
-            let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-            let address = free.expect("a port is free");
-            match run(kind, folder.path(), address) {
-                Ok(process) => return Self { kind, address, process, folder },
-                Err(said) => assert!(said.contains("address already in use"), "{kind:?} ended:\n{said}"),
-            }
-        }
-        panic!("{PORT_ATTEMPTS} free ports were taken before {kind:?} could take them");
+        let (process, address) =
+            server::start(kind.ready_path(), |address| kind.command(folder.path(), address));
+        Self { kind, address, process, folder }
     }
 
     /// Stops it.
@@ -94,8 +85,9 @@ impl Server {
     /// Starts it again, with the data it had.
     #[track_caller]
     fn start_again(&mut self) {
-        self.process =
-            run(self.kind, self.folder.path(), self.address).unwrap_or_else(|said| panic!("{said}"));
+        let command = self.kind.command(self.folder.path(), self.address);
+        let started = server::start_at(self.address, self.kind.ready_path(), command);
+        self.process = started.unwrap_or_else(|said| panic!("{said}"));
     }
 
     pub(crate) fn url(&self) -> String {
@@ -104,7 +96,7 @@ impl Server {
 
     /// The JSON that a query answers with.
     #[track_caller]
-    fn ask(&self, method: &str, path: &str, parameters: &[(&str, &str)]) -> Value {
+    pub(crate) fn ask(&self, method: &str, path: &str, parameters: &[(&str, &str)]) -> Value {
         let mut url = Url::parse(&self.url()).and_then(|base| base.join(path)).unwrap();
         url.query_pairs_mut().extend_pairs(parameters);
         let answer = request(method, url.as_str(), &[], "").ok();
@@ -119,24 +111,6 @@ impl Server {
         assert_eq!(result["error"], Value::Null, "{query}");
         result["series"].clone()
     }
-}
-
-/// Runs a server until it is ready; if it ends instead, what it said.
-#[track_caller]
-fn run(kind: Kind, folder: &Path, address: SocketAddr) -> Result<Process, String> {
-    let mut process = Process::start(kind.command(folder, address));
-    let url = format!("http://{address}{}", kind.ready_path());
-    let ended = wait_for("ready server", PATIENCE, || {
-        if process.ended().is_some() {
-            return Ok(Some(process.stderr()));
-        }
-        match try_request("GET", &url, &[], "") {
-            Ok(Answer { status: 200 | 204, .. }) => Ok(None),
-            Ok(answer) => Err(answer.head),
-            Err(err) => Err(err.to_string()),
-        }
-    });
-    ended.map_or(Ok(process), Err)
 }
 
 /// Points by measurement, tags and time, each with its fields.

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use crate::commands::simulator;
 use crate::packages::root::Root;
-use crate::packages::{deb, repository, said, words};
+use crate::packages::{deb, metrics_url, repository, said, words};
 use crate::support::{PATIENCE, Process, get, tool, wait_for};
 
 /// Everything in it but folders, dashboards and docs.
-const FILES: [&str; 22] = [
+const FILES: [&str; 23] = [
     "-rw-r--r-- /etc/axp-exporter/config.toml",
     "-rwxr-xr-x /usr/bin/axp-exporter",
     "-rw-r--r-- /usr/lib/systemd/system/axp-exporter.service",
@@ -29,6 +29,7 @@ const FILES: [&str; 22] = [
     "-rw-r--r-- /usr/share/doc/axp-exporter/changelog.gz",
     "-rw-r--r-- /usr/share/doc/axp-exporter/copyright",
     "-rw-r--r-- /usr/share/doc/axp-exporter/examples/config.toml",
+    "-rw-r--r-- /usr/share/doc/axp-exporter/examples/prometheus.yml",
     "-rw-r--r-- /usr/share/doc/axp-exporter/examples/telegraf.conf",
     "-rw-r--r-- /usr/share/doc/axp-exporter/systemd.md",
     "-rw-r--r-- /usr/share/doc/axp-exporter/third-party.gz",
@@ -87,42 +88,9 @@ fn lintian_finds_nothing_wrong_with_the_deb() {
     assert!(output.status.success() && output.stdout.is_empty(), "{}", words(&output));
 }
 
-/// Writes a secret as the packaged configuration says to.
-fn write_secret(root: &Root, name: &str, secret: &str) {
-    let path = root.path("etc/axp-exporter").join(name);
-    fs::write(&path, secret).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-/// Fills the packaged configuration in for a simulator, given what that prints; gives the text.
-fn fill_in(root: &Root, account: &str) -> String {
-    let value = |key: &str| {
-        let line = account.lines().find(|line| line.starts_with(&format!("{key} = "))).unwrap();
-        line.split('"').nth(1).unwrap().to_owned()
-    };
-    let path = root.path("etc/axp-exporter/config.toml");
-    let mut text = fs::read_to_string(&path).unwrap();
-    for (key, default) in
-        [("api_url", "https://na.api.avayacloud.com"), ("account_id", ""), ("client_id", "")]
-    {
-        let (from, to) = (format!("\n{key} = \"{default}\"\n"), format!("\n{key} = \"{}\"\n", value(key)));
-        assert!(text.contains(&from), "{key} in\n{text}");
-        text = text.replace(&from, &to);
-    }
-    text = text.replace("127.0.0.1:9955\"\n", "127.0.0.1:0\"\n");
-    fs::write(&path, &text).unwrap();
-    write_secret(root, "client_secret", &value("client_secret"));
-    write_secret(root, "app_key", &value("app_key"));
-    text
-}
-
 /// Waits for the first series of measures on `/metrics`.
 fn first_series(exporter: &Process) -> String {
-    let url = wait_for("address in the log", PATIENCE, || {
-        let log = exporter.stderr();
-        let url = log.split_once("url=").and_then(|(_, rest)| rest.split_whitespace().next());
-        url.map(|url| url.trim_matches('"').to_owned()).ok_or(log.clone())
-    });
+    let url = metrics_url(exporter);
     wait_for("series of a measure", PATIENCE, || {
         let body = get(&url).ok();
         let series = body.lines().find(|line| line.starts_with("axp_queue_itd_")).map(str::to_owned);
@@ -172,7 +140,7 @@ fn the_deb_is_installed_filled_in_run_upgraded_and_purged_without_a_trace() {
     let missing = ["axp.account_id", "axp.client_id", "axp.client_secret_file", "axp.app_key_file"];
     assert_eq!((code, named), (78, missing.to_vec()), "just what has to be filled in:\n{text}");
 
-    let config = fill_in(&root, &account);
+    let config = root.fill_in(&account);
     assert_eq!(root.run(&["check"]).0, 0, "{}", root.run(&["check"]).1);
     let mut exporter = Process::start(root.program(&["run"]));
     let series = first_series(&exporter);

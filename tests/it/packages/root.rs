@@ -33,11 +33,11 @@ const COMMANDS: [&str; 2] = ["sh", "rm"];
 const SYSTEMD: [&str; 3] = ["systemctl", "deb-systemd-invoke", "deb-systemd-helper"];
 
 /// The root; gone when dropped.
-pub(super) struct Root(tempfile::TempDir);
+pub(crate) struct Root(tempfile::TempDir);
 
 impl Root {
     /// A root with nothing installed.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = Self(tempfile::tempdir().unwrap());
         for folder in FOLDERS {
             fs::create_dir_all(root.path(folder)).unwrap();
@@ -60,7 +60,7 @@ impl Root {
     }
 
     /// A path below the root.
-    pub(super) fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.0.path().join(path.trim_start_matches('/'))
     }
 
@@ -76,7 +76,7 @@ impl Root {
 
     /// Makes it look as if systemd ran, with commands that write down how they are called. Asked whether a unit was
     /// there or enabled before, they say no.
-    pub(super) fn pretend_systemd(&self) {
+    pub(crate) fn pretend_systemd(&self) {
         const SCRIPT: &str = "#!/bin/sh\necho \"${0##*/} $*\" >>/calls\n\
                               case \"$*\" in *debian-installed*|*was-enabled*) exit 1 ;; esac\n";
         fs::create_dir_all(self.path("run/systemd/system")).unwrap();
@@ -88,7 +88,7 @@ impl Root {
     }
 
     /// How systemd's commands were called since the last look.
-    pub(super) fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("calls")).unwrap_or_default();
         let _ = fs::remove_file(self.path("calls"));
         text.lines().map(str::to_owned).collect()
@@ -96,7 +96,7 @@ impl Root {
 
     /// Runs dpkg on this root; it has to do well.
     #[track_caller]
-    pub(super) fn dpkg(&self, arguments: &[&str]) -> String {
+    pub(crate) fn dpkg(&self, arguments: &[&str]) -> String {
         let root = self.0.path().display();
         tool("dpkg");
         let mut command = as_root("dpkg");
@@ -109,7 +109,7 @@ impl Root {
     }
 
     /// The program as it was installed, not started yet.
-    pub(super) fn program(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         let mut command = as_root("chroot");
         let path = std::env::var_os("PATH").unwrap();
         command.env_clear().env("PATH", path);
@@ -119,13 +119,44 @@ impl Root {
 
     /// Runs the program to its end: exit code and all that it said.
     #[track_caller]
-    pub(super) fn run(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String) {
         let output: Output = ended(&mut self.program(arguments));
         (output.status.code().unwrap(), words(&output))
     }
 
+    /// Writes a secret as the packaged configuration says to.
+    fn write_secret(&self, name: &str, secret: &str) {
+        let path = self.path("etc/axp-exporter").join(name);
+        fs::write(&path, secret).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Fills the packaged configuration in for a simulator, given what `simulate` prints, and has it listen on any
+    /// port; gives the text.
+    pub(crate) fn fill_in(&self, account: &str) -> String {
+        let value = |key: &str| {
+            let line = account.lines().find(|line| line.starts_with(&format!("{key} = "))).unwrap();
+            line.split('"').nth(1).unwrap().to_owned()
+        };
+        let path = self.path("etc/axp-exporter/config.toml");
+        let mut text = fs::read_to_string(&path).unwrap();
+        for (key, default) in
+            [("api_url", "https://na.api.avayacloud.com"), ("account_id", ""), ("client_id", "")]
+        {
+            let (from, to) =
+                (format!("\n{key} = \"{default}\"\n"), format!("\n{key} = \"{}\"\n", value(key)));
+            assert!(text.contains(&from), "{key} in\n{text}");
+            text = text.replace(&from, &to);
+        }
+        text = text.replace("127.0.0.1:9955\"\n", "127.0.0.1:0\"\n");
+        fs::write(&path, &text).unwrap();
+        self.write_secret("client_secret", &value("client_secret"));
+        self.write_secret("app_key", &value("app_key"));
+        text
+    }
+
     /// Every path there is, but for dpkg's own books.
-    pub(super) fn paths(&self) -> BTreeSet<PathBuf> {
+    pub(crate) fn paths(&self) -> BTreeSet<PathBuf> {
         let mut paths = BTreeSet::new();
         let mut folders = vec![self.0.path().to_owned()];
         while let Some(folder) = folders.pop() {
