@@ -119,6 +119,20 @@ fn a_label_of_the_row_is_never_doubled() {
     assert_eq!(table.row(id).unwrap().face.info, r#"agent_id="7",state="x""#);
 }
 
+#[test]
+fn a_table_that_goes_gives_back_its_own_places_alone() {
+    let mut table = table(10);
+    let shared = table.limits.clone();
+    assert!(shared.series.take(3) && shared.rows.take(3), "another table's");
+    let column = table.add_column(spec(Kind::Number, "n"));
+    for identity in ["1", "2"] {
+        let id = row(&mut table, identity);
+        table.set_cell(id, column, 1.0).unwrap();
+    }
+    drop(table);
+    assert_eq!((shared.series.taken(), shared.rows.taken()), (3, 3));
+}
+
 proptest! {
     /// Whatever is done, the counts equal what a recount gives.
     #[test]
@@ -146,12 +160,12 @@ proptest! {
                 (_, Some(id)) => { let _ = table.set_cell(id, column, f64::from(action)); }
                 (_, None) => if let Ok(id) = table.insert(&identity) { let _ = table.place(id, Ok(own)); },
             }
-            let (mut series, mut places) = (0, 0);
+            let (mut series, mut places, mut infos) = (0, 0, 0);
             for (id, row) in table.rows.iter().enumerate().filter_map(|(id, row)| Some((id, row.as_ref()?))) {
                 let is_shown = row.standing == Standing::Shown;
                 let texts = usize::from(table.text(id, 3).is_some());
                 places += texts;
-                series += usize::from(is_shown && texts > 0);
+                infos += usize::from(is_shown && texts > 0);
                 for column in table.columns() {
                     if !column.is_text() && !table.cell(id, column.slot).is_nan() {
                         places += column.weight();
@@ -159,7 +173,8 @@ proptest! {
                     }
                 }
             }
-            prop_assert_eq!(table.series(), series);
+            prop_assert_eq!(table.series(), series + infos);
+            prop_assert_eq!(table.infos(), infos);
             prop_assert_eq!(shared.series.taken(), places);
             prop_assert!(places <= limit);
             prop_assert_eq!(shared.rows.taken(), table.rows_held());
