@@ -120,6 +120,48 @@ fn a_label_of_the_row_is_never_doubled() {
 }
 
 #[test]
+fn a_row_without_labels_keeps_its_promoted_texts_alone() {
+    let mut table = table(10);
+    let number = table.add_column(spec(Kind::Number, "n"));
+    let promoted = table.add_column(ColumnSpec { promoted: true, ..spec(Kind::Text, "t") });
+    let id = table.insert("1").unwrap();
+    table.set_text(id, promoted, "x").unwrap();
+    for (reject, standing) in
+        [(RowReject::Relabel, Standing::Dropped), (RowReject::DuplicateLabel, Standing::Refused)]
+    {
+        table.place(id, Ok(labels(&[("t", "x")]))).unwrap();
+        table.set_cell(id, number, 1.0).unwrap();
+        assert_eq!(table.place(id, Err(reject)), Err(reject));
+        assert_eq!(table.row(id).unwrap().standing, standing);
+        assert!(table.cell(id, 0).is_nan());
+        assert_eq!(table.text(id, promoted), Some("x"));
+    }
+}
+
+#[test]
+fn a_row_that_gets_a_state_label_loses_its_states_alone() {
+    let mut table = table(10);
+    let number = table.add_column(spec(Kind::Number, "n"));
+    let state = table.add_column(spec(Kind::State, "s"));
+    let id = row(&mut table, "1");
+    table.set_cell(id, number, 1.0).unwrap();
+    table.set_state(id, state, "A").unwrap();
+    table.place(id, Ok(labels(&[("state", "x")]))).unwrap();
+    assert_eq!(table.cell(id, 0).to_bits(), 1.0f64.to_bits());
+    assert!(table.cell(id, 1).is_nan());
+}
+
+#[test]
+fn rows_shown_come_before_those_that_wait_and_hidden_ones_last() {
+    let mut table = table(10);
+    let (hidden, shown) = (table.insert("1").unwrap(), row(&mut table, "a"));
+    let waiting = table.insert("3").unwrap();
+    assert!(table.place(waiting, Ok(labels(&[("a", "a")]))).is_err());
+    let ids: Vec<_> = table.in_precedence().map(|(id, _)| id).collect();
+    assert_eq!(ids, [shown, waiting, hidden]);
+}
+
+#[test]
 fn a_table_that_goes_gives_back_its_own_places_alone() {
     let mut table = table(10);
     let shared = table.limits.clone();
