@@ -236,7 +236,8 @@ mod tests {
     #[test]
     fn an_empty_value_is_no_label() {
         let mut labels: Labels = [("a", "1"), ("b", "")].into_iter().collect();
-        assert!(!labels.contains("b"));
+        assert!(labels.contains("a") && !labels.contains("b"));
+        assert!(!labels.is_empty());
         labels.set("a", "");
         labels.set("never_there", "");
         assert!(labels.is_empty());

@@ -111,11 +111,6 @@ impl Rules {
     pub fn apply(&self, labels: &mut Labels) -> bool {
         self.steps.iter().all(|step| step.apply(labels))
     }
-
-    /// Whether there is no rule at all.
-    pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-    }
 }
 
 impl Step {

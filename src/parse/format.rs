@@ -120,10 +120,12 @@ mod tests {
             (Format::HhMmSs, "125:00:01.5", 450_001.5),
             (Format::HhMmSs, "1:02:03:04", 93_784.0),
             (Format::HhMmSs, "-00:00:01", -1.0),
+            (Format::HhMmSs, "-00:00", 0.0),
             (Format::Iso8601, "PT36S", 36.0),
             (Format::Iso8601, "P1DT2H3M4.5S", 93_784.5),
             (Format::Iso8601, "P2W", 1_209_600.0),
             (Format::Iso8601, "-PT1M", -60.0),
+            (Format::Iso8601, "-PT0S", 0.0),
             (Format::Percent, "85%", 85.0),
             (Format::Percent, "85.5 %", 85.5),
             (Format::Percent, "85", 85.0),
@@ -134,7 +136,8 @@ mod tests {
             (Format::Thousands, "-1,234", -1234.0),
             (Format::Thousands, "1234", 1234.0),
         ] {
-            assert_eq!(parse(format, text), Ok(value), "{format:?} {text}");
+            let bits = parse(format, text).map(f64::to_bits);
+            assert_eq!(bits, Ok(f64::to_bits(value)), "{format:?} {text}");
         }
     }
 

@@ -79,6 +79,7 @@ mod tests {
             ("agentNRReasonCode", "agent_nr_reason_code"),
             ("level2Answered", "level2_answered"),
             ("already_snake", "already_snake"),
+            ("with_Capital", "with_capital"),
             ("with-dash.and space", "with_dash_and_space"),
             ("2ndLine", "_2nd_line"),
             ("äöü", "___"),

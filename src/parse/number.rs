@@ -36,7 +36,7 @@ pub fn parse(text: &str) -> Result<f64, ReadingReject> {
 /// The common case: a short run of digits, exact in a float.
 fn parse_digits(bytes: &[u8]) -> Option<f64> {
     let (first, rest) = bytes.split_first()?;
-    if bytes.len() > EXACT_DIGITS || !first.is_ascii_digit() || (*first == b'0' && !rest.is_empty()) {
+    if bytes.len() > EXACT_DIGITS || (*first == b'0' && !rest.is_empty()) {
         return None;
     }
     let mut value: i64 = 0;
@@ -61,7 +61,6 @@ pub fn is_number(bytes: &[u8]) -> bool {
     };
     let rest = match rest {
         [b'.', digit, rest @ ..] if digit.is_ascii_digit() => skip_digits(rest),
-        [b'.', ..] => return false,
         _ => rest,
     };
     match rest {
@@ -116,6 +115,7 @@ mod tests {
             ("5", 5.0),
             ("-5", -5.0),
             ("922", 922.0),
+            ("9.9", 9.9),
             ("0.5", 0.5),
             ("-0.25", -0.25),
             ("1e3", 1000.0),
@@ -125,11 +125,13 @@ mod tests {
             ("1643645393849", 1_643_645_393_849.0),
             ("999999999999999", 999_999_999_999_999.0),
             ("9007199254740993", 9_007_199_254_740_992.0),
+            ("123456789012345678901", 123_456_789_012_345_680_000.0),
             ("1e-400", 0.0),
             ("1e308", 1e308),
         ] {
             let parsed = parse(text).unwrap();
             assert_eq!(parsed.to_bits(), (value + 0.0f64).to_bits(), "{text}");
+            assert!(is_number(text.as_bytes()), "{text}");
         }
     }
 
@@ -141,6 +143,7 @@ mod tests {
             "٣", "5\n", "1.2.3", "--5", "1e5.5", "5\0", "85%", "00:10:00",
         ] {
             assert_eq!(parse(text), Err(ReadingReject::NotANumber), "{text:?}");
+            assert!(!is_number(text.as_bytes()), "{text:?}");
         }
         for text in ["1e400", "-1e400", "1e999999999999"] {
             assert_eq!(parse(text), Err(ReadingReject::OutOfRange), "{text:?}");
@@ -157,6 +160,7 @@ mod tests {
             (1_643_645_393.849, "1643645393.849"),
             (1e21, "1e21"),
             (9_007_199_254_740_991.0, "9007199254740991"),
+            (9_007_199_254_740_992.0, "9007199254740992.0"),
             (1e-7, "1e-7"),
         ] {
             let mut out = Vec::new();

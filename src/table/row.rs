@@ -156,3 +156,28 @@ impl Row {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_live_events_set_is_noted_for_their_session_alone() {
+        let mut row = Row::new("1".into());
+        let noted = [0, 1, 63, 64, 130, 255];
+        for measure in noted {
+            row.note_live(1, measure);
+        }
+        let is_live = |row: &Row, session| {
+            (0..MEASURES_MAX).filter(|measure| row.is_live(session, *measure)).collect::<Vec<_>>()
+        };
+        assert_eq!(is_live(&row, 1), noted);
+        assert!(is_live(&row, 2).is_empty());
+        row.note_live(2, 5);
+        assert_eq!(is_live(&row, 2), [5]);
+        assert!(is_live(&row, 1).is_empty());
+        let mut heir = Row::new("1".into());
+        heir.inherit(&row);
+        assert_eq!(is_live(&heir, 2), [5]);
+    }
+}

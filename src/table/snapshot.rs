@@ -195,6 +195,34 @@ mod tests {
     }
 
     #[test]
+    fn a_session_names_all_rows_once_its_snapshot_is_over_and_no_other_on_its_way() {
+        let now = Instant::now();
+        assert!(!Snapshot::new(QUIET).is_connected());
+        let mut snapshot = Snapshot::new(QUIET).opened(7, 9, now);
+        assert_eq!((snapshot.session(), snapshot.generation()), (7, 9));
+        assert!(snapshot.is_connected() && !snapshot.is_open() && !snapshot.names_all());
+        let _ = tell(&mut snapshot, Initializing, now + QUIET);
+        assert_eq!(snapshot.generation(), 9, "it was late, and is the first");
+        assert!(snapshot.is_open() && !snapshot.names_all());
+        let _ = tell(&mut snapshot, Live, now + QUIET);
+        assert!(!snapshot.is_open() && snapshot.names_all());
+        let _ = tell(&mut snapshot, Initializing, now + QUIET * 2);
+        assert!(snapshot.is_complete() && !snapshot.names_all());
+        snapshot.session_lost();
+        assert!(!snapshot.is_connected());
+    }
+
+    #[test]
+    fn the_quiet_time_can_be_changed_and_put_off() {
+        let (mut snapshot, now) = opened();
+        let _ = tell(&mut snapshot, Initializing, now);
+        snapshot.set_quiet(QUIET * 2);
+        assert_eq!(snapshot.deadline(), Some(now + QUIET * 2));
+        snapshot.postpone(QUIET);
+        assert_eq!(snapshot.deadline(), Some(now + QUIET * 3));
+    }
+
+    #[test]
     fn the_first_live_event_closes_it() {
         let (mut snapshot, now) = opened();
         assert!(!tell(&mut snapshot, Initializing, now));

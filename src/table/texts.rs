@@ -87,6 +87,6 @@ mod tests {
         texts.release(live);
         assert_eq!(texts.hold("Lunch"), live, "its place is free");
         assert_eq!((texts.get(live), texts.get(away)), ("Lunch", "Away"));
-        assert_eq!(texts.list.len(), 2);
+        assert_eq!((texts.list.len(), texts.by_text.len()), (2, 2));
     }
 }

@@ -9,7 +9,7 @@
 //! - a `{` that starts no repetition is literal in RE2; `{,3}` is one there;
 //! - `\Q…\E` quotes.
 //!
-//! What remains is on the safe side: octal escapes and `\C` are refused, group names start with
+//! What remains is on the safe side: octal escapes, `\C` and `\p{^…}` are refused, group names start with
 //! no digit, and a little more than RE2 knows is taken (`(?x)`, `a**`, more than 1000
 //! repetitions).
 //!
@@ -268,6 +268,7 @@ mod tests {
         assert!(is_match(r"[\D]", "٧"));
         assert!(is_match(r"é\bx", "éx"));
         assert!(is_match(r"a\Bb", "ab"));
+        assert!(!is_match(r"é\Bx", "éx"));
         assert!(is_match(r"\p{Greek}\pL\x{e9}\x41", "αßéA"));
     }
 
@@ -278,9 +279,11 @@ mod tests {
         assert!(is_match("[[a]", "["));
         assert!(is_match("[+--]+", "+,-"));
         assert!(is_match(r"[\w-.]+", "a-b.c"));
+        assert!(is_match(r"[\p{Greek}-.]+", "α-β.γ"));
         assert!(is_match("[]a]+", "]a"));
         assert!(is_match("[^]a]+", "xy"));
         assert!(is_match("[a-]+", "a-"));
+        assert!(is_match("[ad]+", "ad"));
         assert!(is_match("[a^]+", "a^"));
         assert!(is_match(r"[\]\[\-\\]+", r"][-\"));
         assert!(is_match("[[:alpha:][:^ascii:]-]+", "aé-"));

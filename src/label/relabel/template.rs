@@ -196,6 +196,8 @@ mod tests {
         let captures = regex.captures(&value).unwrap();
         let out = Template::parse(&"$1".repeat(1000)).expand(&captures, 250);
         assert_eq!(out.len(), 300);
+        let out = Template::parse("${1}x").expand(&captures, 100);
+        assert_eq!(out.len(), 101, "what is as long as may be is not cut unseen");
     }
 
     #[test]

@@ -131,6 +131,62 @@ fn a_label_of_the_row_is_never_doubled() {
     assert_eq!(table.row(id).unwrap().face.info, r#"agent_id="7",state="x""#);
 }
 
+#[test]
+fn a_row_without_labels_keeps_its_promoted_texts_alone() {
+    let mut table = table(10);
+    let number = table.add_column(spec(Kind::Number, "n"));
+    let promoted = table.add_column(ColumnSpec { promoted: true, ..spec(Kind::Text, "t") });
+    let id = table.insert("1").unwrap();
+    table.set_text(id, promoted, "x").unwrap();
+    for (reject, standing) in
+        [(RowReject::Relabel, Standing::Dropped), (RowReject::DuplicateLabel, Standing::Refused)]
+    {
+        table.place(id, Ok(labels(&[("t", "x")]))).unwrap();
+        table.set_cell(id, number, 1.0).unwrap();
+        assert_eq!(table.place(id, Err(reject)), Err(reject));
+        assert_eq!(table.row(id).unwrap().standing, standing);
+        assert!(table.cell(id, 0).is_nan());
+        assert_eq!(table.text(id, promoted), Some("x"));
+    }
+}
+
+#[test]
+fn a_row_that_gets_a_state_label_loses_its_states_alone() {
+    let mut table = table(10);
+    let number = table.add_column(spec(Kind::Number, "n"));
+    let state = table.add_column(spec(Kind::State, "s"));
+    let id = row(&mut table, "1");
+    table.set_cell(id, number, 1.0).unwrap();
+    table.set_state(id, state, "A").unwrap();
+    table.place(id, Ok(labels(&[("state", "x")]))).unwrap();
+    assert_eq!(table.cell(id, 0).to_bits(), 1.0f64.to_bits());
+    assert!(table.cell(id, 1).is_nan());
+}
+
+#[test]
+fn rows_shown_come_before_those_that_wait_and_hidden_ones_last() {
+    let mut table = table(10);
+    let (hidden, shown) = (table.insert("1").unwrap(), row(&mut table, "a"));
+    let waiting = table.insert("3").unwrap();
+    assert!(table.place(waiting, Ok(labels(&[("a", "a")]))).is_err());
+    let ids: Vec<_> = table.in_precedence().map(|(id, _)| id).collect();
+    assert_eq!(ids, [shown, waiting, hidden]);
+}
+
+#[test]
+fn a_table_that_goes_gives_back_its_own_places_alone() {
+    let mut table = table(10);
+    let shared = table.limits.clone();
+    assert!(shared.series.take(3) && shared.rows.take(3), "another table's");
+    let column = table.add_column(spec(Kind::Number, "n"));
+    for identity in ["1", "2"] {
+        let id = row(&mut table, identity);
+        table.set_cell(id, column, 1.0).unwrap();
+    }
+    drop(table);
+    assert_eq!((shared.series.taken(), shared.rows.taken()), (3, 3));
+}
+
 proptest! {
     /// Whatever is done, the counts equal what a recount gives.
     #[test]
@@ -159,12 +215,12 @@ proptest! {
                 (_, Some(id)) => { let _ = table.set_cell(id, column, f64::from(action)); }
                 (_, None) => if let Ok(id) = table.insert(&identity) { let _ = table.place(id, Ok(own)); },
             }
-            let (mut series, mut places) = (0, 0);
+            let (mut series, mut places, mut infos) = (0, 0, 0);
             for (id, row) in table.rows.iter().enumerate().filter_map(|(id, row)| Some((id, row.as_ref()?))) {
                 let is_shown = row.standing == Standing::Shown;
                 let texts = usize::from(table.text(id, 3).is_some());
                 places += texts;
-                series += usize::from(is_shown && texts > 0);
+                infos += usize::from(is_shown && texts > 0);
                 for column in table.columns() {
                     if !column.is_text() && !table.cell(id, column.slot).is_nan() {
                         places += column.weight();
@@ -172,7 +228,8 @@ proptest! {
                     }
                 }
             }
-            prop_assert_eq!(table.series(), series);
+            prop_assert_eq!(table.series(), series + infos);
+            prop_assert_eq!(table.infos(), infos);
             prop_assert_eq!(shared.series.taken(), places);
             prop_assert!(places <= limit);
             let long = usize::from(table.find(&"3".repeat(600)).is_some());

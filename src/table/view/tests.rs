@@ -148,7 +148,9 @@ fn a_table_whose_rows_never_rest_is_copied_at_once() {
 fn columns_and_states_that_come_meanwhile_do_no_harm() {
     let (table, ids) = table();
     let state = table.write().unwrap().add_column(spec(Kind::State, "s"));
-    table.write().unwrap().set_state(ids[0], state, "READY").unwrap();
+    for id in [ids[0], ids[1]] {
+        table.write().unwrap().set_state(id, state, "READY").unwrap();
+    }
     let between = || {
         let mut table = table.write().unwrap();
         for name in ["b", "c", "d", "e"] {
@@ -159,7 +161,7 @@ fn columns_and_states_that_come_meanwhile_do_no_harm() {
     assert!(View::take(&table, &Pick::default(), 3, between).is_none(), "the copy has to begin anew");
     let view = View::of(&table, &Pick::default());
     let states = view.columns.iter().find(|column| column.kind == Kind::State).unwrap();
-    assert_eq!((states.count, states.states.len()), (2, 2));
-    assert_eq!(view.state_samples(states).map(|(_, value)| value).collect::<Vec<_>>(), [0.0, 1.0]);
+    assert_eq!((states.count, states.states.len()), (3, 2));
+    assert_eq!(view.state_samples(states).map(|(_, value)| value).collect::<Vec<_>>(), [0.0, 0.0, 1.0]);
     assert_eq!(view.series(), table.read().unwrap().series());
 }

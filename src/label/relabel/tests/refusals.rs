@@ -59,3 +59,17 @@ fn actions_refuse_the_keys_they_have_no_use_for() {
         assert_eq!(found, refused, "{action}");
     }
 }
+
+#[test]
+fn a_problem_says_what_its_action_wants() {
+    for (rule, wanted) in [
+        (r#"{"action":"KeepEqual"}"#, "is missing; action keepequal needs the name of a label"),
+        (r#"{"target_label":"a-b","action":"lowercase"}"#, "with no digit in front"),
+        (r#"{"target_label":"a-b"}"#, "with no digit in front, and references such as ${1}"),
+        (r#"{"action":"labeldrop","modulus":2}"#, "has no use for action labeldrop; leave it out"),
+    ] {
+        let errors = Rules::compile(&parse(&format!("[{rule}]"))).unwrap_err();
+        assert_eq!(errors.len(), 1, "{rule}");
+        assert!(errors[0].message.ends_with(wanted), "{rule}: {}", errors[0].message);
+    }
+}
