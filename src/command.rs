@@ -14,6 +14,7 @@ pub mod producers;
 pub mod replay;
 pub mod run;
 pub mod simulate;
+mod stdout;
 pub mod telegraf;
 
 use std::future::Future;
@@ -159,6 +160,12 @@ fn with_suggestion(mut err: clap::Error) -> clap::Error {
 fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
+/// Says which arguments do not go together.
+fn misuse(text: &str) -> Exit {
+    let _ = CommandLine::command().error(ErrorKind::ArgumentConflict, text).print();
+    Exit::Usage
 }
 
 /// Writes a line for people to stderr.

@@ -18,10 +18,11 @@
 //! stands for a dropped key.
 //!
 //! In reading order: `record` (a line), `clean` (an event in it), `tap` (where pipelines tell),
-//! `writer` with `parts` (the files), `reader`, `player` (what pipelines are told again), and `replay`,
+//! `writer` with `parts` (the files), `reader`, `order` (of several files), `player` (what pipelines are told again), and `replay`,
 //! which keeps its pace.
 
 mod clean;
+mod order;
 mod parts;
 mod player;
 mod reader;
@@ -31,6 +32,7 @@ mod tap;
 mod track;
 mod writer;
 
+pub use order::in_order;
 pub use player::{Player, Stage, Tally};
 pub use reader::{Error, Reader};
 pub use record::{Entry, Header, Record, Told};

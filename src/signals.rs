@@ -48,13 +48,19 @@ impl Stop {
     /// Waits for the first; a second ends the process without further ado.
     pub async fn wait(mut self) {
         self.next().await;
+        self.end_at_next();
+    }
+
+    /// The next ends the process without further ado.
+    pub fn end_at_next(mut self) {
         tokio::spawn(async move {
             self.next().await;
             std::process::exit(crate::command::Exit::Internal as i32);
         });
     }
 
-    async fn next(&mut self) {
+    /// Waits for the next.
+    pub async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -32,15 +32,15 @@ pub struct Recordings {
 }
 
 impl Recordings {
-    /// Opens the recordings at these paths.
+    /// Opens the recordings at these paths, to be replayed in the order in which they were made.
     ///
     /// # Errors
-    /// The first that cannot be used.
+    /// The first that cannot be used, or not with the others.
     pub fn open(paths: &[PathBuf], config: &Config, speed: Speed) -> Result<Self, recording::Error> {
         let bytes_read = Arc::new(AtomicU64::new(0));
         let frame_bytes_max = usize::try_from(config.limits.frame_bytes.get()).unwrap_or(usize::MAX);
         let open = |path: &PathBuf| Reader::open(path, frame_bytes_max, Arc::clone(&bytes_read));
-        let readers = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let readers = recording::in_order(paths.iter().map(open).collect::<Result<Vec<_>, _>>()?)?;
         let header = readers.first().map(|reader| reader.header().clone()).unwrap_or_default();
         Ok(Self { readers, header, speed, bytes_read })
     }

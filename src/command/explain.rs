@@ -13,15 +13,16 @@ mod paint;
 mod text;
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use anstream::{AutoStream, ColorChoice};
 use clap::Args;
 
 use self::explanation::Explanation;
 use self::paint::Paint;
 use crate::command::kit::Kit;
-use crate::command::{Exit, complain};
+use crate::command::{Exit, complain, stdout};
 use crate::pipeline::Moment;
 
 /// The longest input: as long as the longest event that `limits.frame_bytes` can let in.
@@ -57,7 +58,7 @@ pub(super) fn execute(args: &ExplainArgs) -> Exit {
             return Exit::Data;
         }
     };
-    let paint = Paint::new(io::stdout().is_terminal());
+    let paint = Paint::new(AutoStream::choice(&io::stdout()) != ColorChoice::Never);
     let mut exit = Exit::Success;
     for (index, event) in input::events(&bytes).enumerate() {
         let explained = event.and_then(|(at, frame)| {
@@ -71,14 +72,9 @@ pub(super) fn execute(args: &ExplainArgs) -> Exit {
             }
             Ok(explanation) => write(&explanation, args.json, index > 0, paint),
         };
-        match written {
-            Ok(()) => {}
-            // Who closes the pipe has seen enough.
-            Err(err) if err.kind() == io::ErrorKind::BrokenPipe => return exit,
-            Err(err) => {
-                complain(format_args!("failed to write to stdout: {err}"));
-                return Exit::Internal;
-            }
+        if let Err(err) = written {
+            let failed = stdout::failed("explain", &err);
+            return if failed == Exit::Success { exit } else { failed };
         }
     }
     exit

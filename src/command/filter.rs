@@ -20,19 +20,16 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use self::flow::{End, Flow};
 use crate::command::kit::Kit;
-use crate::command::{Exit, complain, run_until_stopped};
+use crate::command::{Exit, complain, misuse, run_until_stopped, stdout};
 use crate::pipeline::Moment;
 
 /// What a pipe holds.
 const READ_BYTES: usize = 64 << 10;
-/// How long a signal waits for a stdout that takes nothing.
-const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Options of the command.
 #[derive(Debug, Args)]
@@ -44,7 +41,7 @@ pub struct FilterArgs {
     /// What to write: a line for each event, or at the end the series that are left
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Lines)]
     output: Output,
-    /// Write a last line with retired=true for each row that is deleted
+    /// With --output lines: write a last line with retired=true for each row that is deleted
     #[arg(long)]
     markers: bool,
     /// Stop at the first line or value that is refused, and exit with 65
@@ -67,6 +64,9 @@ type Shared = Arc<Mutex<Pipe>>;
 
 /// Filters until the input ends, or a signal comes.
 pub(super) fn execute(args: &FilterArgs) -> Exit {
+    if args.markers && args.output != Output::Lines {
+        return misuse("--markers is for --output lines");
+    }
     let kit = match Kit::load(args.config.as_deref()) {
         Ok(kit) => kit,
         Err(exit) => return exit,
@@ -93,11 +93,10 @@ pub(super) fn execute(args: &FilterArgs) -> Exit {
 /// Writes what is left, unless a write is under way that does not end.
 async fn finish_soon(shared: Shared) -> Exit {
     let finished = tokio::task::spawn_blocking(move || finish(lock(&shared).take(), false));
-    if let Ok(exit) = tokio::time::timeout(STOP_TIMEOUT, finished).await {
-        return exit.unwrap_or(Exit::Internal);
+    match tokio::time::timeout(stdout::STOP_TIMEOUT, finished).await {
+        Ok(exit) => exit.unwrap_or(Exit::Internal),
+        Err(_) => stdout::unread("filter"),
     }
-    complain("filter: stopped while nobody reads stdout; lines are lost");
-    Exit::Internal
 }
 
 fn lock(shared: &Shared) -> MutexGuard<'_, Pipe> {
@@ -138,8 +137,7 @@ fn finish(flow: Pipe, at_end: bool) -> Exit {
 fn exit_of(end: End) -> Exit {
     match end {
         End::Refused => Exit::Data,
-        End::Write(err) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
-        End::Write(err) => failed("write to stdout", &err),
+        End::Write(err) => stdout::failed("filter", &err),
     }
 }
 

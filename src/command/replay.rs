@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use self::progress::Bar;
 use crate::app::{App, Outcome, Recordings, Tell};
-use crate::command::{Exit, complain, kit, run_until_stopped};
+use crate::command::{Exit, complain, kit, misuse, run_until_stopped};
 use crate::config::{Account, DEFAULT_PATH, Loaded};
 use crate::failure::describe;
 use crate::logging;
@@ -42,7 +42,7 @@ pub struct ReplayArgs {
     /// Go on serving metrics after the end, until stopped
     #[arg(long, conflicts_with = "output")]
     stay: bool,
-    /// The recordings, in the order in which they were made
+    /// The recordings; they are played in the order in which they were made
     #[arg(value_name = "RECORDING", required = true, value_hint = ValueHint::FilePath)]
     recordings: Vec<PathBuf>,
 }
@@ -68,6 +68,9 @@ fn read_speed(text: &str) -> Result<Speed, String> {
 
 /// Replays to the end, or until a signal comes.
 pub(super) fn execute(args: &ReplayArgs) -> Exit {
+    if args.markers && args.output != Some(Output::Lines) {
+        return misuse("--markers is for --output lines");
+    }
     // What a file holds that only sinks and the server need is not looked at where there are none.
     let account = if args.output.is_some() { Account::Unused } else { Account::Optional };
     let (loaded, file) = match kit::load(account, args.config.as_deref()) {

@@ -32,7 +32,7 @@ use tracing::{error, info, warn};
 use self::gathering::Gathering;
 use self::stdout::Stdout;
 use crate::app::App;
-use crate::command::{Exit, environment, run_until_stopped};
+use crate::command::{Exit, environment, misuse, run_until_stopped};
 use crate::config::{self, Config, DEFAULT_PATH, Listen, Loaded, Log, OnDelete};
 use crate::failure::describe;
 use crate::logging;
@@ -43,6 +43,8 @@ use crate::sink::queue;
 
 /// What the output is called in the exporter's own metrics.
 const SINK: &str = "telegraf";
+/// How often whole rows come by themselves.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How long lines that are left may take at the end; feeds have four seconds before that, and
 /// Telegraf sends SIGTERM after five.
 const LAST_LINES_TIMEOUT: Duration = Duration::from_millis(800);
@@ -57,9 +59,10 @@ pub struct TelegrafArgs {
     /// written but whole rows, when Telegraf asks for them
     #[arg(long, value_enum, value_name = "SIGNAL", default_value_t = Signal::None)]
     signal: Signal,
-    /// With --signal none, how often whole rows are written though nothing asks for them; 0s is never
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = config::Duration::parse)]
-    heartbeat: config::Duration,
+    /// With --signal none, how often whole rows are written though nothing asks for them; 0s is
+    /// never. Default 10s
+    #[arg(long, value_name = "DURATION", value_parser = config::Duration::parse)]
+    heartbeat: Option<config::Duration>,
     /// Listen where `web.listen` of the configuration says, too
     #[arg(long)]
     web: bool,
@@ -86,8 +89,11 @@ enum Signal {
 
 /// Runs until stdin ends, nobody reads stdout any more, or a signal stops it.
 pub(super) fn execute(args: &TelegrafArgs) -> Exit {
+    if args.heartbeat.is_some() && args.signal != Signal::None {
+        return misuse("--heartbeat is for --signal none");
+    }
     logging::init_prefixed(&Log::default());
-    run_until_stopped(|stop| async move {
+    run_until_stopped(|mut stop| async move {
         // First of all, as the first tick may come at once, and would end who does not expect it.
         let due = match ticks() {
             Ok(due) => due,
@@ -99,9 +105,10 @@ pub(super) fn execute(args: &TelegrafArgs) -> Exit {
         };
         let mut stopped = pin!(async {
             tokio::select! {
-                () = stop.wait() => {}
+                () = stop.next() => {}
                 _ = stdin_ended => info!("stdin has ended"),
             }
+            stop.end_at_next();
         });
         let built = tokio::select! {
             // What is opened may take its time, such as a disk that hangs.
@@ -176,7 +183,8 @@ async fn attend(
     if args.signal == Signal::None {
         app.add_output(LineOutput { sender: sender.clone(), on_delete: OnDelete::None });
     }
-    let heartbeat = Some(args.heartbeat.get()).filter(|_| args.signal == Signal::None);
+    let heartbeat = args.heartbeat.map_or(HEARTBEAT, config::Duration::get);
+    let heartbeat = Some(heartbeat).filter(|_| args.signal == Signal::None);
     let gathering = Gathering::new(app.feeds(), sender, due.subscribe(), heartbeat);
     let stdout = match Stdout::open(lines, metrics, due) {
         Ok(stdout) => stdout,

@@ -4,6 +4,9 @@
 //! measures, and the sessions that are up. Another one begins with each run of the program, at
 //! `rotate_bytes`, where the header changes, and after trouble with the disk. What is compressed is
 //! flushed with each batch, so that a crash costs no more than what was not handed over yet.
+//!
+//! Two who write at one path would push each other's files out. So a lock beside it, `….lock`, is held
+//! before the first file is begun.
 
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
@@ -16,6 +19,7 @@ use flate2::write::GzEncoder;
 
 use super::record::{Entry, Header, Record, Told};
 use crate::pipeline::Moment;
+use crate::sink::disk::lock;
 use crate::sink::rotation::{FILE_MODE, Rotation, is_at};
 
 /// How every gzip file begins ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1)).
@@ -25,6 +29,8 @@ pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];
 #[derive(Debug)]
 pub(super) struct Parts {
     path: PathBuf,
+    /// Held as long as it is open.
+    lock: Option<File>,
     /// 0 is never.
     rotate_bytes: u64,
     rotation: Rotation,
@@ -50,6 +56,7 @@ impl Parts {
     pub(super) fn new(path: &Path, rotate_bytes: u64, rotate_keep: u32, began: Moment) -> Self {
         Self {
             path: path.to_owned(),
+            lock: None,
             rotate_bytes,
             rotation: Rotation::new(path, rotate_keep),
             began,
@@ -61,20 +68,32 @@ impl Parts {
         }
     }
 
-    /// Finds out whether files may be written there, without leaving one.
+    /// Finds out whether files may be written there, without leaving one, and keeps others out.
     ///
     /// # Errors
-    /// Where something else is there, or the folder is of no use.
-    pub(super) fn check(&self) -> io::Result<()> {
-        match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&self.path)
-        {
-            Ok(file) => check_found(file),
+    /// Where something else is there, another process records, or the folder is of no use.
+    pub(super) fn check(&mut self) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        match options.open(&self.path) {
+            Ok(file) => check_found(file).and_then(|()| self.hold()),
             Err(err) if err.kind() == io::ErrorKind::NotFound => {
+                self.hold()?;
                 drop(create(&self.path)?);
                 std::fs::remove_file(&self.path)
             }
             Err(err) => Err(err),
         }
+    }
+
+    /// Takes the lock, unless it is held.
+    fn hold(&mut self) -> io::Result<()> {
+        if self.lock.is_none() {
+            let mut name = self.path.as_os_str().to_owned();
+            name.push(".lock");
+            self.lock = Some(lock(Path::new(&name), FILE_MODE)?);
+        }
+        Ok(())
     }
 
     /// Writes records, of which `missing` more are missing behind them.
@@ -170,6 +189,7 @@ impl Parts {
 
     /// Begins another file, with this record, after that of before has made room.
     fn begin(&mut self, line: &[u8], now: Moment) -> io::Result<()> {
+        self.hold()?;
         match std::fs::symlink_metadata(&self.path) {
             // Begun in vain.
             Ok(found) if found.is_file() && found.len() == 0 => std::fs::remove_file(&self.path)?,

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::reader::{Error, Reader};
+use super::reader::Reader;
 use super::record::{Entry, Header, Record};
 use super::track::Track;
 use crate::config::Producer;
@@ -116,27 +116,21 @@ impl Player {
         &self.stage.outputs
     }
 
-    /// Another file begins.
-    ///
-    /// # Errors
-    /// Where it does not fit to the one before.
-    pub fn begin(&mut self, reader: &Reader) -> Result<(), Error> {
+    /// Another file is next, of those [in order](super::in_order); gives when it begins, since the
+    /// replay began. What is due before that is to be done, and then [`Self::arrive`] called.
+    pub fn begin(&mut self, reader: &Reader) -> Duration {
         let (at, unix_ns) = reader.begins_at();
         let header = reader.header().clone();
         let (time, unix_before) = self.now;
         let Some(before) = &mut self.part else {
             self.part = Some(Part { header, at, began: Duration::ZERO });
-            self.now = (Duration::ZERO, unix_ns);
-            return Ok(());
+            return Duration::ZERO;
         };
-        if let Some(why) = unfit(&before.header, &header) {
-            return Err(Error::Unfit(reader.path().to_owned(), why));
-        }
         self.goes_on = before.header.recording == header.recording
             && before.header.part.checked_add(1) == Some(header.part);
         if self.goes_on {
             before.header = header;
-            return Ok(());
+            return time;
         }
         // What lies between is not known. The feeds were lost when the last record came, at the latest.
         let lost_at = self.moment(time, unix_before);
@@ -146,9 +140,16 @@ impl Player {
         let between = u64::try_from(unix_ns.saturating_sub(unix_before)).unwrap_or_default();
         let time = time.saturating_add(Duration::from_nanos(between));
         self.part = Some(Part { header, at, began: time });
-        self.tick_until(time);
-        self.now = (time, unix_ns);
-        Ok(())
+        time
+    }
+
+    /// The file that is next begins now.
+    pub fn arrive(&mut self, reader: &Reader) {
+        if !self.goes_on {
+            let time = self.part.as_ref().map_or(Duration::ZERO, |part| part.began);
+            self.tick_until(time);
+            self.now = (time, reader.begins_at().1);
+        }
     }
 
     /// When a record comes, since the replay began.
@@ -242,12 +243,4 @@ impl Player {
         feeds.add(state);
         self.tracks.push(track);
     }
-}
-
-/// Why a file cannot follow another.
-fn unfit(before: &Header, header: &Header) -> Option<&'static str> {
-    if before.privacy != header.privacy {
-        return Some("[privacy] was another when it was recorded; replay it by itself");
-    }
-    (before.account_id != header.account_id).then_some("it is of another account; replay it by itself")
 }

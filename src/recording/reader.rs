@@ -32,7 +32,7 @@ pub enum Error {
     Newer(PathBuf, u64),
     /// It is damaged, from this line on.
     Damaged(PathBuf, u64, String),
-    /// It does not go on from the one before it; why.
+    /// It cannot be replayed together with the others; why.
     Unfit(PathBuf, &'static str),
 }
 
@@ -48,7 +48,7 @@ impl std::fmt::Display for Error {
             Self::Damaged(path, line, what) => {
                 write!(formatter, "read {}: damaged at line {line}: {what}", path.display())
             }
-            Self::Unfit(path, why) => write!(formatter, "go on with {}: {why}", path.display()),
+            Self::Unfit(path, why) => write!(formatter, "replay {} with the others: {why}", path.display()),
         }
     }
 }
@@ -92,7 +92,6 @@ pub struct Reader {
     number: u64,
     line_bytes_max: usize,
     is_torn: bool,
-    has_ended: bool,
 }
 
 impl Reader {
@@ -122,7 +121,6 @@ impl Reader {
             number: 0,
             line_bytes_max: frame_bytes_max.saturating_add(REST_BYTES_MAX),
             is_torn: false,
-            has_ended: false,
         };
         reader.read_header()?;
         Ok(reader)
@@ -146,11 +144,6 @@ impl Reader {
     /// True if its end is not one: a crash or a full disk has cut it off.
     pub const fn is_torn(&self) -> bool {
         self.is_torn
-    }
-
-    /// True if the recording ended here in good order.
-    pub const fn has_ended(&self) -> bool {
-        self.has_ended
     }
 
     fn read_header(&mut self) -> Result<(), Error> {
@@ -187,14 +180,13 @@ impl Reader {
         if !self.read_line()? {
             return Ok(None);
         }
-        let Self { path, line, number, has_ended, .. } = self;
+        let Self { path, line, number, .. } = self;
         let damaged = |what: String| Error::Damaged(path.clone(), *number, what);
         let text = std::str::from_utf8(line).map_err(|_| damaged("it is not UTF-8".to_owned()))?;
         let record = Record::read(text).map_err(damaged)?;
         if matches!(record.entry, Entry::Header(_)) {
             return Err(damaged("a second header".to_owned()));
         }
-        *has_ended = record.entry == Entry::End;
         Ok(Some(record))
     }
 

@@ -2,7 +2,8 @@
 //!
 //! It blocks, and is for a thread of its own. What is due comes when it is due, faster by the speed;
 //! at most it comes as fast as it can be read. Where sinks cannot follow it waits for them, unlike a
-//! feed, and at the end until all lines are settled. It can be stopped at any time.
+//! feed, and at the end until all lines are settled, so that none is lost. What lies between two
+//! recordings is waited for as well. It can be stopped at any time.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -92,9 +93,14 @@ impl Replay {
     ) -> Result<End, Error> {
         let now = Instant::now();
         let mut pace = Pace { speed: self.speed, began: now, looked_at: now, stop };
+        self.player.outputs().iter().for_each(|output| output.sender.lose_nothing());
         let (mut torn, mut stopped) = (Vec::new(), false);
         for mut reader in std::mem::take(&mut self.readers) {
-            self.player.begin(&reader)?;
+            let begins = self.player.begin(&reader);
+            stopped = !self.wait(begins, &mut pace, &mut tell);
+            if !stopped {
+                self.player.arrive(&reader);
+            }
             while !stopped && let Some(record) = reader.next()? {
                 let time = self.player.time_of(&record);
                 stopped = !self.wait(time, &mut pace, &mut tell);
@@ -104,6 +110,9 @@ impl Replay {
             }
             if reader.is_torn() {
                 torn.push(reader.path().to_owned());
+            }
+            if stopped {
+                break;
             }
         }
         stopped = stopped || !self.wait_for_sinks(|sender| sender.bytes() > 0, &mut pace, &mut tell);
@@ -129,10 +138,13 @@ impl Replay {
             match due {
                 _ if !left.is_zero() => {}
                 Some(due) => self.player.pass(due),
-                None => break,
+                None => return self.wait_for_sinks(LineSender::is_nearly_full, pace, tell),
+            }
+            // A single thing that is due may bring as many lines as there are rows.
+            if !self.wait_for_sinks(LineSender::is_nearly_full, pace, tell) {
+                return false;
             }
         }
-        self.wait_for_sinks(LineSender::is_nearly_full, pace, tell)
     }
 
     /// Waits while a sink has too much to do. False where it is stopped.

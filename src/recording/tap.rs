@@ -1,9 +1,12 @@
 //! The tap: where a pipeline tells what it is told.
 //!
 //! A record goes into a bounded queue, as a line does; ingest never waits. What finds the queue full
-//! is dropped and counted, and the writer notes in the file that something is missing.
+//! is dropped and counted, and the writer notes in the file that something is missing. A quarter of it
+//! is kept from events, for what is told once. As a header says how personal data was treated in what
+//! follows, nothing is recorded while one of them waits for room.
 
 use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretString;
 
@@ -21,6 +24,8 @@ use crate::telemetry::VERSION;
 #[derive(Debug, Clone)]
 pub struct Recorder {
     sender: LineSender,
+    /// A header that has found no room yet; else empty.
+    header: Arc<Mutex<Vec<u8>>>,
     began: Moment,
     account_id: String,
     /// Hashes by a key of this recording's own, which is kept nowhere.
@@ -40,7 +45,8 @@ impl Recorder {
     pub fn new(sender: LineSender, began: Moment, account_id: &str) -> Self {
         let key = rand::random::<[u64; 4]>().map(|word| format!("{word:016x}")).concat();
         let pseudonyms = Privacy::new(Personal::Hash, &[], Some(&SecretString::from(key)));
-        Self { sender, began, account_id: account_id.to_owned(), pseudonyms }
+        let header = Arc::default();
+        Self { sender, header, began, account_id: account_id.to_owned(), pseudonyms }
     }
 
     /// From now on personal data is treated so: where that is new, another file begins.
@@ -55,7 +61,24 @@ impl Recorder {
         };
         let mut line = Vec::new();
         Record::new(now, self.began, Entry::Header(header)).write(&mut line);
-        self.sender.send(&line);
+        let mut waiting = self.header.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = if self.sender.try_send(&line) { Vec::new() } else { line };
+    }
+
+    /// Sends a record behind the header that it stands under.
+    fn send(&self, line: &[u8], is_event: bool) {
+        let mut header = self.header.lock().unwrap_or_else(PoisonError::into_inner);
+        if !header.is_empty() {
+            if !self.sender.try_send(&header) {
+                return self.sender.drop_one();
+            }
+            header.clear();
+        }
+        if is_event {
+            self.sender.send_leaving_room(line);
+        } else {
+            self.sender.send(line);
+        }
     }
 
     /// The tap of a producer's pipeline.
@@ -73,7 +96,7 @@ impl Tap {
         line.clear();
         let entry = Entry::Feed { producer: Cow::Borrowed(producer), told, again: false };
         Record::new(now, recorder.began, entry).write(line);
-        recorder.sender.send(line);
+        recorder.send(line, false);
     }
 
     /// Records an event, without what privacy keeps back.
@@ -92,6 +115,6 @@ impl Tap {
         line.extend_from_slice(b",\"event\":");
         write_event(line, event, measures, &recorder.pseudonyms);
         line.extend_from_slice(b"}\n");
-        recorder.sender.send(line);
+        recorder.send(line, true);
     }
 }

@@ -2,5 +2,6 @@
 
 mod files;
 mod harness;
+mod pace;
 mod privacy;
 mod same;

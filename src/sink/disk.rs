@@ -3,8 +3,35 @@
 //! A mistake in the configuration stays one until somebody mends it, and a start says so and
 //! fails. Everything else may pass: a disk that is full, read-only or broken, a file server that
 //! is away, too many open files. Then the exporter starts without, and tries again.
+//!
+//! What two processes would spoil for each other is held by a lock, until the process ends, however
+//! that ends.
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Makes the lock at this path, or takes the one there is; it holds as long as the file is open.
+///
+/// # Errors
+/// Where another process has it, or there can be none.
+pub(crate) fn lock(path: &Path, mode: u32) -> io::Result<File> {
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(mode)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            Err(io::Error::new(io::ErrorKind::WouldBlock, "another process uses it"))
+        }
+        Err(TryLockError::Error(err)) => Err(err),
+    }
+}
 
 /// Whether a path that cannot be opened is a mistake: not there, not ours, not what it should be,
 /// or in use by another.

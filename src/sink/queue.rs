@@ -2,7 +2,8 @@
 //!
 //! It holds whole lines, at most [`QUEUE_BYTES_MAX`] bytes of them, those that the sink has
 //! taken and not settled yet among them. Ingest never waits: when the queue is full a new line
-//! is dropped and counted. It ends when the last [`LineSender`] is gone and all lines are taken.
+//! is dropped and counted; a replay, which can wait, has it take what comes at once whole, and waits
+//! for room between. It ends when the last [`LineSender`] is gone and all lines are taken.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,8 @@ struct Waiting {
     /// Lines among them.
     taken_lines: u64,
     senders: usize,
+    /// True where nothing is dropped, however much waits.
+    is_lossless: bool,
 }
 
 impl Waiting {
@@ -94,10 +97,38 @@ pub(crate) fn bounded(batch_bytes: usize, bytes_max: usize, dropped: Counter) ->
 impl LineSender {
     /// Puts one line in, or drops it where there is no room.
     pub fn send(&self, line: &[u8]) {
+        if !self.try_send(line) {
+            self.drop_one();
+        }
+    }
+
+    /// The same for a line that matters less than others: a quarter of the queue is left for those.
+    pub fn send_leaving_room(&self, line: &[u8]) {
+        if !self.put(line, self.shared.crowded_bytes()) {
+            self.drop_one();
+        }
+    }
+
+    /// Puts one line in where there is room; says whether it is in.
+    pub fn try_send(&self, line: &[u8]) -> bool {
+        self.put(line, self.shared.bytes_max)
+    }
+
+    /// Counts a line as dropped that was not sent.
+    pub fn drop_one(&self) {
+        self.dropped.inc();
+    }
+
+    /// Drops nothing from now on: for who waits while this [`Self::is_nearly_full`], so that no more is
+    /// above the limit than comes between two looks.
+    pub fn lose_nothing(&self) {
+        self.shared.lock().is_lossless = true;
+    }
+
+    fn put(&self, line: &[u8], bytes_max: usize) -> bool {
         let mut waiting = self.shared.lock();
-        if waiting.unsettled() + line.len() > self.shared.bytes_max {
-            self.dropped.inc();
-            return;
+        if waiting.unsettled() + line.len() > bytes_max && !waiting.is_lossless {
+            return false;
         }
         let (before, was_crowded) = (waiting.bytes.len(), self.shared.is_crowded(&waiting));
         waiting.bytes.extend_from_slice(line);
@@ -114,6 +145,7 @@ impl LineSender {
         if before == 0 || (before < limit && after >= limit) {
             self.shared.changed.notify_one();
         }
+        true
     }
 
     /// Bytes in memory that are not settled.
@@ -360,6 +392,22 @@ mod tests {
         assert!(receiver.receive(&mut batch, LONG).await);
         sender.send(b"y\n");
         assert_eq!((dropped.get(), receiver.gauge().bytes()), (1, QUEUE_BYTES_MAX / 2 + 2));
+    }
+
+    #[test]
+    fn what_matters_less_leaves_a_quarter_of_the_queue_and_who_can_wait_loses_nothing() {
+        let dropped = Counter::default();
+        let (sender, receiver) = bounded(1, 8, dropped.clone());
+        sender.send_leaving_room(b"12345\n");
+        sender.send_leaving_room(b"\n");
+        sender.send(b"7\n");
+        sender.send(b"\n");
+        assert!(!sender.try_send(b"\n"));
+        assert_eq!((dropped.get(), sender.bytes()), (2, 8));
+        sender.lose_nothing();
+        sender.send(b"9\n");
+        assert!(sender.is_nearly_full());
+        assert_eq!((dropped.get(), receiver.bytes()), (2, 10));
     }
 
     #[tokio::test]

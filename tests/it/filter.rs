@@ -160,6 +160,13 @@ fn the_exposition_shows_what_is_left() {
 }
 
 #[test]
+fn markers_are_for_lines() {
+    let (code, stdout, stderr) = run("", &["--markers", "--output", "prometheus"], "");
+    assert_eq!((code, stdout.as_str()), (64, ""), "{stderr}");
+    assert!(stderr.contains("--markers is for --output lines"), "{stderr}");
+}
+
+#[test]
 fn markers_end_a_row_where_they_are_wanted() {
     let input = [live("a", 1), event("LIVE", "DELETE", "a", "")].concat();
     let line = "queue_itd,account_id=EZCLTR,queue_id=a";

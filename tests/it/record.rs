@@ -193,6 +193,74 @@ fn a_kill_costs_a_second_at_most_and_the_next_start_begins_another_file() {
     assert!(simulator.stop().success());
 }
 
+#[test]
+fn two_exporters_do_not_record_to_one_path() {
+    let (mut simulator, config) = simulator();
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("feed.jsonl.gz");
+    let config = format!("{config}\n[web]\nlisten = \"127.0.0.1:0\"\n[record]\npath = {recording:?}\n");
+    let path = write_config(folder.path(), &config);
+    let mut first = Process::start(program(&["run", "-c", &path]));
+    wait_for("file", PATIENCE, || if recording.exists() { Ok(()) } else { Err(first.stderr()) });
+    let output = pipe(program(&["run", "-c", &path]), "");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{stderr}");
+    assert!(stderr.contains("feed.jsonl.gz (record.path): another process uses it"), "{stderr}");
+    assert!(!folder.path().join("feed.jsonl.gz.1").exists());
+    assert!(first.stop().success() && simulator.stop().success());
+}
+
+#[test]
+fn a_stdout_that_takes_no_more_is_told_of_unless_it_was_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, recording) = (write_config(folder.path(), ""), fixture("sessions.jsonl"));
+    let recording = recording.to_str().unwrap();
+    let arguments = ["replay", "-c", &path, "--speed", "400", "--output", "lines", recording];
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = program(&arguments).stdout(full).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(70), "{stderr}");
+    assert!(stderr.contains("replay: failed to write to stdout: No space left"), "{stderr}");
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = program(&arguments).stdout(closed).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn a_signal_does_not_wait_for_a_stdout_that_nobody_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(fixture("sessions.jsonl")).unwrap();
+    let event = text.lines().rfind(|line| line.contains("\"UPSERT\"")).unwrap();
+    let (config, path) = (write_config(folder.path(), ""), folder.path().join("long"));
+    // More lines than a pipe holds.
+    let (head, tail) = text.split_at(text.rfind("{\"kind\":\"end\"").unwrap());
+    std::fs::write(&path, head.to_owned() + &format!("{event}\n").repeat(10_000) + tail).unwrap();
+    let arguments = ["replay", "-c", &config, "--output", "lines", path.to_str().unwrap()];
+    let (mut process, stdin) = Process::start_unread(program(&arguments));
+    drop(stdin);
+    wait_for("a full pipe", PATIENCE, || match process.unread_bytes() {
+        bytes if bytes > 60_000 => Ok(()),
+        bytes => Err(format!("{bytes} bytes")),
+    });
+    process.signal("TERM");
+    let status = wait_for("end", PATIENCE, || process.ended().ok_or_else(|| process.stderr()));
+    assert_eq!(status.code(), Some(70));
+    assert!(process.stderr().contains("replay: stopped while nobody reads stdout"), "{}", process.stderr());
+}
+
+#[test]
+fn what_comes_before_damage_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = std::fs::read_to_string(fixture("sessions.jsonl")).unwrap();
+    let path = folder.path().join("damaged");
+    std::fs::write(&path, good.replacen("\"kind\":\"end\"", "\"kind\":\"x\"", 1)).unwrap();
+    let (code, lines, stderr) = replay("", &["--output", "lines", "--markers", path.to_str().unwrap()]);
+    assert_eq!(code, 65, "{stderr}");
+    let whole = std::fs::read_to_string(fixture("sessions.lines")).unwrap();
+    assert!(lines.lines().count() > 10 && whole.starts_with(&lines), "{lines}");
+}
+
 /// How many events were applied, by what was said.
 fn events(stderr: &str) -> u64 {
     between(stderr, "events: ", " applied").parse().unwrap()
@@ -298,6 +366,8 @@ fn what_cannot_be_replayed_is_said_and_exits_with_65() {
         &["--speed", "0", &good][..],
         &["--speed", "inf", &good],
         &["--stay", "--output", "lines", &good],
+        &["--markers", "--output", "prometheus", &good],
+        &["--markers", &good],
         &[],
     ] {
         let (code, _, stderr) = replay("", arguments);

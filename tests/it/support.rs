@@ -123,6 +123,13 @@ impl Process {
         (process, stdin)
     }
 
+    /// Bytes that wait in the pipe of its stdout, which nobody reads yet.
+    #[track_caller]
+    pub(crate) fn unread_bytes(&self) -> u64 {
+        let out = self.child.stdout.as_ref().expect("nobody reads it yet");
+        rustix::io::ioctl_fionread(out).expect("a pipe tells")
+    }
+
     /// Has stdout read, from now on.
     pub(crate) fn read_stdout(&mut self) {
         let (lines, stdout) = channel();

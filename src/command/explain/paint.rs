@@ -1,4 +1,4 @@
-//! Colours for people, on a terminal that may have them (<https://no-color.org>).
+//! Colours for people.
 
 /// Colours, or none.
 #[derive(Debug, Clone, Copy)]
@@ -22,10 +22,9 @@ pub(super) enum Look {
 }
 
 impl Paint {
-    /// Colours on a terminal, unless `NO_COLOR` is set.
-    pub(super) fn new(is_terminal: bool) -> Self {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { colours: is_terminal && !unwanted }
+    /// Colours, if they are wanted.
+    pub(super) const fn new(colours: bool) -> Self {
+        Self { colours }
     }
 
     /// The text in its look.
@@ -47,8 +46,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_colour_on_a_terminal_only() {
-        let (colours, none) = (Paint { colours: true }, Paint::new(false));
+    fn there_is_colour_where_it_is_wanted_only() {
+        let (colours, none) = (Paint::new(true), Paint::new(false));
         assert_eq!(colours.of(Look::Refused, "no"), "\x1b[31mno\x1b[0m");
         assert_eq!(colours.of(Look::Plain, "yes"), "yes");
         assert_eq!(none.of(Look::Refused, "no"), "no");

@@ -1,4 +1,7 @@
 //! A replay whose outcome goes to stdout: nothing is served, and no sink is opened.
+//!
+//! Lines are written as they come, those before a fault of the recording too. Where stdout is full the
+//! replay waits, though a signal does not wait long for it.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -9,7 +12,7 @@ use tokio::sync::watch;
 use super::{Output, refuse, sum_up, tell};
 use crate::app::{Outcome, Recordings};
 use crate::command::kit::write_series;
-use crate::command::{Exit, complain};
+use crate::command::{Exit, stdout};
 use crate::config::{Loaded, OnDelete};
 use crate::ingest::feeds::Feeds;
 use crate::pipeline::LineOutput;
@@ -50,17 +53,15 @@ pub(super) async fn replay(
         ended = &mut running => ended,
         () = stop.wait() => {
             stop_replay.send_replace(true);
-            running.await
+            match tokio::time::timeout(stdout::STOP_TIMEOUT, running).await {
+                Ok(ended) => ended,
+                Err(_) => return stdout::unread("replay"),
+            }
         }
     };
     match ended {
         Ok((outcome, Ok(()))) => sum_up(Some(outcome)),
-        // Who closes it has seen enough.
-        Ok((_, Err(err))) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
-        Ok((_, Err(err))) => {
-            complain(format_args!("replay: failed to write to stdout: {err}"));
-            Exit::Internal
-        }
+        Ok((_, Err(err))) => stdout::failed("replay", &err),
         Err(_) => sum_up(None),
     }
 }
@@ -74,13 +75,17 @@ fn run(
 ) -> Written {
     let (mut out, mut written) = (io::stdout().lock(), Ok(()));
     let (mut batch, mut tell) = (Batch::default(), tell());
-    let mut take = |progress: &Progress| {
+    let mut take = || {
         batch.bytes.clear();
         receiver.take(&mut batch);
-        written = out.write_all(&batch.bytes);
-        tell(progress) && written.is_ok()
+        if written.is_ok() {
+            written = out.write_all(&batch.bytes);
+        }
+        written.is_ok()
     };
-    let outcome = replay.run(stopped, &mut take);
+    let outcome = replay.run(stopped, |progress: &Progress| take() && tell(progress));
+    // Where it failed on the way, what came before that.
+    take();
     drop(tell);
     if output == Output::Prometheus && outcome.is_ok() && written.is_ok() {
         written = write_series(&mut out, &feeds.tables()).1;

@@ -15,6 +15,7 @@ use crate::config::Personal;
 use crate::pipeline::Moment;
 use crate::recording::parts::Parts;
 use crate::recording::{Error, Reader};
+use crate::sink::disk::is_mistake;
 
 fn event(agent: &str, phase: &str, n: u32) -> String {
     format!(
@@ -57,6 +58,11 @@ fn each_file_can_be_replayed_by_itself_and_all_together_are_the_whole() {
     assert_eq!(last.series.matches("\naxp_agent_itd_n{").count(), 1, "{last:?}");
     assert!(last.series.contains("agent_id=\"a\"} 3"), "{last:?}");
     assert_eq!((end.progress.time, end.progress.tally.applied), (Duration::ZERO, 1));
+    // However they are given.
+    let (shuffled, _) = replay(&[2, 0, 1].map(|index| files[index].clone()), drop_privacy()).unwrap();
+    assert_eq!(shuffled, whole);
+    let Err(err) = replay(&[0, 1, 0].map(|index| files[index].clone()), drop_privacy()) else { panic!() };
+    assert!(err.to_string().contains("the same part of the recording"), "{err}");
     // Where one is missing, what is known of the sessions begins anew, and rows stay.
     let (gap, _) = replay(&[files[0].clone(), files[2].clone()], drop_privacy()).unwrap();
     assert!(gap.series.contains("agent_id=\"a\"} 3"), "{gap:?}");
@@ -219,7 +225,27 @@ fn only_its_owner_and_group_may_read_a_recording_and_old_ones_go() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort_unstable();
-    assert_eq!(names, ["r", "r.1", "r.2"]);
+    assert_eq!(names, ["r", "r.1", "r.2", "r.lock"]);
+}
+
+#[test]
+fn a_path_has_one_recording_at_a_time() {
+    let mut bench = Bench::new(Personal::Drop, 0);
+    bench.write();
+    let path = bench.files()[0].clone();
+    let before = text(&path);
+    let mut other = Parts::new(&path, 0, 5, Moment::now());
+    let err = other.check().unwrap_err();
+    assert!(is_mistake(&err) && err.to_string().contains("another process"), "{err}");
+    // Nor does it begin a file later.
+    let header = before.lines().next().unwrap();
+    let lines = format!("{header}\n{{\"kind\":\"end\",\"at\":0,\"unix_ns\":0}}\n");
+    other.append(lines.as_bytes(), 0, Moment::now()).unwrap_err();
+    assert_eq!((text(&path), bench.files().len()), (before, 1));
+    bench.end();
+    let folder = bench.folder;
+    drop((bench.pipeline, bench.recorder));
+    assert!(folder.path().join("r.lock").exists());
 }
 
 #[test]

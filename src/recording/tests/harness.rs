@@ -16,8 +16,8 @@ use crate::ingest::feeds::Feeds;
 use crate::parse::privacy::Privacy;
 use crate::pipeline::{Blueprint, LineOutput, Moment, Pipeline, SharedTable};
 use crate::recording::parts::Parts;
-use crate::recording::replay::End;
-use crate::recording::{Error, Player, Reader, Recorder, Replay, Speed, Stage};
+use crate::recording::replay::{End, Progress};
+use crate::recording::{Error, Player, Reader, Recorder, Replay, Speed, Stage, in_order};
 use crate::sink::exposition::{self, Format};
 use crate::sink::queue::{self, Batch, LineReceiver};
 use crate::table::rows::Limits;
@@ -163,12 +163,22 @@ impl Bench {
 
 /// Replays these files by a configuration with this privacy.
 pub(super) fn replay(files: &[PathBuf], privacy: Privacy) -> Result<(Outcome, End), Error> {
+    replay_through(output(), Speed::Max, files, privacy, |_| ())
+}
+
+/// The same at a pace, through this output; `hear` is told how far it is.
+pub(super) fn replay_through(
+    (output, lines): (LineOutput, LineReceiver),
+    speed: Speed,
+    files: &[PathBuf],
+    privacy: Privacy,
+    mut hear: impl FnMut(&Progress),
+) -> Result<(Outcome, End), Error> {
     let read = Arc::new(AtomicU64::new(0));
     let open = |path: &PathBuf| Reader::open(path, 1 << 20, Arc::clone(&read));
-    let readers = files.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let readers = in_order(files.iter().map(open).collect::<Result<Vec<_>, _>>()?)?;
     let privacy = privacy.after(readers[0].header().privacy.clone());
     let (telemetry, feeds) = (Arc::new(Telemetry::new(1000)), Arc::new(Feeds::new(Limits::new(1000))));
-    let (output, lines) = output();
     let player = Player::new(Stage {
         blueprint: blueprint(privacy),
         producers: vec![producer()],
@@ -178,7 +188,8 @@ pub(super) fn replay(files: &[PathBuf], privacy: Privacy) -> Result<(Outcome, En
     });
     let (_stop, stopped) = watch::channel(false);
     let mut taken = Vec::new();
-    let end = Replay::new(player, readers, Speed::Max, read).run(&stopped, |_| {
+    let end = Replay::new(player, readers, speed, read).run(&stopped, |progress| {
+        hear(progress);
         taken.extend(take(&lines));
         true
     })?;

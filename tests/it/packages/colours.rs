@@ -1,5 +1,5 @@
-//! Colours: on a terminal, and as `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` want it; the same for logs and for
-//! complaints.
+//! Colours: on a terminal, and as `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` want it; the same for logs, complaints and
+//! what `explain` says.
 
 use std::path::Path;
 use std::process::Command;
@@ -51,8 +51,13 @@ fn start_and_stop(folder: &Path, format: &str) -> String {
 fn logs_and_complaints_are_coloured_on_a_terminal_unless_the_environment_says_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let log = start_and_stop(folder.path(), "text");
-    let complaint = format!("'{}' rnu", exporter::<&str>([]).get_program().display());
-    for (line, part) in [(&log, "stopped"), (&complaint, "unrecognized subcommand")] {
+    let program = exporter::<&str>([]).get_program().display().to_string();
+    let complaint = format!("'{program}' rnu");
+    let event = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/queue-event.json");
+    let explanation = format!("'{program}' explain '{}'", event.display());
+    for (line, part) in
+        [(&log, "stopped"), (&complaint, "unrecognized subcommand"), (&explanation, "Queue_itd")]
+    {
         for (on_terminal, variables, coloured) in [
             (true, &[][..], true),
             (false, &[][..], false),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use crate::support::{exporter, pipe};
 use crate::telegraf::{Centre, Line, Plugin};
 
 /// A gather at rest: the lines that come until none has come for a while.
@@ -49,6 +50,14 @@ fn with_a_signal_whole_rows_come_when_it_comes_and_nothing_before() {
         plugin.close_stdin();
         assert_eq!(plugin.ended(), Some(0));
     }
+}
+
+#[test]
+fn a_heartbeat_that_would_not_beat_is_a_wrong_argument() {
+    let output = pipe(exporter(["telegraf", "--signal", "STDIN", "--heartbeat", "1s"]), "");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(64), "{stderr}");
+    assert!(stderr.contains("--heartbeat is for --signal none"), "{stderr}");
 }
 
 #[test]

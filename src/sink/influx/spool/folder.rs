@@ -5,13 +5,14 @@
 //! and has no name any more was removed.
 
 use std::collections::VecDeque;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 use super::segment::{self, Segment};
 use super::{Spool, is_passing};
+use crate::sink::disk::lock;
 
 /// Mode of the folder.
 const FOLDER_MODE: u32 = 0o750;
@@ -34,7 +35,7 @@ impl Spool {
             return Ok(());
         }
         DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder)?;
-        let lock = lock(&self.folder)?;
+        let lock = lock(&self.folder.join(LOCK), LOCK_MODE)?;
         self.segments = self.find_segments()?;
         self.lock = Some(lock);
         Ok(())
@@ -97,27 +98,9 @@ impl Spool {
             !is_gone
         });
         if is_lock_gone {
-            self.lock = Some(lock(&self.folder)?);
+            self.lock = Some(lock(&self.folder.join(LOCK), LOCK_MODE)?);
         }
         Ok(())
-    }
-}
-
-/// Makes the lock, or takes the one there is.
-fn lock(folder: &Path) -> io::Result<File> {
-    let lock = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(LOCK_MODE)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(folder.join(LOCK))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            Err(io::Error::new(io::ErrorKind::WouldBlock, "another process uses it"))
-        }
-        Err(TryLockError::Error(err)) => Err(err),
     }
 }
 
