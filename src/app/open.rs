@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use url::Url;
 
@@ -38,7 +39,7 @@ pub(super) async fn open_sinks(
     telemetry: &Telemetry,
     way_out: &watch::Receiver<Dialer>,
 ) -> Result<Sinks, Error> {
-    let mut opened = Sinks::default();
+    let (mut opened, mut opening) = (Sinks::default(), Vec::new());
     let Loaded { config, secrets, .. } = loaded;
     for (influx, secrets) in config.influx.iter().zip(&secrets.influx) {
         let metrics = telemetry.sink(&influx.name);
@@ -47,10 +48,12 @@ pub(super) async fn open_sinks(
         let spool_bytes_max = (!influx.spool_dir.as_os_str().is_empty()).then(|| influx.spool_bytes.get());
         let (metrics_seen, queue) = (metrics.clone(), receiver.gauge());
         opened.gauges.push(SinkGauge { metrics: metrics_seen, queue, spool_bytes_max });
-        let sink = Sink::open(influx, secrets, way_out, Pace::default(), metrics).await;
-        opened.tasks.push((sink.map_err(Error::Sink)?, receiver));
+        let sink = Sink::open(influx, secrets, way_out, Pace::default(), metrics);
+        opening.push(async move { Ok((sink.await.map_err(Error::Sink)?, receiver)) });
         opened.outputs.push(LineOutput { sender, on_delete: influx.on_delete });
     }
+    // All at once: each of them may wait for a disk.
+    opened.tasks = join_all(opening).await.into_iter().collect::<Result<_, _>>()?;
     Ok(opened)
 }
 

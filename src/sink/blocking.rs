@@ -21,6 +21,11 @@ impl<T: Send + 'static> Blocking<T> {
         Self(Arc::new(Mutex::new(value)))
     }
 
+    /// Whether it is used now, be it by somebody who waits for that no longer.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.0.try_lock().is_err()
+    }
+
     /// Runs `work` on such a thread. Given up before its turn, it does nothing.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ mod file;
 mod http;
 mod load;
 mod output;
+mod pace;
 mod spool;
 mod stream;
 mod target;
@@ -51,6 +52,7 @@ use crate::telemetry;
 
 use backlog::Backlog;
 use load::Load;
+pub use pace::Pace;
 use spool::Spool;
 #[cfg(any(test, fuzzing))]
 pub use spool::drill::Drill;
@@ -93,38 +95,6 @@ impl std::error::Error for Error {
     }
 }
 
-/// How patient a sink is.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// The shortest pause after a failure.
-    pub retry_min: Duration,
-    /// The longest pause that failures lead to by themselves.
-    pub retry_max: Duration,
-    /// The pause where somebody has to put something right.
-    pub rare: Duration,
-    /// The shortest pause after a load of the backlog.
-    pub drain: Duration,
-    /// How long a disk may take with what others wait for: to be opened, or with lines of the spool.
-    pub disk: Duration,
-    /// How long a target may still take with a load when the program ends; two may be left, and
-    /// how long it may take with what it has begun.
-    pub last: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            retry_min: Duration::from_secs(1),
-            retry_max: Duration::from_secs(60),
-            rare: Duration::from_secs(60),
-            drain: Duration::from_millis(100),
-            disk: Duration::from_secs(5),
-            // Three of these are less than `app.rs` gives us.
-            last: Duration::from_millis(1500),
-        }
-    }
-}
-
 /// One sink, open.
 #[derive(Debug)]
 pub struct Sink {
@@ -138,6 +108,8 @@ pub struct Sink {
     resume_at: Instant,
     /// When the backlog's turn is.
     drain_at: Instant,
+    /// Whether the target has taken the last new lines that it was given.
+    takes_new_lines: bool,
     /// How the target fares.
     alarm: Alarm,
     metrics: telemetry::Sink,
@@ -179,6 +151,7 @@ impl Sink {
             pauses: Pauses::new(pace.retry_min, pace.retry_max, rand::random()),
             resume_at: Instant::now(),
             drain_at: Instant::now(),
+            takes_new_lines: true,
             alarm,
             metrics,
         })
@@ -194,6 +167,8 @@ impl Sink {
     pub async fn run(mut self, receiver: LineReceiver, mut reopen: watch::Receiver<()>) {
         let mut batch = Batch::default();
         loop {
+            let (bytes, lines) = self.backlog.as_ref().map_or((0, 0), Backlog::in_memory);
+            receiver.hold(bytes, lines);
             tokio::select! {
                 more = receiver.receive(&mut batch, self.flush_interval) => {
                     if !more {
@@ -206,7 +181,7 @@ impl Sink {
                 () = self.turn_of_the_unsent() => {
                     self.attempt(&mut Load::new(Vec::new(), self.piece_bytes), &receiver, 0).await;
                 }
-                Ok(()) = reopen.changed() => self.target.reopen().await,
+                Ok(()) = reopen.changed() => self.target.reopen(),
             }
         }
         match tokio::time::timeout(self.pace.last, self.target.finish()).await {
@@ -216,20 +191,25 @@ impl Sink {
             Ok(Ok(())) | Err(_) => {}
         }
         if let Some(backlog) = &mut self.backlog {
-            backlog.close().await;
+            let unsent = Load::new(self.target.unsent_lines(), self.piece_bytes);
+            backlog.close(unsent, self.pace.disk_last()).await;
         }
+        receiver.hold(0, 0);
     }
 
     /// Settles a load, or puts it in the backlog.
     async fn forward(&mut self, mut load: Load, receiver: &LineReceiver) {
         loop {
-            let is_cut_short =
-                self.resume_at <= Instant::now() && !self.attempt(&mut load, receiver, usize::MAX).await;
+            let mut is_cut_short = false;
+            if self.resume_at <= Instant::now() {
+                is_cut_short = !self.attempt(&mut load, receiver, usize::MAX).await;
+                self.takes_new_lines = load.is_empty();
+            }
             if load.is_empty() {
                 return;
             }
             if let Some(backlog) = &mut self.backlog {
-                backlog.store(&mut load).await;
+                self.pace.with_spool(receiver, backlog.store(&mut load)).await;
                 if load.is_empty() {
                     return;
                 }
@@ -248,10 +228,6 @@ impl Sink {
     /// Delivers a load as far as possible in so many steps, and notes how that went; false where
     /// the end of the queue cut it short.
     async fn attempt(&mut self, load: &mut Load, receiver: &LineReceiver, steps_max: usize) -> bool {
-        let last_call = async {
-            receiver.ended().await;
-            tokio::time::sleep(self.pace.last).await;
-        };
         // New lines would be dropped while a target hangs and the spool has room. A delivery that is
         // given up half-way does no harm, see `Target::deliver`.
         let gives_way = self.backlog.as_ref().is_some_and(Backlog::takes_lines);
@@ -259,7 +235,7 @@ impl Sink {
         let delivered = tokio::select! {
             delivered = self.target.deliver(load, &self.metrics, steps_max) => delivered,
             () = receiver.crowded(), if gives_way => Err(Trouble::TimedOut),
-            () = last_call => Err(Trouble::Stopping),
+            () = self.pace.last_call(receiver) => Err(Trouble::Stopping),
         };
         let Err(trouble) = delivered else {
             self.pauses.reset();
@@ -315,17 +291,23 @@ impl Sink {
     /// Delivers a step's worth of the backlog, so that new lines wait for no more than that.
     async fn drain(&mut self, receiver: &LineReceiver) {
         let Some(backlog) = &mut self.backlog else { return };
-        let Some(mut taken) = backlog.take(self.piece_bytes).await else {
+        let taken = self.pace.with_spool(receiver, backlog.take(self.piece_bytes)).await;
+        let Some(mut taken) = taken.flatten() else {
             self.drain_at = Instant::now() + self.pace.retry_min;
             return;
         };
-        let begun = Instant::now();
+        let (begun, resume_at) = (Instant::now(), self.resume_at);
         self.attempt(&mut taken.load, receiver, 1).await;
         let took = begun.elapsed();
         let pause = if taken.load.is_empty() { self.pace.drain.max(took) } else { took };
         self.drain_at = Instant::now() + pause;
+        if self.takes_new_lines {
+            // It may be these lines that it has no use for; new ones do not wait.
+            self.drain_at = self.drain_at.max(self.resume_at);
+            self.resume_at = resume_at;
+        }
         if let Some(backlog) = &mut self.backlog {
-            backlog.give_back(taken).await;
+            self.pace.with_spool(receiver, backlog.give_back(taken)).await;
         }
     }
 }

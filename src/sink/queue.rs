@@ -25,15 +25,19 @@ struct Waiting {
     taken: usize,
     /// Lines among them.
     taken_lines: u64,
+    /// Bytes and lines that the sink holds of what it took before.
+    held: (usize, u64),
     senders: usize,
     /// True where nothing is dropped, however much waits.
     is_lossless: bool,
+    /// When the last sender went.
+    ended_at: Option<Instant>,
 }
 
 impl Waiting {
     /// Bytes in memory that are not settled.
     const fn unsettled(&self) -> usize {
-        self.taken + self.bytes.len()
+        self.held.0 + self.taken + self.bytes.len()
     }
 }
 
@@ -60,7 +64,7 @@ impl Shared {
     /// Whether lines will be dropped soon. A batch that was large when it was taken does not make it
     /// so by itself: half of the room that it has left is taken, too.
     const fn is_crowded(&self, waiting: &Waiting) -> bool {
-        let room = self.bytes_max.saturating_sub(waiting.taken);
+        let room = self.bytes_max.saturating_sub(waiting.held.0 + waiting.taken);
         waiting.unsettled() >= self.crowded_bytes() && waiting.bytes.len() >= room / 2
     }
 }
@@ -179,7 +183,12 @@ impl Clone for LineSender {
 
 impl Drop for LineSender {
     fn drop(&mut self) {
-        self.shared.lock().senders -= 1;
+        let mut waiting = self.shared.lock();
+        waiting.senders -= 1;
+        if waiting.senders == 0 {
+            waiting.ended_at = Some(Instant::now());
+        }
+        drop(waiting);
         self.shared.changed.notify_one();
     }
 }
@@ -237,10 +246,24 @@ impl LineReceiver {
         self.shared.lock().bytes.len()
     }
 
-    /// Waits until every sender is gone.
-    pub async fn ended(&self) {
-        while self.shared.lock().senders > 0 {
-            self.shared.changed.notified().await;
+    /// Says that what was taken is settled but for so many bytes and lines, which go on taking room
+    /// until it says otherwise.
+    pub fn hold(&self, bytes: usize, lines: u64) {
+        let mut waiting = self.shared.lock();
+        (waiting.taken, waiting.taken_lines) = (0, 0);
+        waiting.held = (bytes, lines);
+        drop(waiting);
+        self.shared.settled.notify_one();
+    }
+
+    /// Waits until every sender is gone; says when the last one went.
+    pub async fn ended(&self) -> Instant {
+        loop {
+            let ended_at = self.shared.lock().ended_at;
+            match ended_at {
+                Some(ended_at) => return ended_at,
+                None => self.shared.changed.notified().await,
+            }
         }
     }
 
@@ -285,7 +308,7 @@ impl QueueGauge {
     /// until the last is.
     pub fn lines(&self) -> u64 {
         let waiting = self.shared.lock();
-        waiting.taken_lines + waiting.lines
+        waiting.held.1 + waiting.taken_lines + waiting.lines
     }
 }
 
@@ -374,6 +397,21 @@ mod tests {
         sender.send(b"abc\n");
         receiver.take(&mut batch);
         assert!(!sender.room(0).await);
+    }
+
+    #[tokio::test]
+    async fn what_a_sink_holds_takes_room_and_waits_until_it_says_otherwise() {
+        let (sender, receiver) = lines(1, Counter::default());
+        let mut batch = Batch::default();
+        sender.send(b"abc\n");
+        assert!(receiver.receive(&mut batch, LONG).await);
+        receiver.hold(4, 1);
+        batch.bytes.clear();
+        sender.send(b"d\n");
+        assert!(receiver.receive(&mut batch, LONG).await);
+        assert_eq!((receiver.gauge().bytes(), receiver.gauge().lines()), (6, 2));
+        receiver.hold(0, 0);
+        assert_eq!((receiver.gauge().bytes(), receiver.gauge().lines()), (0, 0));
     }
 
     #[tokio::test]

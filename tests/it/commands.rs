@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Demo, PATIENCE, Process, exporter, pipe, wait_for};
+use crate::support::{Demo, PATIENCE, Process, exporter, get, pipe, wait_for};
 
 /// The program, with nothing in its environment that could change what it does.
 fn program(arguments: &[&str]) -> Command {
@@ -246,20 +246,23 @@ fn lines_on_stdout_are_lines_and_nothing_else() {
 fn a_sink_that_blocks_does_not_keep_the_program_from_stopping() {
     let (mut simulator, config) = simulator();
     let folder = tempfile::tempdir().unwrap();
-    let pipe = folder.path().join("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    // Open for reading, but nobody reads: it fills up, and the next write blocks.
-    let _reader = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
-    let filler = "x".repeat(60_000);
-    std::fs::write(&pipe, &filler).unwrap();
-    let influx = format!(
-        "[web]\nlisten = \"127.0.0.1:0\"\n[[influx]]\nname = \"out\"\ntarget = \"file\"\npath = {pipe:?}\nflush_interval = \"10ms\"\n"
-    );
+    // Nobody reads it: it fills up, and the next write blocks.
+    let influx = "[web]\nlisten = \"127.0.0.1:0\"\n[[influx]]\nname = \"out\"\ntarget = \"stdout\"\nflush_interval = \"10ms\"\n";
     let path = write_config(folder.path(), &format!("{config}\n{influx}"));
-    let mut exporter = Process::start(program(&["run", "-c", &path]));
-    wait_for("feed", PATIENCE, || {
+    let (mut exporter, _stdin) = Process::start_unread(program(&["run", "-c", &path]));
+    let metrics_url = wait_for("metrics", PATIENCE, || {
         let log = exporter.stderr();
-        if log.matches("feed up").count() == 4 { Ok(()) } else { Err(log) }
+        let found = log.split_once("url=\"").and_then(|(_, rest)| rest.split_once('"'));
+        found.map(|(url, _)| url.to_owned()).ok_or(log)
+    });
+    let waiting = || {
+        let metrics = get(&metrics_url).ok();
+        let series = "axp_exporter_influx_queue_bytes{sink=\"out\"} ";
+        let line = metrics.lines().find_map(|line| line.strip_prefix(series)).map(str::to_owned);
+        line.unwrap_or(metrics).parse::<u64>().unwrap()
+    };
+    wait_for("more to wait than a batch", PATIENCE, || {
+        if waiting() > 5_000 { Ok(()) } else { Err(exporter.stderr()) }
     });
     assert!(exporter.stop().success());
     assert!(simulator.stop().success());

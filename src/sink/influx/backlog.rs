@@ -3,7 +3,8 @@
 //!
 //! Lines that were put in are on the disk after [`SYNC_INTERVAL`], whatever the sink waits for
 //! meanwhile; more often nothing is flushed. A disk that hangs is waited for as long as the pace
-//! says, and does meanwhile what it was asked to: new lines go on to a target that takes them.
+//! says, once, and does meanwhile what it was asked to: new lines go on to a target that takes them.
+//! Whatever is waited for here may be given up: no line is lost by that.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +13,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hyper::body::Bytes;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, timeout_at};
 
-use super::load::Load;
+use super::load::{Load, count_lines};
 use super::spool::{Found, Losses, Spool, Unflushed};
 use crate::config::Influx;
 use crate::sink::alarm::Alarm;
@@ -40,11 +42,32 @@ pub(super) struct Backlog {
     /// What is being put in, as long as the disk may take.
     storing: Option<(Bytes, Work<()>)>,
     bytes: u64,
-    patience: Duration,
+    patience: Patience,
     changed: Arc<Notify>,
     syncing: JoinHandle<()>,
     alarm: Arc<Mutex<Alarm>>,
     metrics: telemetry::Sink,
+}
+
+/// How long the disk is waited for.
+#[derive(Debug)]
+struct Patience {
+    /// At most, where it was quick before.
+    longest: Duration,
+    /// Whether the last wait was given up.
+    is_lost: bool,
+}
+
+impl Patience {
+    /// Waits for what is done with the spool; not at all while that is at what was given up before.
+    async fn wait<T>(&mut self, spool: &Blocking<Spool>, work: impl Future<Output = T>) -> Option<T> {
+        let longest = if self.is_lost && spool.is_busy() { Duration::ZERO } else { self.longest };
+        // Who waits for this may give it up, too.
+        self.is_lost = true;
+        let done = tokio::time::timeout(longest, work).await.ok()?;
+        self.is_lost = false;
+        Some(done)
+    }
 }
 
 /// Something that is done with the spool; and the bytes it has then.
@@ -79,9 +102,10 @@ impl Backlog {
         let (alarm, changed) = (Arc::new(Mutex::new(alarm)), Arc::new(Notify::new()));
         let syncing = tokio::spawn(sync(spool.clone(), Arc::clone(&alarm), Arc::clone(&changed)));
         let (is_open, current, storing, bytes) = (false, None, None, 0);
+        let patience = Patience { longest: patience, is_lost: false };
         let mut backlog =
             Self { spool, is_open, current, storing, bytes, patience, changed, syncing, alarm, metrics };
-        let opened = backlog.run(OPENING, |spool| Ok(spool.open())).await;
+        let opened = backlog.run(OPENING, |spool| Ok(spool.open(unix_ms()))).await;
         match opened {
             Some(Err(err)) if is_mistake(&err) => return Err(err),
             Some(opened) => backlog.is_open = note(&backlog.alarm, OPENING, opened).is_some(),
@@ -100,6 +124,11 @@ impl Backlog {
     pub(super) fn has_work(&self) -> bool {
         let alarm = lock(&self.alarm);
         self.bytes > 0 || [OPENING, READING, WRITING].iter().any(|what| alarm.is_raised(what))
+    }
+
+    /// Bytes and lines that are being put in, and may be in memory only.
+    pub(super) fn in_memory(&self) -> (usize, u64) {
+        self.storing.as_ref().map_or((0, 0), |(piece, _)| (piece.len(), count_lines(piece)))
     }
 
     /// Puts a load in; what is left in it could not be written.
@@ -122,12 +151,13 @@ impl Backlog {
     /// Whether what was to be put in is in the spool. It goes back to the load where it cannot be
     /// written; where the disk hangs, it is seen to the next time.
     async fn is_stored(&mut self, load: &mut Load) -> bool {
-        let Some((piece, mut storing)) = self.storing.take() else { return true };
-        let Ok(stored) = tokio::time::timeout(self.patience, &mut storing).await else {
-            self.storing = Some((piece, storing));
+        let Some((piece, storing)) = &mut self.storing else { return true };
+        let Some(stored) = self.patience.wait(&self.spool, storing).await else {
             note(&self.alarm, WRITING, hangs::<()>());
             return false;
         };
+        let piece = std::mem::take(piece);
+        self.storing = None;
         let is_stored = self.end(WRITING, stored).is_some();
         if is_stored {
             self.changed.notify_one();
@@ -177,36 +207,52 @@ impl Backlog {
             }
             Ok(())
         });
-        match tokio::time::timeout(self.patience, &mut work).await {
-            Ok(done) => drop(self.end(READING, done)),
-            Err(_) => drop(note(&self.alarm, READING, hangs::<()>())),
+        match self.patience.wait(&self.spool, &mut work).await {
+            Some(done) => drop(self.end(READING, done)),
+            None => drop(note(&self.alarm, READING, hangs::<()>())),
         }
     }
 
-    /// Flushes to the disk what is in the spool.
-    pub(super) async fn close(&mut self) {
+    /// Waits, at most so long, until everything is in the spool and flushed to the disk; what is in
+    /// memory only then is dropped. What the target has left `unsent` is put in, too, and counts as
+    /// what it was before.
+    pub(super) async fn close(&mut self, mut unsent: Load, within: Duration) {
+        let deadline = Instant::now() + within;
         self.syncing.abort();
-        // Of a load that was delivered in part only the rest is kept.
+        let mut late = Load::default();
+        let _ = timeout_at(deadline, self.is_stored(&mut late)).await;
+        if let Some((piece, _)) = self.storing.take() {
+            note(&self.alarm, WRITING, hangs::<()>());
+            late.push_front(&piece, usize::MAX);
+        }
+        self.metrics.dropped.inc_by(late.lines());
+        let _ = timeout_at(deadline, self.keep_rest()).await;
+        let _ = timeout_at(deadline, self.keep(&mut unsent)).await;
+        let flushed = timeout_at(deadline, flush(&self.spool)).await;
+        note(&self.alarm, SYNCING, flushed.unwrap_or_else(|_| hangs()));
+    }
+
+    /// Of a load that was delivered in part only the rest is kept. Where it cannot be put in anew, all
+    /// of it is.
+    async fn keep_rest(&mut self) {
         if let Some(mut taken) = self.current.take()
             && taken.load.state().1 < taken.before.1
+            && self.keep(&mut taken.load).await
         {
-            self.store(&mut taken.load).await;
-            if taken.load.is_empty() {
-                self.give_back(taken).await;
-            }
+            self.give_back(taken).await;
         }
-        let mut late = Load::default();
-        self.is_stored(&mut late).await;
-        late.push_front(&self.storing.take().map(|(piece, _)| piece).unwrap_or_default(), usize::MAX);
-        self.metrics.dropped.inc_by(late.lines());
-        let flushed = tokio::time::timeout(self.patience, flush(&self.spool)).await;
-        note(&self.alarm, SYNCING, flushed.unwrap_or_else(|_| hangs()));
+    }
+
+    /// Puts a load in; whether all of it is there.
+    async fn keep(&mut self, load: &mut Load) -> bool {
+        self.store(load).await;
+        load.is_empty() && self.is_stored(load).await
     }
 
     /// Opens the spool, unless it is open.
     async fn open_again(&mut self) -> Option<()> {
         if !self.is_open {
-            self.run(OPENING, Spool::open).await?;
+            self.run(OPENING, |spool| spool.open(unix_ms())).await?;
             self.is_open = true;
         }
         Some(())
@@ -219,9 +265,9 @@ impl Backlog {
         work: impl FnOnce(&mut Spool) -> io::Result<T> + Send + 'static,
     ) -> Option<T> {
         let work = self.spool.run(move |spool| (work(spool), spool.bytes()));
-        match tokio::time::timeout(self.patience, work).await {
-            Ok(done) => self.end(what, Ok(done)),
-            Err(_) => note(&self.alarm, what, hangs()),
+        match self.patience.wait(&self.spool, work).await {
+            Some(done) => self.end(what, Ok(done)),
+            None => note(&self.alarm, what, hangs()),
         }
     }
 
@@ -297,10 +343,59 @@ fn unix_ms() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::mpsc;
+
     use super::*;
     use crate::telemetry::Telemetry;
 
     const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// A backlog in this folder, and its disk, which hangs until something is sent.
+    async fn hanging(folder: &Path, patience: Duration) -> (Backlog, telemetry::Sink, mpsc::Sender<()>) {
+        let metrics = Telemetry::new(1).sink("main");
+        let config = Influx { spool_dir: folder.to_owned(), ..Influx::default() };
+        let backlog = Backlog::open(&config, patience, metrics.clone()).await.unwrap();
+        let (go_on, hang) = mpsc::channel::<()>();
+        let disk = backlog.spool.clone();
+        tokio::spawn(async move { disk.run(move |_| hang.recv().is_ok()).await });
+        while !backlog.spool.is_busy() {
+            tokio::task::yield_now().await;
+        }
+        (backlog, metrics, go_on)
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_is_waited_for_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut backlog, metrics, go_on) = hanging(folder.path(), Duration::from_millis(500)).await;
+        let begun = Instant::now();
+        let mut load = Load::new(b"a x=1 1\nb x=1 1\n".to_vec(), 8);
+        for _ in 0..20 {
+            assert!(backlog.take(100).await.is_none());
+            backlog.store(&mut load).await;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert_eq!((load.lines(), backlog.in_memory(), metrics.dropped.get()), (1, (8, 1), 0));
+        go_on.send(()).unwrap();
+        while !load.is_empty() || backlog.in_memory().1 > 0 {
+            backlog.store(&mut load).await;
+        }
+        assert_eq!(backlog.take(100).await.unwrap().load.lines(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_at_the_end_is_waited_for_no_longer_than_was_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut backlog, metrics, _go_on) = hanging(folder.path(), Duration::from_secs(3600)).await;
+        let mut load = Load::new(b"a x=1 1\nb x=1 1\n".to_vec(), 100);
+        let stored = tokio::time::timeout(Duration::from_millis(10), backlog.store(&mut load)).await;
+        assert!(stored.is_err() && load.is_empty());
+        let closed =
+            tokio::time::timeout(PATIENCE, backlog.close(Load::default(), Duration::from_millis(10))).await;
+        assert!(closed.is_ok());
+        assert_eq!((metrics.dropped.get(), backlog.in_memory()), (2, (0, 0)));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn lines_are_on_the_disk_after_half_a_second_and_nothing_is_flushed_more_often() {

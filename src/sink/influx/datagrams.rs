@@ -9,7 +9,7 @@ use std::io;
 
 use tokio::net::{UdpSocket, lookup_host};
 
-use super::load::{Load, count_lines, cut_at};
+use super::load::{Load, cut_at};
 use super::target::Trouble;
 use crate::telemetry;
 
@@ -45,20 +45,17 @@ impl Datagrams {
             *load = Load::default();
         })?;
         let mut trouble = None;
-        while let Some(piece) = load.pop() {
-            let mut rest = &*piece;
-            while !rest.is_empty() {
-                let (datagram, after) = rest.split_at(cut_at(rest, DATAGRAM_BYTES));
-                match socket.send(datagram).await {
-                    Ok(_) => {
-                        tally.written.inc_by(count_lines(datagram));
-                    }
-                    Err(err) => {
-                        tally.dropped.inc_by(count_lines(datagram));
-                        trouble = Some(err);
-                    }
+        while let Some(piece) = load.front().cloned() {
+            let (datagram, _) = piece.split_at(cut_at(&piece, DATAGRAM_BYTES));
+            let sent = socket.send(datagram).await;
+            // Given up before this, the lines are on the load still.
+            let lines = load.advance(datagram.len());
+            match sent {
+                Ok(_) => drop(tally.written.inc_by(lines)),
+                Err(err) => {
+                    tally.dropped.inc_by(lines);
+                    trouble = Some(err);
                 }
-                rest = after;
             }
         }
         if let Some(err) = trouble {
@@ -76,4 +73,27 @@ async fn connect(address: &str) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(any).await?;
     socket.connect(peer).await?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::telemetry::Telemetry;
+
+    #[tokio::test]
+    async fn a_step_that_is_given_up_half_way_leaves_what_it_has_not_sent() {
+        let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let mut datagrams = Datagrams::new(peer.local_addr().unwrap().to_string());
+        let tally = Telemetry::new(1).sink("main");
+        datagrams.step(&mut Load::new(b"a x=1 1\n".to_vec(), 100), &tally).await.unwrap();
+        // More datagrams than the runtime lets one task send at a time.
+        let line = format!("a x=\"{}\" 1\n", "x".repeat(DATAGRAM_BYTES));
+        let mut load = Load::new(line.repeat(1000).into_bytes(), usize::MAX);
+        assert!(datagrams.step(&mut load, &tally).now_or_never().is_none(), "it waits");
+        let settled = tally.written.get() + tally.dropped.get();
+        assert!(settled > 1);
+        assert_eq!(settled + load.lines(), 1001);
+    }
 }

@@ -33,12 +33,13 @@ use url::Url;
 
 use super::answer::{Answer, Poison, judge};
 use super::load::{Load, count_lines};
-use super::target::Trouble;
+use super::target::{Trouble, timed};
 use crate::config::{Api, Influx, InfluxSecrets, SecretSource};
 use crate::failure::describe;
 use crate::ingest::dial::{self, Dialer};
 use crate::ingest::status::retry_after;
 use crate::sink::alarm::REMIND_INTERVAL;
+use crate::sink::blocking::Blocking;
 use crate::telemetry::{self, TlsErrors};
 
 /// Most bytes of an answer that are read; a hundred named lines take less.
@@ -70,9 +71,9 @@ pub(super) struct Http {
 enum Credentials {
     None,
     /// A user and its password.
-    Basic(String, SecretSource),
+    Basic(String, Blocking<SecretSource>),
     /// The scheme and its token.
-    Token(&'static str, SecretSource),
+    Token(&'static str, Blocking<SecretSource>),
 }
 
 impl Http {
@@ -86,12 +87,13 @@ impl Http {
         base: &Url,
         mut way_out: watch::Receiver<Dialer>,
     ) -> Result<Self, dial::Error> {
+        let token = || Blocking::new(secrets.token.clone());
         let credentials = match config.api {
             Api::V1 if config.username.is_empty() => Credentials::None,
-            Api::V1 => Credentials::Basic(config.username.clone(), secrets.password.clone()),
-            Api::V2 => Credentials::Token("Token", secrets.token.clone()),
+            Api::V1 => Credentials::Basic(config.username.clone(), Blocking::new(secrets.password.clone())),
+            Api::V2 => Credentials::Token("Token", token()),
             Api::V3 if !secrets.token.is_set() => Credentials::None,
-            Api::V3 => Credentials::Token("Bearer", secrets.token.clone()),
+            Api::V3 => Credentials::Token("Bearer", token()),
         };
         let (timeout, dialer) = (config.timeout.get(), way_out.borrow_and_update().clone());
         Ok(Self {
@@ -154,7 +156,7 @@ impl Http {
     async fn write(&mut self, piece: &Bytes) -> Result<Answer, Trouble> {
         self.renew_client();
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8");
-        let (request, secrets) = self.authorize(request)?;
+        let (request, secrets) = self.authorize(request).await?;
         let request = if self.gzip {
             request.header(CONTENT_ENCODING, "gzip").body(compressed(piece.clone()).await?)
         } else {
@@ -177,17 +179,20 @@ impl Http {
     }
 
     /// The request with our credentials, as they are now, and what of it must not be shown.
-    fn authorize(&self, request: RequestBuilder) -> Result<(RequestBuilder, Vec<SecretString>), Trouble> {
+    async fn authorize(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<(RequestBuilder, Vec<SecretString>), Trouble> {
         Ok(match &self.credentials {
             Credentials::None => (request, Vec::new()),
             Credentials::Basic(username, source) => {
-                let password = source.read().map_err(|err| Trouble::Secret("the password", err))?;
+                let password = self.read("the password", source).await?;
                 let plain = SecretString::from(format!("{username}:{}", password.expose_secret()));
                 let encoded = SecretString::from(STANDARD.encode(plain.expose_secret()));
                 (request.basic_auth(username, Some(password.expose_secret())), vec![encoded, password])
             }
             Credentials::Token(scheme, source) => {
-                let token = source.read().map_err(|err| Trouble::Secret("the token", err))?;
+                let token = self.read("the token", source).await?;
                 let value = SecretString::from(format!("{scheme} {}", token.expose_secret()));
                 let mut value =
                     HeaderValue::from_str(value.expose_secret()).map_err(|_| Trouble::Unsendable)?;
@@ -195,6 +200,16 @@ impl Http {
                 (request.header(AUTHORIZATION, value), vec![token])
             }
         })
+    }
+
+    /// The secret as it is now, from a disk that may hang.
+    async fn read(
+        &self,
+        key: &'static str,
+        source: &Blocking<SecretSource>,
+    ) -> Result<SecretString, Trouble> {
+        let read = timed(self.timeout, source.run(|source| source.read())).await?;
+        read.map_err(|err| Trouble::Secret(key, err))
     }
 
     /// The address without what may be secret.
@@ -354,6 +369,26 @@ mod tests {
         way_out.send_replace(Files::new(&ours).dialer());
         http.step(&mut load, &tally).await.unwrap();
         assert_eq!((tally.written.get(), load.is_empty()), (1, true));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_with_a_token_is_given_up_in_time() {
+        let influx = Influx { api: Api::V2, ..Influx::default() };
+        let secrets =
+            InfluxSecrets { token: SecretSource::Inline("token".into()), password: SecretSource::Unset };
+        let way_out = watch::Sender::new(Files::new(&Authority::new("ours")).dialer());
+        let url = Url::parse("http://127.0.0.1:1").unwrap();
+        let mut http = Http::new(&influx, &secrets, &url, way_out.subscribe()).unwrap();
+        http.timeout = Duration::from_millis(50);
+        let Credentials::Token(_, source) = &http.credentials else { panic!("a token") };
+        let (disk, (_go_on, hang)) = (source.clone(), std::sync::mpsc::channel::<()>());
+        tokio::spawn(async move { disk.run(move |_| hang.recv().is_ok()).await });
+        while !source.is_busy() {
+            tokio::task::yield_now().await;
+        }
+        let (mut load, tally) = (Load::new(LINE.to_vec(), 1 << 20), Telemetry::new(1).sink("main"));
+        assert!(matches!(http.step(&mut load, &tally).await, Err(Trouble::TimedOut)));
+        assert_eq!(load.lines(), 1);
     }
 
     #[test]

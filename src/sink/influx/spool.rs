@@ -7,7 +7,8 @@
 //! A start reads the head of each file and no more, so that it takes the same time whatever the
 //! spool holds; each run begins a file of its own. A damaged record costs itself; what cannot be
 //! read behind one, a file of another version and one that is none of ours under one of our
-//! names are renamed to `….aside`, counted and left to people. Other files are not touched. A disk
+//! names are renamed to `….aside`, counted and left to people, for as long as lines may wait. Other
+//! files are not touched. A disk
 //! that says no costs nothing: what it does not give now is asked for again, from the start on.
 //! One process at a time uses a folder, which a lock makes sure of ([`folder`]).
 //!
@@ -38,6 +39,8 @@ use super::load::count_lines;
 
 /// Files into which the room is divided: the oldest goes whole.
 const SEGMENTS: u64 = 8;
+/// What follows the name of a file that was set aside.
+const ASIDE: &str = ".aside";
 /// Most bytes of a file.
 const SEGMENT_BYTES_MAX: u64 = 16 << 20;
 
@@ -53,6 +56,8 @@ pub(super) struct Spool {
     /// Oldest first; new lines go to the last, if it is open.
     segments: VecDeque<Segment>,
     next_number: u64,
+    /// Files that were set aside, and when they were written to last, milliseconds since the epoch.
+    aside: Vec<(PathBuf, u64)>,
     /// The segment out of which lines were given that are not settled, and how many: it does not
     /// make room.
     held: Option<(u64, u64)>,
@@ -93,6 +98,7 @@ impl Spool {
             lock: None,
             segments: VecDeque::new(),
             next_number: 1,
+            aside: Vec::new(),
             held: None,
             appends: 0,
             flushed: 0,
@@ -100,12 +106,24 @@ impl Spool {
     }
 
     /// Renames a file so that no spool looks at it again.
-    fn set_aside(&self, path: &Path, cause: &str) {
-        warn!(path = %path.display(), cause, "a file in the spool cannot be used and is set aside");
+    fn set_aside(&mut self, path: &Path, cause: &str) {
         let mut name = path.as_os_str().to_owned();
-        name.push(".aside");
-        let _ = std::fs::rename(path, name);
-        self.losses.files.inc();
+        name.push(ASIDE);
+        // Where this fails, the next start finds the file again.
+        if std::fs::rename(path, &name).is_ok() {
+            warn!(path = %path.display(), cause, "a file in the spool cannot be used and is set aside");
+            self.losses.files.inc();
+            self.note_aside(name.into());
+        }
+    }
+
+    /// Removes what was set aside and was written to last longer ago than lines may wait.
+    fn expire_aside(&mut self, unix_ms: u64) {
+        let oldest_ms = unix_ms.saturating_sub(self.age_max_ms());
+        self.aside.retain(|(path, touched_ms)| {
+            *touched_ms >= oldest_ms
+                || std::fs::remove_file(path).is_err_and(|err| err.kind() != io::ErrorKind::NotFound)
+        });
     }
 
     /// The most bytes of lines that [`Self::append`] should be given at once.
@@ -210,9 +228,9 @@ impl Spool {
         failed
     }
 
-    fn set_aside_at(&self, at: usize, cause: &str) {
-        if let Some(segment) = self.segments.get(at) {
-            self.set_aside(&segment.path, cause);
+    fn set_aside_at(&mut self, at: usize, cause: &str) {
+        if let Some(path) = self.segments.get(at).map(|segment| segment.path.clone()) {
+            self.set_aside(&path, cause);
         }
     }
 
@@ -243,25 +261,33 @@ impl Spool {
 
     /// Removes the files in which every line is too old.
     fn expire(&mut self, unix_ms: u64) -> io::Result<()> {
+        self.expire_aside(unix_ms);
         let oldest_ms = unix_ms.saturating_sub(self.age_max_ms());
         while self.drop_oldest(|segment| segment.touched_ms < oldest_ms)? {}
         Ok(())
     }
 
-    /// Removes the oldest segment that is not held, if `may_go` says yes to it; false where there
-    /// is none. One that cannot be looked into or removed stays.
+    /// Removes the oldest segment that is not held, to which `may_go` says yes, and that can be looked
+    /// into and removed; false where there is none.
+    ///
+    /// # Errors
+    /// Where the disk lets none of those go.
     fn drop_oldest(&mut self, may_go: impl Fn(&Segment) -> bool) -> io::Result<bool> {
-        let oldest =
-            self.segments.iter().position(|segment| self.held.is_none_or(|(held, _)| held != segment.number));
-        let segment = oldest.and_then(|oldest| Some((oldest, self.segments.get(oldest)?)));
-        let Some((oldest, segment)) = segment.filter(|(_, segment)| may_go(segment)) else {
-            return Ok(false);
-        };
-        let lines = segment.unread_lines()?;
-        segment.remove()?;
-        self.segments.remove(oldest);
-        self.losses.lines.inc_by(lines);
-        Ok(true)
+        let mut outcome = Ok(false);
+        for (at, segment) in self.segments.iter().enumerate() {
+            if self.held.is_some_and(|(held, _)| held == segment.number) || !may_go(segment) {
+                continue;
+            }
+            match segment.unread_lines().and_then(|lines| segment.remove().map(|()| lines)) {
+                Ok(lines) => {
+                    self.segments.remove(at);
+                    self.losses.lines.inc_by(lines);
+                    return Ok(true);
+                }
+                Err(err) => outcome = outcome.and(Err(err)),
+            }
+        }
+        outcome
     }
 
     fn age_max_ms(&self) -> u64 {

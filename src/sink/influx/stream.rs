@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use hyper::body::{Buf, Bytes};
 
-use super::load::Load;
+use super::load::{Load, last_line_end};
 use super::target::{Trouble, timed};
 use crate::telemetry;
 
@@ -84,6 +84,15 @@ impl Stream {
     /// Whether lines that count as written are not written to their end.
     pub(super) fn has_unsent(&self) -> bool {
         !self.unsent.is_empty()
+    }
+
+    /// Such lines, whole.
+    pub(super) fn unsent_lines(&self) -> Vec<u8> {
+        let unsent: usize = self.unsent.iter().map(Bytes::len).sum();
+        let mut doubtful = Vec::from(self.doubt.lines()).concat();
+        // They are the last of those in doubt.
+        let sent = doubtful.get(..doubtful.len().saturating_sub(unsent)).map_or(0, last_line_end);
+        doubtful.split_off(sent)
     }
 
     /// Writes what counts as written and is not.

@@ -111,6 +111,11 @@ impl Target {
         matches!(self, Self::Stream(stream) if stream.has_unsent())
     }
 
+    /// These lines, whole, as they count as written.
+    pub(super) fn unsent_lines(&self) -> Vec<u8> {
+        if let Self::Stream(stream) = self { stream.unsent_lines() } else { Vec::new() }
+    }
+
     /// Delivers what is left of lines, and what may have been lost of them, before the end, and waits
     /// for a peer to have read it, which may take for ever.
     ///
@@ -144,11 +149,11 @@ impl Target {
         }
     }
 
-    /// Opens a file anew, as it may have been moved away.
-    pub(super) async fn reopen(&self) {
-        if let Self::File(file, timeout) = self {
-            // One that takes longer is looked at before the next lines.
-            let _ = tokio::time::timeout(*timeout, file.run(LineFile::close)).await;
+    /// Has a file opened anew, as it may have been moved away; its disk may take its time for that.
+    pub(super) fn reopen(&self) {
+        if let Self::File(file, _) = self {
+            let file = file.clone();
+            tokio::spawn(async move { file.run(LineFile::close).await });
         }
     }
 }
@@ -290,7 +295,7 @@ mod tests {
         for _ in 0..3 {
             let delivered = target.deliver(&mut load, &tally, usize::MAX).await;
             assert!(matches!(delivered, Err(Trouble::TimedOut)));
-            target.reopen().await;
+            target.reopen();
         }
         assert_eq!((load.lines(), tally.written.get()), (2, 0));
         drop(go_on);

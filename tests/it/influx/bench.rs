@@ -21,7 +21,7 @@ pub(crate) const PACE: Pace = Pace {
     rare: Duration::from_millis(200),
     drain: Duration::from_millis(5),
     disk: Duration::from_secs(2),
-    last: Duration::from_millis(300),
+    last: Duration::from_secs(1),
 };
 
 /// A sink that runs.
@@ -34,7 +34,7 @@ pub(crate) struct Bench {
     pub(crate) metrics: telemetry::Sink,
     pub(crate) queue: QueueGauge,
     running: JoinHandle<()>,
-    _reopen: watch::Sender<()>,
+    reopen: watch::Sender<()>,
 }
 
 /// What became of the lines that were made, or found on disk at the start: each number is measured,
@@ -99,7 +99,7 @@ impl Bench {
         let reopen = watch::Sender::new(());
         let queue = receiver.gauge();
         let running = tokio::spawn(sink.run(receiver, reopen.subscribe()));
-        Self { sender: Some(sender), made: 0, spool, found, metrics, queue, running, _reopen: reopen }
+        Self { sender: Some(sender), made: 0, spool, found, metrics, queue, running, reopen }
     }
 
     /// Sends a line.
@@ -160,10 +160,20 @@ impl Bench {
         wait_for("up or down", || self.metrics.up.get() == value).await;
     }
 
-    /// Ends the queue and waits for the sink; gives the last books.
-    pub(crate) async fn end(mut self) -> Books {
+    /// Tells the sink that files may have been moved away, as SIGHUP does.
+    pub(crate) fn reopen(&self) {
+        self.reopen.send_replace(());
+    }
+
+    /// Ends the queue and waits for the sink.
+    pub(crate) async fn stop(&mut self) {
         self.sender = None;
         tokio::time::timeout(PATIENCE, &mut self.running).await.expect("the sink ends").unwrap();
+    }
+
+    /// The same; gives the last books.
+    pub(crate) async fn end(mut self) -> Books {
+        self.stop().await;
         self.books().await
     }
 

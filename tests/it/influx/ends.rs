@@ -110,6 +110,31 @@ async fn lines_that_may_be_lost_are_sent_again_at_the_end() {
 }
 
 #[tokio::test]
+async fn lines_that_a_peer_has_lost_which_is_away_at_the_end_are_sent_by_the_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let keys = format!("target = \"tcp\"\naddress = \"{address}\"\nspool_dir = {:?}", folder.path());
+    let mut bench = Bench::start(&keys).await;
+    bench.send_all(0..10);
+    let (stream, _) = listener.accept().await.unwrap();
+    assert_eq!(bench.settled().await, Books::all_written(10));
+    // It has read nothing.
+    drop((stream, listener));
+    bench.stop().await;
+    let listener = TcpListener::bind(address).await.unwrap();
+    let bench = Bench::start(&keys).await;
+    let (mut stream, _) =
+        tokio::time::timeout(PATIENCE, listener.accept()).await.expect("it connects again").unwrap();
+    let expected: String = (0..10).map(line).collect();
+    let mut read = vec![0; expected.len()];
+    tokio::time::timeout(PATIENCE, stream.read_exact(&mut read)).await.expect("all of it").unwrap();
+    assert_eq!(String::from_utf8(read).unwrap(), expected);
+    let books = bench.settled().await;
+    assert_eq!(books, Books { made: 0, written: 10, rejected: 0, dropped: 0, waiting: 0 });
+}
+
+#[tokio::test]
 async fn the_last_lines_reach_a_peer_that_has_said_something_and_reads_late() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut bench =

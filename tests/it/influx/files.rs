@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::bench::{self, Bench, Books, line};
 use super::stand_in::{StandIn, json};
 use crate::support::{PATIENCE, Process, exporter, get, wait_for};
 
@@ -139,6 +140,27 @@ fn a_file_is_opened_anew_on_sighup() {
     let paths = ["lines.1", "lines"].map(|name| folder.path().join(name));
     assert!(!read(&paths).is_empty());
     assert_eq!(size(&paths[0]), length, "nothing more came into the old file");
+}
+
+#[tokio::test]
+async fn a_file_that_was_removed_is_let_go_of_at_a_sighup_before_there_are_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lines");
+    let mut bench = Bench::start(&format!("target = \"file\"\npath = {path:?}")).await;
+    bench.send_all(0..10);
+    assert_eq!(bench.settled().await, Books::all_written(10));
+    let removed = PathBuf::from(format!("{} (deleted)", path.display()));
+    let is_held = || {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        open.flatten().any(|open| std::fs::read_link(open.path()).is_ok_and(|file| file == removed))
+    };
+    std::fs::remove_file(&path).unwrap();
+    assert!(is_held());
+    bench.reopen();
+    bench::wait_for("it to be let go of", || !is_held()).await;
+    bench.send_all(10..20);
+    assert_eq!(bench.end().await, Books::all_written(20));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), (10..20).map(line).collect::<String>());
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axp_exporter::sink::queue::QUEUE_BYTES_MAX;
@@ -64,6 +66,29 @@ async fn with_a_spool_lines_wait_on_disk_and_come_back_each_once() {
     assert_eq!(bench.settled().await, Books::all_written(5000));
     assert_eq!((server.stored(), bench.metrics.up.get()), (once(0..5000), 1));
     wait_for("an empty spool", || bench.metrics.spool_bytes.get() == 0).await;
+}
+
+#[tokio::test]
+async fn a_backlog_that_the_target_does_not_take_holds_up_no_new_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = StandIn::start(|_| status(503)).await;
+    let keys = keys(&server, &spool(folder.path()));
+    let mut bench = Bench::start(&keys).await;
+    bench.send_all(0..10);
+    assert_eq!(bench.end().await.waiting, 10);
+    let is_tried = Arc::new(AtomicBool::new(false));
+    let tried = Arc::clone(&is_tried);
+    server.answer_by(move |seen| {
+        let is_old = seen.lines.contains(&line(0));
+        tried.fetch_or(is_old, Ordering::Relaxed);
+        status(if is_old { 503 } else { 204 })
+    });
+    let hour = Duration::from_secs(3600);
+    let mut bench = Bench::start_at(Pace { retry_min: hour, retry_max: hour, ..PACE }, &keys).await;
+    wait_for("the backlog to be tried", || is_tried.load(Ordering::Relaxed)).await;
+    bench.send_all(10..20);
+    wait_for("new lines", || bench.metrics.written.get() == 10).await;
+    assert_eq!(server.stored(), once(10..20));
 }
 
 #[tokio::test]

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axp_exporter::sink::influx::Pace;
 use axp_exporter::sink::queue::QUEUE_BYTES_MAX;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::bench::{Bench, Books, line, wait_for};
+use super::bench::{Bench, Books, PACE, line, wait_for};
 use super::stand_in::{StandIn, status};
 
 /// How much of the queue may be taken before a test lets it be emptied.
@@ -209,6 +210,7 @@ async fn a_disk_that_hangs_with_the_backlog_holds_up_no_new_line() {
     server.answer_by(|_| status(204));
     bench.send_all(104..105);
     wait_for("a new line", || server.stored().contains_key(&line(104))).await;
+    wait_for("the other to wait", || bench.metrics.written.get() == 4 && bench.queue.lines() == 1).await;
     // It goes on.
     let pipe = folder.path().join("pipe");
     std::fs::rename(&segment, &pipe).unwrap();
@@ -219,6 +221,35 @@ async fn a_disk_that_hangs_with_the_backlog_holds_up_no_new_line() {
     assert_eq!(bench.settled().await, expected);
     assert_eq!(server.stored(), (0..105).map(|number| (line(number), 1)).collect());
     wait_for("the spool", || bench.metrics.spool().up.get() == 1).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_with_the_backlog_does_not_hold_up_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = StandIn::start(|_| status(503)).await;
+    let spool = folder.path().join("spool");
+    let keys = format!("url = {:?}\napi = \"v1\"\ndatabase = \"axp\"\nspool_dir = {spool:?}", server.url());
+    let mut bench = Bench::start(&keys).await;
+    bench.send_all(0..100);
+    assert_eq!(bench.end().await.waiting, 100);
+    let mut bench = Bench::start_at(Pace { disk: Duration::from_secs(3600), ..PACE }, &keys).await;
+    let (segment, aside) = (spool.join("0000000000000001.spool"), folder.path().join("aside"));
+    std::fs::rename(&segment, &aside).unwrap();
+    let mut hang = Hang::at(&segment);
+    // Lines of the spool are tried many times in this time, unless the disk hangs.
+    let mut asked = usize::MAX;
+    while asked != server.seen().len() {
+        asked = server.seen().len();
+        tokio::time::sleep(PACE.retry_max * 20).await;
+    }
+    bench.send_all(100..110);
+    bench.stop().await;
+    let pipe = folder.path().join("pipe");
+    std::fs::rename(&segment, &pipe).unwrap();
+    std::fs::rename(&aside, &segment).unwrap();
+    hang.0 = pipe;
+    let expected = Books { made: 10, written: 0, rejected: 0, dropped: 10, waiting: 100 };
+    assert_eq!(bench.books().await, expected);
 }
 
 #[tokio::test]

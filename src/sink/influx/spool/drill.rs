@@ -18,7 +18,7 @@ impl Drill {
     /// As [`Spool::open`].
     pub fn open(folder: &Path, bytes_max: u64, age_max: Duration) -> io::Result<Self> {
         let mut spool = Spool::new(folder, bytes_max, age_max, Losses::default());
-        spool.open()?;
+        spool.open(0)?;
         Ok(Self(spool))
     }
 

@@ -5,13 +5,14 @@
 //! and has no name any more was removed.
 
 use std::collections::VecDeque;
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use super::segment::{self, Segment};
-use super::{Spool, is_passing};
+use super::{ASIDE, Spool, is_passing};
 use crate::sink::disk::lock;
 
 /// Mode of the folder.
@@ -30,7 +31,7 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be used, or another process uses it.
-    pub(in crate::sink::influx) fn open(&mut self) -> io::Result<()> {
+    pub(in crate::sink::influx) fn open(&mut self, unix_ms: u64) -> io::Result<()> {
         if self.lock.is_some() {
             return Ok(());
         }
@@ -38,11 +39,20 @@ impl Spool {
         let lock = lock(&self.folder.join(LOCK), LOCK_MODE)?;
         self.segments = self.find_segments()?;
         self.lock = Some(lock);
+        self.expire_aside(unix_ms);
         Ok(())
+    }
+
+    /// Knows of a file that was set aside.
+    pub(super) fn note_aside(&mut self, path: PathBuf) {
+        if let Ok(metadata) = std::fs::symlink_metadata(&path) {
+            self.aside.push((path, touched_ms(&metadata)));
+        }
     }
 
     fn find_segments(&mut self) -> io::Result<VecDeque<Segment>> {
         let mut found = Vec::new();
+        self.aside.clear();
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -53,8 +63,13 @@ impl Spool {
             let Some(number) = number else { continue };
             // One that was set aside keeps its number, too.
             self.next_number = self.next_number.max(number.saturating_add(1));
-            if rest == segment::SUFFIX && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                continue;
+            }
+            if rest == segment::SUFFIX {
                 found.push((number, entry.path()));
+            } else if rest.strip_prefix(segment::SUFFIX) == Some(ASIDE) {
+                self.note_aside(entry.path());
             }
         }
         found.sort_unstable();
@@ -107,6 +122,12 @@ impl Spool {
 /// Whether the folder is gone, as when a disk is: then a file that is not there is no loss.
 pub(super) fn is_away(folder: &Path) -> bool {
     !folder.join(LOCK).exists()
+}
+
+/// When a file was written to last, milliseconds since the epoch.
+pub(super) fn touched_ms(metadata: &Metadata) -> u64 {
+    let touched = metadata.modified().unwrap_or(UNIX_EPOCH).duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(touched.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether an open file has no name any more.

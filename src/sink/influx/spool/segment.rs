@@ -10,7 +10,6 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use super::folder;
 use super::record::{self, Record};
@@ -99,8 +98,7 @@ impl Segment {
         let position = u64::from_le_bytes(position);
         // A position that is none: better twice than not at all.
         let position = if (HEAD_BYTES..=metadata.len()).contains(&position) { position } else { HEAD_BYTES };
-        let touched = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let touched_ms = u64::try_from(touched.as_millis()).unwrap_or(u64::MAX);
+        let touched_ms = folder::touched_ms(&metadata);
         Ok(Some(Self::at(path.to_owned(), number, metadata.len(), position, touched_ms)))
     }
 

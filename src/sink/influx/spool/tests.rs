@@ -21,7 +21,7 @@ fn open(folder: &TempDir) -> Spool {
 
 fn open_with(folder: &Path, bytes_max: u64) -> Spool {
     let mut spool = Spool::new(folder, bytes_max, HOUR, Losses::default());
-    wait_for_lock(|| spool.open());
+    wait_for_lock(|| spool.open(1));
     spool
 }
 
@@ -159,4 +159,25 @@ fn a_full_disk_leaves_what_was_there() {
     std::fs::rename(&moved, &real).unwrap();
     append(&mut spool, &line(3), 1);
     assert_eq!(drained(&mut spool, 1), (vec![1, 3], 0));
+}
+
+#[test]
+fn a_file_that_cannot_be_removed_does_not_keep_others_from_making_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(&folder);
+    let piece = |from: u64| (from..from + 500).map(line).collect::<String>();
+    while spool.segments.len() < 2 {
+        append(&mut spool, &piece(0), 1);
+    }
+    let first = spool.segments[0].path.clone();
+    std::fs::remove_file(&first).unwrap();
+    std::fs::create_dir(&first).unwrap();
+    let mut dropped = 0;
+    for number in 1..200 {
+        dropped += append(&mut spool, &piece(number * 500), 1);
+        assert!(spool.bytes() <= MIB, "{}", spool.bytes());
+    }
+    assert!(dropped > 0);
+    append(&mut spool, &line(1), 3 * 3_600_000);
+    assert_eq!(spool.segments.len(), 2, "what is too old goes, but for the one");
 }

@@ -162,3 +162,37 @@ fn what_was_read_before_an_error_counts() {
     assert_eq!(drained(&mut spool, 3_600_005), (vec![], 1));
     assert_eq!(files(&folder), ["0000000000000001.spool.aside".to_owned()].into());
 }
+
+#[test]
+fn what_was_set_aside_goes_when_it_is_older_than_lines_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str| std::fs::write(folder.path().join(name), b"none of ours").unwrap();
+    write("0000000000000001.spool.aside");
+    write("notes.aside");
+    let touched = folder::touched_ms(&folder.path().join("notes.aside").metadata().unwrap());
+    let (soon, late) = (touched + 1_800_000, touched + 2 * 3_600_000);
+    let all = ["0000000000000001.spool.aside", "notes.aside"].map(str::to_owned).into();
+    let open_at = |now| {
+        let mut spool = Spool::new(folder.path(), MIB, HOUR, Losses::default());
+        wait_for_lock(|| spool.open(now));
+        spool
+    };
+    open_at(soon);
+    assert_eq!(files(&folder), all);
+    open_at(late);
+    assert_eq!(files(&folder), ["notes.aside".to_owned()].into());
+    write("0000000000000001.spool");
+    let mut spool = open_at(soon);
+    assert_eq!((files(&folder), spool.losses.files.get()), (all, 1));
+    append(&mut spool, &line(2), late);
+    assert_eq!(files(&folder), ["0000000000000002.spool", "notes.aside"].map(str::to_owned).into());
+}
+
+#[test]
+fn a_file_that_cannot_be_set_aside_is_not_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("0000000000000001.spool"), b"none of ours").unwrap();
+    std::fs::create_dir(folder.path().join("0000000000000001.spool.aside")).unwrap();
+    let spool = open(&folder);
+    assert_eq!((spool.losses.files.get(), spool.segments.len()), (0, 0));
+}

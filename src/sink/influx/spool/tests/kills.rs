@@ -71,7 +71,7 @@ fn nothing_is_lost_in_a_hundred_kills() {
 /// The child: puts lines in and says so, settles old ones three times out of four and says so.
 fn spool_until_killed(folder: &Path, mut next: u64) -> ! {
     let mut spool = Spool::new(folder, 64 * MIB, HOUR, Losses::default());
-    spool.open().unwrap();
+    spool.open(1).unwrap();
     let say = |sign: char, number: u64| writeln!(std::io::stdout(), "\n{sign}{number}").unwrap();
     for step in 0.. {
         let lines: String = (next..next + STEP).map(line).collect();

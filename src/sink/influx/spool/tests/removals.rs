@@ -6,7 +6,7 @@ use super::*;
 fn one_process_at_a_time_uses_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(&folder);
-    let err = Spool::new(folder.path(), MIB, HOUR, Losses::default()).open().unwrap_err();
+    let err = Spool::new(folder.path(), MIB, HOUR, Losses::default()).open(1).unwrap_err();
     assert_eq!(err.to_string(), "another process uses it");
     drop(spool);
     open(&folder);
@@ -56,7 +56,7 @@ fn a_lock_that_somebody_removes_is_made_again_unless_another_process_has_it() {
     append(&mut spool, &line(1), 1);
     std::fs::remove_file(&lock).unwrap();
     append(&mut spool, &line(2), 1);
-    assert!(Spool::new(folder.path(), MIB, HOUR, Losses::default()).open().is_err(), "it is locked");
+    assert!(Spool::new(folder.path(), MIB, HOUR, Losses::default()).open(1).is_err(), "it is locked");
     std::fs::remove_file(&lock).unwrap();
     let other = open(&folder);
     for _ in 0..2 {
