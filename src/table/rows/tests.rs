@@ -164,6 +164,17 @@ fn a_row_that_gets_a_state_label_loses_its_states_alone() {
 }
 
 #[test]
+fn a_name_that_becomes_a_label_is_no_text_any_more() {
+    let mut table = table(10);
+    let text = table.add_column(spec(Kind::Text, "site"));
+    let (one, two) = (row(&mut table, "1"), table.insert("2").unwrap());
+    assert_eq!(table.set_text(one, text, "x"), Ok(true));
+    table.place(two, Ok(labels(&[("site", "x")]))).unwrap();
+    assert_eq!((table.text(one, text), table.infos()), (None, 0));
+    assert_eq!(table.set_text(one, text, "x"), Err(ReadingReject::LabelCollision));
+}
+
+#[test]
 fn rows_shown_come_before_those_that_wait_and_hidden_ones_last() {
     let mut table = table(10);
     let (hidden, shown) = (table.insert("1").unwrap(), row(&mut table, "a"));
