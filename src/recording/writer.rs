@@ -71,7 +71,7 @@ impl Writer {
         let parts = Parts::new(&config.path, config.rotate_bytes.get(), config.rotate_keep, began);
         let parts = Blocking::new(parts);
         let mut alarm = Alarm::new("record", metrics.up.clone(), "the recording is written again");
-        match parts.run(|parts| parts.check()).await.flatten() {
+        match parts.run(Parts::check).await.flatten() {
             Ok(()) => alarm.clear(WRITING),
             Err(source) if is_mistake(&source) => {
                 return Err(OpenError { path: config.path.clone(), source });
