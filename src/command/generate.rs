@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::Shell;
 
-use crate::command::{CommandLine, Exit, complain};
+use crate::command::{CommandLine, Exit, stdout};
 
 /// Options of the command.
 #[derive(Debug, Args)]
@@ -41,10 +41,7 @@ pub(super) fn execute(args: &GenerateArgs) -> Exit {
     };
     match text.and_then(|text| io::stdout().lock().write_all(text.as_bytes())) {
         Ok(()) => Exit::Success,
-        Err(err) => {
-            complain(format_args!("failed to write to stdout: {err}"));
-            Exit::Internal
-        }
+        Err(err) => stdout::failed("generate", &err),
     }
 }
 

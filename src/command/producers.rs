@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use self::offer::{Answer, Offer};
 use crate::app;
-use crate::command::{ConfigArgs, Exit, complain, environment, run_until_stopped};
+use crate::command::{ConfigArgs, Exit, complain, environment, run_until_stopped, stdout};
 use crate::config::{Config, Loaded};
 use crate::failure::describe;
 use crate::ingest::api::{self, Api};
@@ -181,11 +181,7 @@ fn show(
         table::render(&offers, width.map(|(width, _)| width.0.into()))
     };
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        // Who closes the pipe has seen enough.
-        Err(err) if err.kind() != io::ErrorKind::BrokenPipe => {
-            complain(format_args!("failed to write to stdout: {err}"));
-            Exit::Internal
-        }
-        _ => Exit::Success,
+        Ok(()) => Exit::Success,
+        Err(err) => stdout::failed("producers", &err),
     }
 }

@@ -48,7 +48,7 @@ impl std::fmt::Display for Error {
             Self::Damaged(path, line, what) => {
                 write!(formatter, "read {}: damaged at line {line}: {what}", path.display())
             }
-            Self::Unfit(path, why) => write!(formatter, "replay {} with the others: {why}", path.display()),
+            Self::Unfit(path, why) => write!(formatter, "use {}: {why}", path.display()),
         }
     }
 }

@@ -22,6 +22,19 @@ fn output(arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
+#[test]
+fn a_stdout_that_takes_no_data_is_told_of_unless_it_was_closed() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = program(&["generate", "man"]).stdout(full).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(70), "{stderr}");
+    assert!(stderr.starts_with("generate: failed to write to stdout: No space left"), "{stderr}");
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = program(&["generate", "man"]).stdout(closed).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
 /// A simulator, and the configuration that it prints.
 pub(crate) fn simulator() -> (Process, String) {
     let process = Process::start(program(&["simulate", "--listen", "127.0.0.1:0", "--agents", "3"]));
