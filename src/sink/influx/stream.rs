@@ -226,6 +226,17 @@ mod tests {
         assert_eq!(next(stream, listener).await, "old x=1 1\nnew x=1 2\n");
     }
 
+    #[test]
+    fn of_a_line_that_is_half_out_all_is_unsent() {
+        let mut stream = Stream::new(Address::Tcp(String::new()), TIMEOUT);
+        stream.doubt.add(b"a x=1 1\nb x=1 1\nc x=1 1\n");
+        assert_eq!(stream.unsent_lines(), b"");
+        stream.unsent = [&b"x=1 1\n"[..], b"c x=1 1\n"].map(Bytes::from_static).into();
+        assert_eq!(stream.unsent_lines(), b"b x=1 1\nc x=1 1\n");
+        stream.lose(End::Broken);
+        assert_eq!(stream.unsent_lines(), b"a x=1 1\nb x=1 1\nc x=1 1\n");
+    }
+
     #[tokio::test]
     async fn a_peer_that_has_read_all_and_left_gets_nothing_again_that_is_old() {
         let (stream, listener, peer) = connected(10).await;

@@ -1,0 +1,75 @@
+//! The backlog on disks that are quick, and on those that hang.
+
+use std::path::Path;
+use std::sync::mpsc;
+
+use super::*;
+use crate::telemetry::Telemetry;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A backlog in this folder, and its disk, which hangs until something is sent.
+async fn hanging(folder: &Path, patience: Duration) -> (Backlog, telemetry::Sink, mpsc::Sender<()>) {
+    let metrics = Telemetry::new(1).sink("main");
+    let config = Influx { spool_dir: folder.to_owned(), ..Influx::default() };
+    let backlog = Backlog::open(&config, patience, metrics.clone()).await.unwrap();
+    let (go_on, hang) = mpsc::channel::<()>();
+    let disk = backlog.spool.clone();
+    tokio::spawn(async move { disk.run(move |_| hang.recv().is_ok()).await });
+    while !backlog.spool.is_busy() {
+        tokio::task::yield_now().await;
+    }
+    (backlog, metrics, go_on)
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_is_waited_for_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut backlog, metrics, go_on) = hanging(folder.path(), Duration::from_millis(500)).await;
+    let begun = Instant::now();
+    let mut load = Load::new(b"a x=1 1\nb x=1 1\n".to_vec(), 8);
+    for _ in 0..20 {
+        assert!(backlog.take(100).await.is_none());
+        backlog.store(&mut load).await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!((load.lines(), backlog.in_memory(), metrics.dropped.get()), (1, (8, 1), 0));
+    go_on.send(()).unwrap();
+    while !load.is_empty() || backlog.in_memory().1 > 0 {
+        backlog.store(&mut load).await;
+    }
+    assert_eq!(backlog.take(100).await.unwrap().load.lines(), 2);
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_at_the_end_is_waited_for_no_longer_than_was_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut backlog, metrics, _go_on) = hanging(folder.path(), Duration::from_secs(3600)).await;
+    let mut load = Load::new(b"a x=1 1\nb x=1 1\n".to_vec(), 100);
+    let stored = tokio::time::timeout(Duration::from_millis(10), backlog.store(&mut load)).await;
+    assert!(stored.is_err() && load.is_empty());
+    let closed =
+        tokio::time::timeout(PATIENCE, backlog.close(Load::default(), Duration::from_millis(10))).await;
+    assert!(closed.is_ok());
+    assert_eq!((metrics.dropped.get(), backlog.in_memory()), (2, (0, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_are_on_the_disk_after_half_a_second_and_nothing_is_flushed_more_often() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = Telemetry::new(1).sink("main");
+    let config = Influx { spool_dir: folder.path().to_owned(), ..Influx::default() };
+    let mut backlog = Backlog::open(&config, PATIENCE, metrics.clone()).await.unwrap();
+    for _ in 0..3 {
+        for _ in 0..4 {
+            let mut load = Load::new(b"a x=1 1\n".to_vec(), 100);
+            backlog.store(&mut load).await;
+            assert!(load.is_empty());
+            assert!(!backlog.spool.run(|spool| spool.is_flushed()).await.unwrap());
+            tokio::time::sleep(SYNC_INTERVAL / 5).await;
+        }
+        tokio::time::sleep(SYNC_INTERVAL / 4).await;
+        assert!(backlog.spool.run(|spool| spool.is_flushed()).await.unwrap());
+    }
+    assert_eq!(metrics.spool_bytes.get(), 16 + 12 * (16 + 8));
+}
