@@ -105,8 +105,13 @@ fn outcome(table: &[SharedTable], lines: &LineReceiver, telemetry: &Telemetry) -
 
 impl Bench {
     pub(super) fn new(personal: Personal, rotate_bytes: u64) -> Self {
+        Self::begun(START_NS, personal, rotate_bytes)
+    }
+
+    /// One that began at this time by the wall.
+    pub(super) fn begun(unix_ns: i64, personal: Personal, rotate_bytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let began = Moment { instant: Instant::now(), unix_ns: START_NS };
+        let began = Moment { instant: Instant::now(), unix_ns };
         let parts = Parts::new(&folder.path().join("r"), rotate_bytes, 1000, began);
         let (sender, records) = queue::lines(1 << 20, Counter::default());
         let recorder = Recorder::new(sender, began, "EZCLTR");

@@ -44,8 +44,8 @@ fn a_replay_loses_no_line_however_many_one_moment_brings() {
 fn what_lies_between_two_recordings_is_waited_for_before_it_is_over() {
     const GAP: Duration = Duration::from_secs(40);
     const SPEED: f64 = 100.0;
-    let mut benches = [Bench::new(Personal::Drop, 0), Bench::new(Personal::Drop, 0)];
-    benches[1].pass(GAP);
+    let later = START_NS + i64::try_from(GAP.as_nanos()).unwrap();
+    let mut benches = [START_NS, later].map(|unix_ns| Bench::begun(unix_ns, Personal::Drop, 0));
     for bench in &mut benches {
         bench.pipeline.session_opened(bench.now);
         bench.apply(&event(1));
