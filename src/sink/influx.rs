@@ -260,11 +260,11 @@ impl Sink {
     }
 
     /// When to try a load again that waits in memory.
-    fn next_try(&mut self) -> Instant {
+    fn next_try(&self) -> Instant {
         match self.resume_at.checked_duration_since(Instant::now()) {
             Some(wait) if self.backlog.is_none() => Instant::now() + wait,
             // The spool is tried again sooner than a target that may be away for long.
-            Some(wait) => Instant::now() + wait.min(self.pauses.after_failure()),
+            Some(wait) => Instant::now() + wait.min(self.pace.retry_min),
             None => Instant::now(),
         }
     }

@@ -203,7 +203,11 @@ async fn a_spool_whose_disk_is_full_for_a_while_costs_no_line() {
     });
     disk.wait_for(&[("http", "spool_up", 1)]);
     server.answer_by(|_| status(204));
-    disk.wait_for(&[("http", "up", 1), ("http", "spool_bytes", 0)]);
+    // The longer it was away, the later it is tried again: after a minute at most.
+    wait_for("an empty spool", PATIENCE * 4, || {
+        let is = |name, value| disk.writer.value_of("http", name, "") == value;
+        if is("up", 1) && is("spool_bytes", 0) { Ok(()) } else { Err(disk.writer.exporter.stderr()) }
+    });
     assert_eq!((disk.dropped("main"), disk.dropped("http")), (0, 0));
     let Disk { writer, .. } = disk;
     let folder = writer.stop();
