@@ -102,8 +102,10 @@ async fn a_task_that_hangs_starves_the_watchdog_until_it_goes_on() {
     });
     is_taken.recv().unwrap();
     assert!(simulator.log_out(None).is_some());
+    // It, and no other task.
+    let is_silent = || async { pulses.silent(Instant::now(), SILENCE) == ["feed Agent_itd_1.0.0"] };
+    wait_for("the feed's silence", is_silent).await;
     wait_for("the watchdog to starve", || async { !hears(INTERVAL * 20).await }).await;
-    assert_eq!(pulses.silent(Instant::now(), SILENCE), ["feed Agent_itd_1.0.0"], "and no other task");
     drop(release);
     reader.join().unwrap();
     assert!(hears(PATIENCE).await, "it goes on");
