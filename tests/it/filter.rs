@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::commands::write_config;
 use crate::support::{PATIENCE, Process, exporter, pipe, wait_for};
@@ -237,15 +237,16 @@ fn a_line_without_an_end_is_not_held() {
     assert!(process.stderr().contains("(too_long 1), 1 out"), "{}", process.stderr());
 }
 
+/// The filter between three pipes that are the test's own.
+fn piped(folder: &Path) -> Child {
+    let mut command = filter(folder, "", &[]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
 #[test]
 fn who_closes_stdout_has_seen_enough() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = filter(folder.path(), "", &[])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = piped(folder.path());
     drop(child.stdout.take());
     let mut stdin = child.stdin.take().unwrap();
     // Until it is gone, and its stdin with it.
@@ -281,12 +282,7 @@ fn a_signal_ends_it_with_the_summary() {
 #[test]
 fn a_stdout_that_nobody_reads_keeps_no_signal_waiting() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = filter(folder.path(), "", &[])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = piped(folder.path());
     let mut stdin = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || while stdin.write_all(live("a", 1).as_bytes()).is_ok() {});
     // Asleep in its write to a pipe that is full: what is in it stays, and no time is used.
