@@ -21,6 +21,9 @@ const SCRAPE_INTERVAL: Duration = Duration::from_millis(250);
 const FAULT_INTERVAL: Duration = Duration::from_secs(4);
 const OUTAGE_INTERVAL: Duration = Duration::from_secs(20);
 const OUTAGE: Duration = Duration::from_secs(7);
+/// How often the configuration is another one, by the rule that comes and goes.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(11);
+const RULE: &str = "[[relabel]]\ntarget_label = \"site\"\nreplacement = \"north\"\n";
 const PRODUCERS: [&str; 4] =
     ["Agent_itd_1.0.0", "AgentByChannel_itd_1.0.0", "Queue_itd_1.0.0", "QueueByChannel_itd_1.0.0"];
 /// What goes wrong, one after the other.
@@ -70,6 +73,7 @@ struct Soak {
     process: Process,
     url: String,
     folder: tempfile::TempDir,
+    configuration: String,
 }
 
 impl Soak {
@@ -88,7 +92,8 @@ impl Soak {
              snapshot_quiet = \"200ms\"\nping_interval = \"1s\"\n[web]\nlisten = \"127.0.0.1:0\"\n\
              [[influx]]\nname = \"steady\"\ntarget = \"file\"\npath = \"{}\"\nflush_interval = \"50ms\"\n\
              [[influx]]\nname = \"fickle\"\ntarget = \"http\"\napi = \"v1\"\ndatabase = \"d\"\nurl = {:?}\n\
-             spool_dir = \"{}\"\nflush_interval = \"50ms\"\n",
+             spool_dir = \"{}\"\nflush_interval = \"50ms\"\n\
+             [record]\npath = \"{}\"\nrotate_bytes = \"256KiB\"\nrotate_keep = 2\n",
             simulator.url(),
             credentials.account_id,
             credentials.client_id,
@@ -97,6 +102,7 @@ impl Soak {
             folder.path().join("lines.lp").display(),
             server.url(),
             folder.path().join("spool").display(),
+            folder.path().join("feed.jsonl.gz").display(),
         );
         let config = write_config(folder.path(), &text);
         tokio::spawn(simulator.run(std::future::pending()));
@@ -106,7 +112,7 @@ impl Soak {
             let url = log.split_once("url=\"").and_then(|(_, rest)| rest.split_once('"'));
             url.map(|(url, _)| url.to_owned()).ok_or(log)
         });
-        let soak = Self { centre, server, process, url, folder };
+        let soak = Self { centre, server, process, url, folder, configuration: text };
         soak.settle();
         soak.centre.resume();
         soak
@@ -114,6 +120,13 @@ impl Soak {
 
     fn fault(&self, fault: &str) {
         self.centre.inject(serde_json::from_str(fault).unwrap()).unwrap();
+    }
+
+    /// Has another configuration read: the rule comes with every second one.
+    fn reload(&self, number: u64) {
+        let rule = if number % 2 == 1 { RULE } else { "" };
+        write_config(self.folder.path(), &format!("{}{rule}", self.configuration));
+        self.process.signal("HUP");
     }
 
     /// Has the contact centre rest, and waits until the exporter knows all of it and no line waits.
@@ -141,6 +154,7 @@ impl Soak {
         let (begin, mut sizes) = (Instant::now(), Vec::new());
         let (mut faults, mut next_fault) = (FAULTS.iter().cycle(), begin + FAULT_INTERVAL);
         let (mut is_away, mut next_change) = (false, begin + OUTAGE_INTERVAL);
+        let (mut reloads, mut next_reload) = (0, begin + RELOAD_INTERVAL);
         while begin.elapsed() < time {
             let now = Instant::now();
             if now >= next_fault {
@@ -152,11 +166,17 @@ impl Soak {
                 self.server.answer_by(move |_| status(if is_away { 503 } else { 204 }));
                 next_change = now + if is_away { OUTAGE } else { OUTAGE_INTERVAL };
             }
+            if now >= next_reload {
+                reloads += 1;
+                self.reload(reloads);
+                next_reload = now + RELOAD_INTERVAL;
+            }
             sizes.push(Look::take(&self.url).size());
             std::thread::sleep(SCRAPE_INTERVAL);
         }
         self.fault(r#"{"fault":"clear"}"#);
         self.server.answer_by(|_| status(204));
+        self.reload(0);
         sizes
     }
 }
@@ -193,6 +213,12 @@ async fn it_neither_grows_nor_loses_a_line_however_long_it_runs() {
             ["written", "rejected", "dropped"].map(|outcome| of("influx_lines", &[&sink, outcome]));
         assert_eq!(outcomes, [lines, 0.0, 0.0], "{sink}");
     }
+    assert_eq!(of("feed_faults", &[]), 0.0);
+    assert!(of("record_records", &["written"]) >= events, "all that came was recorded");
+    assert_eq!(of("record_records", &["dropped"]), 0.0);
+    assert_eq!(after.sum("axp_exporter_config_last_reload_successful", &[]), 1.0);
+    let reloads = soak.process.stderr().matches("the configuration was reloaded").count();
+    assert!(reloads > 0, "{}", soak.process.stderr());
     let reconnects = of("reconnects", &[]);
     assert!(reconnects >= minutes, "{reconnects} in {minutes} minutes");
 
@@ -206,8 +232,8 @@ async fn it_neither_grows_nor_loses_a_line_however_long_it_runs() {
     let growth = (last - middle) / middle;
     let hours = minutes / 180.0;
     println!(
-        "{minutes} minutes: {events} events, {lines} lines, {reconnects} reconnects, {} scrapes; resident {:.1} MiB, \
-         then {:.1}: {:+.2} % ({:+.1} % an hour); files {} and {}, tasks {} and {}",
+        "{minutes} minutes: {events} events, {lines} lines, {reconnects} reconnects, {reloads} reloads, {} scrapes; resident \
+         {:.1} MiB, then {:.1}: {:+.2} % ({:+.1} % an hour); files {} and {}, tasks {} and {}",
         sizes.len(),
         middle / f64::from(1 << 20),
         last / f64::from(1 << 20),
