@@ -24,6 +24,7 @@ mod front;
 mod influx;
 mod legal;
 mod link;
+mod memory;
 mod packages;
 mod peers;
 mod process;

@@ -1,6 +1,6 @@
 //! The end of the process, whenever it comes: told to stop in any phase it leaves nothing behind in time,
-//! told twice it goes at once, and killed again and again it begins anew with what it had. And what is done to
-//! the whole of it meanwhile: clocks that are set, rows without end.
+//! told twice it goes at once, and killed again and again it begins anew with what it had. And clocks
+//! that are set meanwhile.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::session::start;
 use crate::support::{Process, exporter, get, tool, wait_for as wait};
 
 /// How long the program may take to end: its own bounds, as systemd is told, and a busy machine.
-const END_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const END_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Stops the exporter in time; in the end no subscription is left at AXP.
 async fn stops(rig: &mut Rig, when: &str) {
@@ -78,7 +78,7 @@ async fn a_request_for_metrics_that_never_comes_to_its_end_does_not_keep_a_stop(
 }
 
 /// The configuration of a program that asks this simulator.
-fn configuration(simulator: &Simulator, more: &str) -> String {
+pub(crate) fn configuration(simulator: &Simulator, more: &str) -> String {
     let credentials = simulator.credentials();
     format!(
         "{more}\n[axp]\napi_url = {:?}\naccount_id = {:?}\nclient_id = {:?}\nclient_secret = {:?}\napp_key = {:?}\n",
@@ -156,7 +156,7 @@ async fn killed_again_and_again_it_loses_no_subscription_and_tears_no_line() {
 }
 
 /// Where its metrics are.
-fn metrics_url(process: &Process) -> String {
+pub(crate) fn metrics_url(process: &Process) -> String {
     wait("URL", END_TIMEOUT, || {
         let log = process.stderr();
         log.split_once("url=\"").and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned())).ok_or(log)
@@ -226,65 +226,4 @@ async fn a_clock_that_is_set_costs_no_row_and_turns_no_line_back() {
         let before = last.insert(series, time);
         assert!(before.is_none_or(|before| before < time), "{before:?} before {line}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_without_end_are_refused_and_memory_stays() {
-    let simulator = simulator().await;
-    let handle = simulator.handle();
-    handle.pause();
-    let folder = tempfile::tempdir().unwrap();
-    let more = format!("{AGENTS}[web]\nlisten = \"127.0.0.1:0\"\n[limits]\nseries = 5000\n");
-    let config = write_config(folder.path(), &configuration(&simulator, &more));
-    tokio::spawn(simulator.run(std::future::pending()));
-    let mut process = Process::start(exporter(["run", "-c", &config]));
-    let url = metrics_url(&process);
-    let value = |page: &str, metric: &str| -> f64 {
-        let line = page
-            .lines()
-            .find(|line| line.starts_with(metric))
-            .unwrap_or_else(|| panic!("{metric} in {page}"));
-        line.rsplit_once(' ').unwrap().1.parse().unwrap()
-    };
-    let page = || get(&url).ok();
-    wait("the snapshot", END_TIMEOUT, || {
-        let page = page();
-        let rows = value(&page, "axp_exporter_rows{");
-        if rows > 0.0 && value(&page, "axp_exporter_feed_snapshot_complete{") == 1.0 {
-            Ok(())
-        } else {
-            Err(page)
-        }
-    });
-    let before = value(&page(), "process_resident_memory_bytes");
-    // Each row has keys as long as they may be, and values of its own.
-    let wide = "x".repeat(150);
-    let mut sent = 0;
-    for round in 0..40 {
-        for row in 0..100 {
-            let keys: Vec<String> =
-                (0..12).map(|key| format!(r#""k{key}":"{round}-{row}-{wide}""#)).collect();
-            let frame = format!(
-                r#"{{"keys":{{{}}},"eventAction":"UPSERT","payloadType":"LIVE","measures":{{"a":"1"}}}}"#,
-                keys.join(",")
-            );
-            sent += handle.emit(&frame, "Agent_itd_1.0.0");
-        }
-        wait("their events", END_TIMEOUT, || {
-            let page = page();
-            let events = page.lines().filter(|line| line.starts_with("axp_exporter_events_total{"));
-            let events: f64 =
-                events.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum();
-            #[expect(clippy::cast_precision_loss, reason = "they are few")]
-            if events >= sent as f64 { Ok(()) } else { Err(format!("{events} of {sent}")) }
-        });
-    }
-    let page = page();
-    let refused = value(&page, r#"axp_exporter_rows_refused_total{reason="row_limit"}"#);
-    let own: Vec<&str> = page.lines().filter(|line| line.starts_with("axp_exporter_")).collect();
-    assert!(refused > 3000.0, "{}", own.join("\n"));
-    let grown = value(&page, "process_resident_memory_bytes") - before;
-    assert!(grown < 30e6, "{grown}");
-    crate::legal::read(crate::legal::Syntax::Text, &page).unwrap_or_else(|what| panic!("{what}"));
-    assert!(process.stop().success());
 }
