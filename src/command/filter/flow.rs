@@ -150,7 +150,7 @@ impl<W: Write, T: FnMut(String)> Current<W, T> {
     /// Writes every series that is left, and counts them.
     fn write_exposition(&mut self) -> io::Result<()> {
         let Self { fork, out, tally, .. } = self;
-        let (lines, written) = write_series(out, fork.tables());
+        let (lines, written) = write_series(out, &fork.tables());
         tally.lines_out += lines;
         written
     }
