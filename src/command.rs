@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
-use crate::app::Fault;
+use crate::app::{self, Fault};
 use crate::config::DEFAULT_PATH;
 use crate::signals::Stop;
 use crate::telemetry::BUILD;
@@ -50,6 +50,11 @@ impl Exit {
     /// How to exit after the exporter has run.
     fn of(ended: Result<(), Fault>) -> Self {
         if ended.is_ok() { Self::Success } else { Self::Internal }
+    }
+
+    /// How to exit where the exporter cannot start: the service manager tries again what may pass.
+    fn unstarted(err: &app::Error) -> Self {
+        if err.is_passing() { Self::Internal } else { Self::Config }
     }
 }
 

@@ -180,8 +180,5 @@ fn show(
         let width = terminal_size::terminal_size_of(io::stdout());
         table::render(&offers, width.map(|(width, _)| width.0.into()))
     };
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Ok(()) => Exit::Success,
-        Err(err) => stdout::failed("producers", &err),
-    }
+    stdout::write("producers", &text)
 }

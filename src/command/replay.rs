@@ -11,10 +11,11 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::pin::pin;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueHint};
 
 use self::progress::Bar;
 use crate::app::{App, Outcome, Recordings, Tell};
+use crate::command::stdout::Output;
 use crate::command::{Exit, complain, kit, misuse, run_until_stopped};
 use crate::config::{Account, DEFAULT_PATH, Loaded};
 use crate::failure::describe;
@@ -45,15 +46,6 @@ pub struct ReplayArgs {
     /// The recordings; they are played in the order in which they were made
     #[arg(value_name = "RECORDING", required = true, value_hint = ValueHint::FilePath)]
     recordings: Vec<PathBuf>,
-}
-
-/// What is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// Line protocol, a line for each event.
-    Lines,
-    /// The Prometheus text format, at the end.
-    Prometheus,
 }
 
 fn read_speed(text: &str) -> Result<Speed, String> {
@@ -135,7 +127,7 @@ async fn serve(loaded: Loaded, recordings: Recordings, stay: bool, stop: Stop, f
 /// Says that the configuration cannot be used.
 fn refuse(file: &str, err: &crate::app::Error) -> Exit {
     complain(format_args!("{file}: {}", describe(err)));
-    if err.is_passing() { Exit::Internal } else { Exit::Config }
+    Exit::unstarted(err)
 }
 
 /// Shows how far it is, on a terminal.

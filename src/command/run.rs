@@ -53,7 +53,7 @@ async fn run(path: PathBuf, loaded: Loaded, stop: Stop) -> Exit {
         }
         Err(err) => {
             complain(format_args!("{}: {}", path.display(), describe(&err)));
-            if err.is_passing() { Exit::Internal } else { Exit::Config }
+            Exit::unstarted(&err)
         }
     }
 }

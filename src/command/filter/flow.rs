@@ -5,12 +5,13 @@ use std::io::{self, Write};
 
 use prometheus_client::metrics::counter::Counter;
 
+use super::FilterArgs;
 use super::fork::{Fork, Refused};
 use super::lines::{Line, Lines};
 use super::refusal::Refusal;
 use super::tally::Tally;
-use super::{FilterArgs, Output};
 use crate::command::kit::{Kit, write_series};
+use crate::command::stdout::Output;
 use crate::config::OnDelete;
 use crate::pipeline::{LineOutput, Moment};
 use crate::sink::queue::{self, Batch, LineReceiver};
