@@ -17,6 +17,7 @@ pub mod simulate;
 mod stdout;
 pub mod telegraf;
 
+use std::fmt::Display;
 use std::future::Future;
 use std::io::Write;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use crate::app::{self, Fault};
 use crate::config::DEFAULT_PATH;
+use crate::failure::describe;
 use crate::signals::Stop;
 use crate::telemetry::BUILD;
 
@@ -173,13 +175,42 @@ fn misuse(text: &str) -> Exit {
     Exit::Usage
 }
 
+/// Opens what a configuration names. That may take its time, as where a disk hangs: so it is done on
+/// another thread, and left where `stopped` comes first.
+///
+/// # Errors
+/// How to exit, after what is wrong was said on stderr.
+async fn open<T: Send + 'static>(
+    config: impl Display,
+    opening: impl Future<Output = Result<T, app::Error>> + Send + 'static,
+    stopped: impl Future<Output = ()>,
+) -> Result<T, Exit> {
+    let opened = tokio::select! {
+        () = stopped => return Err(Exit::Success),
+        opened = tokio::spawn(opening) => opened,
+    };
+    match opened {
+        Ok(opened) => opened.map_err(|err| refuse(config, &err)),
+        Err(err) => {
+            complain(format_args!("failed to start: {err}"));
+            Err(Exit::Internal)
+        }
+    }
+}
+
+/// Says why a configuration cannot be used.
+fn refuse(config: impl Display, err: &app::Error) -> Exit {
+    complain(format_args!("{config}: {}", describe(err)));
+    Exit::unstarted(err)
+}
+
 /// Writes a line for people to stderr.
-fn complain(text: impl std::fmt::Display) {
+fn complain(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Writes a line to stdout.
-fn say(text: impl std::fmt::Display) {
+fn say(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 

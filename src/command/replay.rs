@@ -16,7 +16,7 @@ use clap::{Args, ValueHint};
 use self::progress::Bar;
 use crate::app::{App, Outcome, Recordings, Tell};
 use crate::command::stdout::Output;
-use crate::command::{Exit, complain, kit, misuse, run_until_stopped};
+use crate::command::{Exit, complain, kit, misuse, open, run_until_stopped};
 use crate::config::{Account, DEFAULT_PATH, Loaded};
 use crate::failure::describe;
 use crate::logging;
@@ -94,40 +94,34 @@ pub(super) fn execute(args: &ReplayArgs) -> Exit {
 /// Replays into what the configuration names.
 async fn serve(loaded: Loaded, recordings: Recordings, stay: bool, stop: Stop, file: &str) -> Exit {
     logging::init(&loaded.config.log);
-    let (app, mut outcome) = match App::replay(loaded, recordings, tell()).await {
-        Ok(built) => built,
-        Err(err) => return refuse(file, &err),
+    let mut stopped = pin!(stop.wait());
+    let (app, mut outcome) = match open(file, App::replay(loaded, recordings, tell()), &mut stopped).await {
+        Ok(opened) => opened,
+        Err(exit) => return exit,
     };
     for url in app.metrics_urls() {
         complain(format_args!("replay: metrics are at {url}"));
     }
     let mut ended = None;
     let ran = app.run(async {
-        let mut stop = pin!(stop.wait());
         tokio::select! {
-            () = &mut stop => {}
+            () = &mut stopped => {}
             outcome = &mut outcome => {
                 let is_good = matches!(outcome, Ok(Ok(Ok(_))));
-                ended = outcome.ok();
+                ended = Some(outcome.ok());
                 if stay && is_good {
                     complain("replay: the recording is at its end; Ctrl-C stops");
-                    stop.await;
+                    stopped.await;
                 }
             }
         }
     });
     let exit = Exit::of(ran.await);
     let ended = match ended {
-        Some(ended) => Some(ended),
+        Some(ended) => ended,
         None => outcome.await.ok(),
     };
     if exit == Exit::Success { sum_up(ended) } else { exit }
-}
-
-/// Says that the configuration cannot be used.
-fn refuse(file: &str, err: &crate::app::Error) -> Exit {
-    complain(format_args!("{file}: {}", describe(err)));
-    Exit::unstarted(err)
 }
 
 /// Shows how far it is, on a terminal.

@@ -112,7 +112,7 @@ pub(super) fn execute(args: &TelegrafArgs) -> Exit {
             stop.end_at_next();
         });
         let built = tokio::select! {
-            // What is opened may take its time, such as a disk that hangs.
+            // What is opened may take its time, such as a disk that hangs: it holds another thread.
             () = &mut stopped => return Exit::Success,
             built = build(args) => built,
         };
@@ -155,7 +155,8 @@ async fn build(args: &TelegrafArgs) -> Result<App, Exit> {
         fit(&mut loaded, web);
         Ok(loaded)
     });
-    App::build(loaded, source).await.map_err(|err| {
+    let built = tokio::spawn(App::build(loaded, source)).await;
+    built.map_err(|err| failed("start", &err.into()))?.map_err(|err| {
         error!("{}: {}", args.config.display(), describe(&err));
         Exit::unstarted(&err)
     })
