@@ -17,6 +17,7 @@ pub mod simulate;
 mod stdout;
 pub mod telegraf;
 
+use std::fmt::Display;
 use std::future::Future;
 use std::io::Write;
 use std::path::PathBuf;
@@ -25,8 +26,9 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
-use crate::app::Fault;
+use crate::app::{self, Fault};
 use crate::config::DEFAULT_PATH;
+use crate::failure::describe;
 use crate::signals::Stop;
 use crate::telemetry::BUILD;
 
@@ -50,6 +52,11 @@ impl Exit {
     /// How to exit after the exporter has run.
     fn of(ended: Result<(), Fault>) -> Self {
         if ended.is_ok() { Self::Success } else { Self::Internal }
+    }
+
+    /// How to exit where the exporter cannot start: the service manager tries again what may pass.
+    fn unstarted(err: &app::Error) -> Self {
+        if err.is_passing() { Self::Internal } else { Self::Config }
     }
 }
 
@@ -168,13 +175,42 @@ fn misuse(text: &str) -> Exit {
     Exit::Usage
 }
 
+/// Opens what a configuration names. That may take its time, as where a disk hangs: so it is done on
+/// another thread, and left where `stopped` comes first.
+///
+/// # Errors
+/// How to exit, after what is wrong was said on stderr.
+async fn open<T: Send + 'static>(
+    config: impl Display,
+    opening: impl Future<Output = Result<T, app::Error>> + Send + 'static,
+    stopped: impl Future<Output = ()>,
+) -> Result<T, Exit> {
+    let opened = tokio::select! {
+        () = stopped => return Err(Exit::Success),
+        opened = tokio::spawn(opening) => opened,
+    };
+    match opened {
+        Ok(opened) => opened.map_err(|err| refuse(config, &err)),
+        Err(err) => {
+            complain(format_args!("failed to start: {err}"));
+            Err(Exit::Internal)
+        }
+    }
+}
+
+/// Says why a configuration cannot be used.
+fn refuse(config: impl Display, err: &app::Error) -> Exit {
+    complain(format_args!("{config}: {}", describe(err)));
+    Exit::unstarted(err)
+}
+
 /// Writes a line for people to stderr.
-fn complain(text: impl std::fmt::Display) {
+fn complain(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Writes a line to stdout.
-fn say(text: impl std::fmt::Display) {
+fn say(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 

@@ -112,18 +112,6 @@ impl Config {
         load::load(path, &load::read_file(path)?, env, account)
     }
 
-    /// What `load` would say, for the command `check`: the same checks, and nothing kept.
-    ///
-    /// # Errors
-    ///
-    /// As [`Config::load`].
-    pub fn validate_offline(
-        path: &Path,
-        env: impl Iterator<Item = (String, String)>,
-    ) -> Result<(), Problems> {
-        Self::load(path, env).map(drop)
-    }
-
     /// As [`Config::load_for`], of a text that stands for the file at `path`, which is not read.
     ///
     /// # Errors
@@ -149,7 +137,7 @@ impl Config {
         self.limits.check(report);
         self.web.check(scene, report);
         influx::check(&self.influx, scene, report);
-        self.record.check(&self.influx, report);
+        self.record.check(&self.influx, scene, report);
     }
 }
 

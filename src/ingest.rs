@@ -5,8 +5,9 @@
 //! what we ask ([`api`], [`discovery`]) and what we hold
 //! ([`ledger`]), what to do when ([`session`] with its links ([`link`]) and
 //! their [`pause`], no I/O), who carries it ([`feed`]), how all feeds stand ([`feeds`]) and
-//! what one tells who asks ([`report`]), what comes of it ([`event`]), and what a server's answer
-//! means (`status`) and how its words look in a log (`words`).
+//! what one tells who asks ([`report`]), what comes of it ([`event`]), who is kept for which producer
+//! where events come without feeds (`roster`), and what a server's answer means (`status`) and how its
+//! words look in a log (`words`).
 
 pub mod api;
 pub mod dial;
@@ -20,6 +21,7 @@ pub mod link;
 pub mod pause;
 pub mod renewal;
 pub mod report;
+pub(crate) mod roster;
 pub mod session;
 pub(crate) mod status;
 pub(crate) mod words;

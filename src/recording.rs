@@ -18,8 +18,8 @@
 //! stands for a dropped key.
 //!
 //! In reading order: `record` (a line), `clean` (an event in it), `tap` (where pipelines tell),
-//! `writer` with `parts` (the files), `reader`, `order` (of several files), `player` (what pipelines are told again), and `replay`,
-//! which keeps its pace.
+//! `writer` with `parts` (the files), `reader`, `order` (of several files), `player` with `track` (what
+//! pipelines are told again), and `replay`, which keeps its pace.
 
 mod clean;
 mod order;

@@ -233,9 +233,13 @@ impl Feeding {
         if !frozen.is_empty() {
             return Err(format!("what has changed takes a restart: {}", frozen.join(", ")));
         }
-        let limits = Limits::new(loaded.config.limits.series);
-        let next = Workshop::new(&loaded, self.workshop.lasting.clone(), limits);
-        let next = Arc::new(next.map_err(|err| describe(&err))?);
+        let lasting = self.workshop.lasting.clone();
+        // It reads files, authorities among them.
+        let next = spawn_blocking(move || {
+            let limits = Limits::new(loaded.config.limits.series);
+            Workshop::new(&loaded, lasting, limits).map_err(|err| describe(&err))
+        });
+        let next = Arc::new(next.await.map_err(|err| format!("use the configuration: {err}"))??);
         let producers = self.producers(&next).await?;
         // Who has died of a fault begins anew first, and pauses then.
         while let Some(Ok(ended)) = self.tasks.try_join_next() {

@@ -7,13 +7,13 @@ use crate::config::Config;
 
 /// Checks the configuration at `path`.
 pub(super) fn execute(path: &Path) -> Exit {
-    match Config::validate_offline(path, environment()) {
-        Ok(()) => {
+    match Config::load(path, environment()) {
+        Ok(_) => {
             say(format_args!("{}: no problem found", path.display()));
             Exit::Success
         }
         Err(problems) => {
-            complain(&problems);
+            complain(problems);
             Exit::Config
         }
     }

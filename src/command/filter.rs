@@ -21,10 +21,11 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use self::flow::{End, Flow};
 use crate::command::kit::Kit;
+use crate::command::stdout::Output;
 use crate::command::{Exit, complain, misuse, run_until_stopped, stdout};
 use crate::pipeline::Moment;
 
@@ -47,15 +48,6 @@ pub struct FilterArgs {
     /// Stop at the first line or value that is refused, and exit with 65
     #[arg(long)]
     strict: bool,
-}
-
-/// What is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// Line protocol, a line for each event.
-    Lines,
-    /// The Prometheus text format, at the end of the input.
-    Prometheus,
 }
 
 /// From stdin to stdout; gone once the last word is said.

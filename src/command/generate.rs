@@ -5,8 +5,6 @@
 
 mod man;
 
-use std::io::{self, Write};
-
 use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::Shell;
 
@@ -39,8 +37,8 @@ pub(super) fn execute(args: &GenerateArgs) -> Exit {
         Product::Zsh => Ok(completions(Shell::Zsh)),
         Product::Fish => Ok(completions(Shell::Fish)),
     };
-    match text.and_then(|text| io::stdout().lock().write_all(text.as_bytes())) {
-        Ok(()) => Exit::Success,
+    match text {
+        Ok(text) => stdout::write("generate", &text),
         Err(err) => stdout::failed("generate", &err),
     }
 }

@@ -6,9 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::app;
-use crate::command::{Exit, complain, environment};
+use crate::command::{Exit, complain, environment, refuse};
 use crate::config::{Account, Config, DEFAULT_PATH, Loaded, Producer};
-use crate::failure::describe;
 use crate::pipeline::{Blueprint, LineOutput, Pipeline, SharedTable};
 use crate::sink::exposition::pages::{PAGE_BYTES, Pages};
 use crate::sink::exposition::{self, Format};
@@ -73,10 +72,7 @@ impl Kit {
     pub(super) fn load(path: Option<&Path>) -> Result<Self, Exit> {
         let (loaded, file) = load(Account::Unused, path)?;
         let at = file.clone().unwrap_or_else(|| DEFAULT_PATH.to_owned());
-        Self::new(loaded, file).map_err(|err| {
-            complain(format_args!("{at}: {}", describe(&err)));
-            Exit::Config
-        })
+        Self::new(loaded, file).map_err(|err| refuse(at, &err))
     }
 
     /// A kit of this configuration.

@@ -18,17 +18,17 @@ use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use self::offer::{Answer, Offer};
 use crate::app;
-use crate::command::{ConfigArgs, Exit, complain, environment, run_until_stopped, stdout};
+use crate::command::{ConfigArgs, Exit, complain, environment, refuse, run_until_stopped, stdout};
 use crate::config::{Config, Loaded};
 use crate::failure::describe;
 use crate::ingest::api::{self, Api};
 use crate::ingest::discovery;
 use crate::parse::privacy::Privacy;
-use crate::signals::Stop;
 use crate::telemetry::Telemetry;
 
 /// How long AXP may take before people are told what they wait for, and how often then.
@@ -63,37 +63,32 @@ pub(super) fn execute(args: &ProducersArgs) -> Exit {
     });
     let (api, privacy) = match parts {
         Ok(parts) => parts,
-        Err(err) => {
-            complain(format_args!("{path}: {}", describe(&err)));
-            return Exit::Config;
-        }
+        Err(err) => return refuse(path, &err),
     };
+    let toml = args.toml;
     run_until_stopped(|stop| async move {
-        match ask_unless_stopped(&api, &loaded.config, stop).await {
-            None => {
+        let work = async {
+            let asked = Cell::new((0, 0));
+            match with_progress(ask(&api, &loaded.config, &asked), &asked).await {
+                Ok(answers) => {
+                    // Nobody may read it, and a signal is to be heard all the same.
+                    let shown = spawn_blocking(move || show(answers, &loaded, &privacy, toml));
+                    shown.await.unwrap_or(Exit::Internal)
+                }
+                Err(err) => {
+                    complain(format_args!("{path}: {}{}", describe(&err), err.hint()));
+                    Exit::Internal
+                }
+            }
+        };
+        tokio::select! {
+            exit = work => exit,
+            () = stop.wait() => {
                 complain("stopped");
                 Exit::Internal
             }
-            Some(Err(err)) => {
-                complain(format_args!("{path}: {}{}", describe(&err), err.hint()));
-                Exit::Internal
-            }
-            Some(Ok(answers)) => show(answers, &loaded, &privacy, args.toml),
         }
     })
-}
-
-/// Everything AXP says, with the problems of getting it; none if a signal came first.
-async fn ask_unless_stopped(
-    api: &Api,
-    config: &Config,
-    stop: Stop,
-) -> Option<Result<(Vec<Answer>, Vec<String>), api::Error>> {
-    let asked = Cell::new((0, 0));
-    tokio::select! {
-        answers = with_progress(ask(api, config, &asked), &asked) => Some(answers),
-        () = stop.wait() => None,
-    }
 }
 
 /// Asks for the list, then for each producer: first those of the configuration in its
@@ -180,8 +175,5 @@ fn show(
         let width = terminal_size::terminal_size_of(io::stdout());
         table::render(&offers, width.map(|(width, _)| width.0.into()))
     };
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Ok(()) => Exit::Success,
-        Err(err) => stdout::failed("producers", &err),
-    }
+    stdout::write("producers", &text)
 }

@@ -11,11 +11,12 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::pin::pin;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueHint};
 
 use self::progress::Bar;
 use crate::app::{App, Outcome, Recordings, Tell};
-use crate::command::{Exit, complain, kit, misuse, run_until_stopped};
+use crate::command::stdout::Output;
+use crate::command::{Exit, complain, kit, misuse, open, run_until_stopped};
 use crate::config::{Account, DEFAULT_PATH, Loaded};
 use crate::failure::describe;
 use crate::logging;
@@ -45,15 +46,6 @@ pub struct ReplayArgs {
     /// The recordings; they are played in the order in which they were made
     #[arg(value_name = "RECORDING", required = true, value_hint = ValueHint::FilePath)]
     recordings: Vec<PathBuf>,
-}
-
-/// What is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// Line protocol, a line for each event.
-    Lines,
-    /// The Prometheus text format, at the end.
-    Prometheus,
 }
 
 fn read_speed(text: &str) -> Result<Speed, String> {
@@ -102,40 +94,34 @@ pub(super) fn execute(args: &ReplayArgs) -> Exit {
 /// Replays into what the configuration names.
 async fn serve(loaded: Loaded, recordings: Recordings, stay: bool, stop: Stop, file: &str) -> Exit {
     logging::init(&loaded.config.log);
-    let (app, mut outcome) = match App::replay(loaded, recordings, tell()).await {
-        Ok(built) => built,
-        Err(err) => return refuse(file, &err),
+    let mut stopped = pin!(stop.wait());
+    let (app, mut outcome) = match open(file, App::replay(loaded, recordings, tell()), &mut stopped).await {
+        Ok(opened) => opened,
+        Err(exit) => return exit,
     };
     for url in app.metrics_urls() {
         complain(format_args!("replay: metrics are at {url}"));
     }
     let mut ended = None;
     let ran = app.run(async {
-        let mut stop = pin!(stop.wait());
         tokio::select! {
-            () = &mut stop => {}
+            () = &mut stopped => {}
             outcome = &mut outcome => {
                 let is_good = matches!(outcome, Ok(Ok(Ok(_))));
-                ended = outcome.ok();
+                ended = Some(outcome.ok());
                 if stay && is_good {
                     complain("replay: the recording is at its end; Ctrl-C stops");
-                    stop.await;
+                    stopped.await;
                 }
             }
         }
     });
     let exit = Exit::of(ran.await);
     let ended = match ended {
-        Some(ended) => Some(ended),
+        Some(ended) => ended,
         None => outcome.await.ok(),
     };
     if exit == Exit::Success { sum_up(ended) } else { exit }
-}
-
-/// Says that the configuration cannot be used.
-fn refuse(file: &str, err: &crate::app::Error) -> Exit {
-    complain(format_args!("{file}: {}", describe(err)));
-    if err.is_passing() { Exit::Internal } else { Exit::Config }
 }
 
 /// Shows how far it is, on a terminal.

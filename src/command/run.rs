@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 
 use crate::app::App;
-use crate::command::{Exit, complain, environment, run_until_stopped};
+use crate::command::{Exit, complain, environment, open, run_until_stopped};
 use crate::config::{Config, Loaded};
-use crate::failure::describe;
 use crate::logging;
 use crate::notify::{Notifier, status, watchdog};
 use crate::pulse;
@@ -37,25 +36,16 @@ async fn run(path: PathBuf, loaded: Loaded, stop: Stop) -> Exit {
         }
     };
     let mut stopped = pin!(stop.wait());
-    let built = tokio::select! {
-        // What is opened may take its time, such as a disk that hangs.
-        () = &mut stopped => return Exit::Success,
-        built = App::build(loaded, source(&path)) => built,
+    let app = match open(path.display(), App::build(loaded, source(&path)), &mut stopped).await {
+        Ok(app) => app,
+        Err(exit) => return exit,
     };
-    match built {
-        Ok(app) => {
-            let (reopener, reloader) = (app.reopener(), app.reloader());
-            hangups.each(move || {
-                reopener.send_replace(());
-                reloader.ask();
-            });
-            attend(app, stopped).await
-        }
-        Err(err) => {
-            complain(format_args!("{}: {}", path.display(), describe(&err)));
-            if err.is_passing() { Exit::Internal } else { Exit::Config }
-        }
-    }
+    let (reopener, reloader) = (app.reopener(), app.reloader());
+    hangups.each(move || {
+        reopener.send_replace(());
+        reloader.ask();
+    });
+    attend(app, stopped).await
 }
 
 /// The file at `path` and the environment, to be read anew.

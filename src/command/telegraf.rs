@@ -32,6 +32,7 @@ use tracing::{error, info, warn};
 use self::gathering::Gathering;
 use self::stdout::Stdout;
 use crate::app::App;
+use crate::command::stdout::is_closed;
 use crate::command::{Exit, environment, misuse, run_until_stopped};
 use crate::config::{self, Config, DEFAULT_PATH, Listen, Loaded, Log, OnDelete};
 use crate::failure::describe;
@@ -111,7 +112,7 @@ pub(super) fn execute(args: &TelegrafArgs) -> Exit {
             stop.end_at_next();
         });
         let built = tokio::select! {
-            // What is opened may take its time, such as a disk that hangs.
+            // What is opened may take its time, such as a disk that hangs: it holds another thread.
             () = &mut stopped => return Exit::Success,
             built = build(args) => built,
         };
@@ -154,9 +155,10 @@ async fn build(args: &TelegrafArgs) -> Result<App, Exit> {
         fit(&mut loaded, web);
         Ok(loaded)
     });
-    App::build(loaded, source).await.map_err(|err| {
+    let built = tokio::spawn(App::build(loaded, source)).await;
+    built.map_err(|err| failed("start", &err.into()))?.map_err(|err| {
         error!("{}: {}", args.config.display(), describe(&err));
-        if err.is_passing() { Exit::Internal } else { Exit::Config }
+        Exit::unstarted(&err)
     })
 }
 
@@ -223,8 +225,7 @@ async fn write_last(writing: JoinHandle<io::Result<()>>) -> Exit {
 fn exit_of(written: Result<io::Result<()>, JoinError>) -> Exit {
     match written {
         Ok(Ok(())) => Exit::Success,
-        // Telegraf has gone.
-        Ok(Err(err)) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
+        Ok(Err(err)) if is_closed(&err) => Exit::Success,
         Ok(Err(err)) => failed("write to stdout", &err),
         Err(err) => failed("write to stdout", &err.into()),
     }

@@ -22,9 +22,10 @@ const ROTATE_KEEP_MAX: u32 = 1000;
 pub(super) struct Scene<'a> {
     /// Where relative paths are looked up.
     pub(super) places: &'a Places,
-    /// Whether the program will talk to AXP; else the account may be left empty.
+    /// Whether the program will talk to AXP; else the account may be left empty, and nothing is recorded.
     pub(super) account_required: bool,
-    /// Whether files are needed that hold secrets, certificates or the server's settings.
+    /// Whether files are needed that hold secrets, certificates or the server's settings, and folders
+    /// that sinks write to.
     pub(super) files_needed: bool,
 }
 
@@ -154,7 +155,7 @@ pub(super) fn secret_file(key: &Key, source: &SecretSource, report: &mut Report)
     }
 }
 
-/// Why a file cannot be read, in the words of the secrets' errors.
+/// Why a file cannot be read.
 pub(super) fn io_words(err: &io::Error) -> &'static str {
     match err.kind() {
         io::ErrorKind::NotFound => "no such file",

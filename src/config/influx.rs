@@ -116,7 +116,7 @@ impl Influx {
         let is_password_required = self.target == Target::Http && !self.username.is_empty();
         let password = (&self.password, self.password_file.as_path());
         check::secret(key, "password", password, is_password_required, scene, report);
-        self.check_target(key, report);
+        self.check_target(key, scene, report);
         let (least, most) = (Duration::from_millis(100), Duration::from_secs(600));
         check::span(&key.at("timeout"), self.timeout, least, most, report);
         let (least, most) = (Bytes::new(1 << 10), Bytes::new(64 << 20));
@@ -140,7 +140,7 @@ impl Influx {
     }
 
     /// The keys that the target cannot do without.
-    fn check_target(&self, key: &Key, report: &mut Report) {
+    fn check_target(&self, key: &Key, scene: &Scene<'_>, report: &mut Report) {
         match self.target {
             Target::Http => self.check_http(key, report),
             Target::Tcp | Target::Udp => {
@@ -148,11 +148,11 @@ impl Influx {
                     report.text(&key.at("address"), &self.address, "host:port such as 127.0.0.1:8094");
                 }
             }
-            Target::File | Target::Unix => {
+            Target::File | Target::Unix if scene.files_needed => {
                 let expected = format!("a path, for target = \"{}\"", self.target);
                 check::path_to_write(&key.at("path"), &self.path, &expected, report);
             }
-            Target::Stdout => {}
+            Target::File | Target::Unix | Target::Stdout => {}
         }
     }
 
@@ -211,11 +211,13 @@ mod tests {
     use figment::value::Dict;
 
     use super::*;
+    use crate::config::Places;
 
     /// What is said about a destination's target alone.
     fn problems(sink: &Influx) -> String {
         let mut report = Report::new(Path::new("f"));
-        sink.check_target(&Key::of("influx.0"), &mut report);
+        let scene = Scene { places: &Places::default(), account_required: true, files_needed: true };
+        sink.check_target(&Key::of("influx.0"), &scene, &mut report);
         report.finish(&Dict::new()).map(|problems| problems.to_string()).unwrap_or_default()
     }
 

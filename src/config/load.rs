@@ -68,10 +68,11 @@ pub struct InfluxSecrets {
 pub enum Account {
     /// The account, its client and its secrets must be given.
     Required,
-    /// They may be missing, as for work on recorded events; what is given is checked.
+    /// They may be missing, as for work on recorded events; what is given is checked. Nothing is
+    /// recorded, and where to is not looked at.
     Optional,
-    /// They may be missing, and no listener and no sink will be opened either: what files hold that
-    /// only these need is not looked at, since who asks may not be allowed to.
+    /// They may be missing, and no listener and no sink will be opened either: files and folders that
+    /// only these need are not looked at, since who asks may not be allowed to.
     Unused,
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Influx;
-use super::check;
+use super::check::{self, Scene};
 use super::key::Key;
 use super::problem::shown;
 use super::report::Report;
@@ -23,7 +23,9 @@ pub struct Record {
     /// A new file is begun at this size, and with each start. 1KiB or more, or 0: only with each
     /// start. Default 64MiB.
     pub rotate_bytes: Bytes,
-    /// How many files are kept beside the current one. At most 1000, default 5.
+    /// How many files are kept beside the current one. At most 1000, default 5. Of those that were not
+    /// full, more are, up to 1000, while all together take no more room than so many full ones; not
+    /// where `rotate_bytes` is 0.
     pub rotate_keep: u32,
 }
 
@@ -40,10 +42,10 @@ impl Record {
     }
 
     /// Checks it beside these destinations of lines.
-    pub(super) fn check(&self, sinks: &[Influx], report: &mut Report) {
+    pub(super) fn check(&self, sinks: &[Influx], scene: &Scene<'_>, report: &mut Report) {
         let (key, path_key) = (Key::of("record"), Key::of("record.path"));
         let is_taken = |sink: &Influx| sink.target == Target::File && sink.path == self.path;
-        if self.is_on() {
+        if self.is_on() && scene.account_required {
             check::path_to_write(&path_key, &self.path, "a path", report);
             if sinks.iter().any(is_taken) {
                 let found = format!("{} again", shown(&self.path.to_string_lossy()));

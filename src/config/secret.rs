@@ -17,6 +17,8 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::check::io_words;
+
 /// No secret is longer than this; a path that leads to something else is noticed early.
 const SECRET_BYTES_MAX: usize = 64 * 1024;
 
@@ -166,11 +168,7 @@ impl std::error::Error for Error {
 impl fmt::Display for FileError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(err) if err.kind() == io::ErrorKind::NotFound => out.write_str("no such file"),
-            Self::Io(err) if err.kind() == io::ErrorKind::PermissionDenied => {
-                out.write_str("not readable by this user")
-            }
-            Self::Io(_) => out.write_str("not readable"),
+            Self::Io(err) => out.write_str(io_words(err)),
             Self::NotRegular => out.write_str("not a regular file"),
             Self::Exposed(mode) => write!(out, "open to others, mode {mode:04o}"),
             Self::TooLong => write!(out, "longer than {} KiB", SECRET_BYTES_MAX / 1024),

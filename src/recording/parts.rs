@@ -2,7 +2,8 @@
 //!
 //! Each file can be read by itself: it begins with the header, the producers, what AXP said of their
 //! measures, and the sessions that are up. Another one begins with each run of the program, at
-//! `rotate_bytes`, where the header changes, and after trouble with the disk. What is compressed is
+//! `rotate_bytes`, where the header changes, and after trouble with the disk. Those that were not full
+//! count by their bytes, so that some restarts do not push out the days before. What is compressed is
 //! flushed with each batch, so that a crash costs no more than what was not handed over yet.
 //!
 //! Two who write at one path would push each other's files out. So a lock beside it, `….lock`, is held
@@ -58,7 +59,7 @@ impl Parts {
             path: path.to_owned(),
             lock: None,
             rotate_bytes,
-            rotation: Rotation::new(path, rotate_keep),
+            rotation: Rotation::new(path, rotate_keep).with_room_for(rotate_bytes),
             began,
             recording: format!("{:016x}", rand::random::<u64>()),
             part: 0,

@@ -4,9 +4,6 @@
 //! one, for all pipelines in the order in which it is due, so that rows, series and lines depend on
 //! nothing but the recording and the configuration. Tasks recorded side by side, so one record may
 //! stand before another that is a little older: so long is waited with what is due.
-//!
-//! Where the configuration has `[[producer]]` blocks there are these and no others; else those that are
-//! recorded, at most [`PRODUCERS_MAX`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,13 +12,11 @@ use super::reader::Reader;
 use super::record::{Entry, Header, Record};
 use super::track::Track;
 use crate::config::Producer;
-use crate::ingest::discovery;
 use crate::ingest::feeds::Feeds;
+use crate::ingest::roster::Roster;
 use crate::pipeline::{Blueprint, LineOutput, Moment};
 use crate::telemetry::Telemetry;
 
-/// Most producers that are taken where the configuration names none. AXP has about ten.
-const PRODUCERS_MAX: usize = 64;
 /// How much older than the one before it a record may be.
 const DISORDER_MAX: Duration = Duration::from_millis(100);
 
@@ -57,9 +52,7 @@ pub struct Tally {
 #[derive(Debug)]
 pub struct Player {
     stage: Stage,
-    tracks: Vec<Track>,
-    /// The last record's.
-    last: usize,
+    tracks: Roster<Track>,
     origin: Instant,
     part: Option<Part>,
     /// The latest record so far, since the replay began, and by the wall.
@@ -82,23 +75,17 @@ struct Part {
 impl Player {
     /// A player that has told nothing yet. There are the producers of the configuration.
     pub fn new(stage: Stage) -> Self {
-        let producers = stage.producers.clone();
-        let mut player = Self {
+        let tracks = Roster::new(&stage.producers, |producer| stage.track(producer));
+        stage.feeds.note_complete();
+        Self {
             stage,
-            tracks: Vec::new(),
-            last: 0,
+            tracks,
             origin: Instant::now(),
             part: None,
             now: (Duration::ZERO, 0),
             goes_on: false,
             tally: Tally::default(),
-        };
-        // In the order of the configuration, as it decides whose a name is.
-        for producer in producers {
-            player.add(producer);
         }
-        player.stage.feeds.note_complete();
-        player
     }
 
     /// What was told so far.
@@ -134,7 +121,7 @@ impl Player {
         }
         // What lies between is not known. The feeds were lost when the last record came, at the latest.
         let lost_at = self.moment(time, unix_before);
-        for track in &mut self.tracks {
+        for track in self.tracks.iter_mut() {
             track.lose(lost_at);
         }
         let between = u64::try_from(unix_ns.saturating_sub(unix_before)).unwrap_or_default();
@@ -169,13 +156,14 @@ impl Player {
             Entry::Feed { producer, told, .. } => {
                 self.pass(time);
                 let now = self.moment(time, record.unix_ns);
-                match self.track(producer) {
-                    Some(track) => {
+                let Self { stage, tracks, tally, .. } = self;
+                match tracks.find(producer, |producer| stage.track(producer)) {
+                    Ok(track) => {
                         let applied = track.tell(told, now);
-                        self.tally.applied += u64::from(applied == Some(true));
-                        self.tally.refused += u64::from(applied == Some(false));
+                        tally.applied += u64::from(applied == Some(true));
+                        tally.refused += u64::from(applied == Some(false));
                     }
-                    None => self.tally.passed_over += 1,
+                    Err(_) => tally.passed_over += 1,
                 }
             }
         }
@@ -207,7 +195,7 @@ impl Player {
 
     /// Answers who asked how the feeds stand.
     pub fn answer(&mut self) {
-        for track in &mut self.tracks {
+        for track in self.tracks.iter_mut() {
             track.answer();
         }
     }
@@ -215,32 +203,13 @@ impl Player {
     fn moment(&self, time: Duration, unix_ns: i64) -> Moment {
         Moment { instant: self.origin + time, unix_ns }
     }
+}
 
-    /// The track of a producer, made if there is to be one.
-    fn track(&mut self, id: &str) -> Option<&mut Track> {
-        let is_it = |track: &Track| track.producer_id() == id;
-        let is_last = self.tracks.get(self.last).is_some_and(is_it);
-        if !is_last {
-            self.last = match self.tracks.iter().position(is_it) {
-                Some(place) => place,
-                None if self.may_add(id) => {
-                    self.add(Producer { id: id.to_owned(), ..Producer::default() });
-                    self.tracks.len() - 1
-                }
-                None => return None,
-            };
-        }
-        self.tracks.get_mut(self.last)
-    }
-
-    fn may_add(&self, id: &str) -> bool {
-        self.stage.producers.is_empty() && self.tracks.len() < PRODUCERS_MAX && discovery::is_usable(id)
-    }
-
-    fn add(&mut self, producer: Producer) {
-        let Stage { blueprint, outputs, telemetry, feeds, .. } = &self.stage;
-        let (track, state) = Track::new(producer, blueprint, outputs.clone(), telemetry);
-        feeds.add(state);
-        self.tracks.push(track);
+impl Stage {
+    /// The track of a producer, which is shown among the feeds from now on.
+    fn track(&self, producer: Producer) -> Track {
+        let (track, state) = Track::new(producer, &self.blueprint, self.outputs.clone(), &self.telemetry);
+        self.feeds.add(state);
+        track
     }
 }

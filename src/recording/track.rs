@@ -37,10 +37,6 @@ impl Track {
         (Self { pipeline, state: Arc::clone(&state), requests, metrics }, state)
     }
 
-    pub(super) fn producer_id(&self) -> &str {
-        self.state.producer_id()
-    }
-
     /// When time alone does something.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.pipeline.deadline()

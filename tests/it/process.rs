@@ -90,6 +90,28 @@ pub(crate) fn configuration(simulator: &Simulator, more: &str) -> String {
     )
 }
 
+#[test]
+fn a_disk_that_hangs_at_the_start_does_not_keep_a_stop() {
+    for command in ["run", "telegraf"] {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        // Who opens a pipe waits for its other end.
+        assert!(tool("mkfifo").arg(&state).status().unwrap().success());
+        let config = format!(
+            "[axp]\naccount_id = \"ABCDEF\"\nclient_id = \"me\"\nclient_secret = \"a\"\napp_key = \"b\"\n\
+             state_file = {state:?}\n"
+        );
+        let config = write_config(folder.path(), &config);
+        let (mut process, _stdin) = Process::start_unread(exporter([command, "-c", &config]));
+        wait("lock", END_TIMEOUT, || {
+            if state.with_extension("lock").exists() { Ok(()) } else { Err(process.stderr()) }
+        });
+        process.signal("TERM");
+        let status = wait("end", END_TIMEOUT, || process.ended().ok_or_else(|| process.stderr()));
+        assert_eq!(status.code(), Some(0), "{command}: {}", process.stderr());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_told_twice_to_stop_goes_at_once() {
     let simulator = simulator().await;

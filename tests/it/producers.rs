@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Process, exporter, pipe, request};
+use crate::support::{PATIENCE, Process, exporter, pipe, request, wait_for};
 
 /// A simulator, the configuration that it prints, and a folder with that.
 pub(crate) struct Account {
@@ -123,6 +123,27 @@ fn one_producer_or_dictionary_that_fails_leaves_the_others() {
     assert_eq!(table.matches("not known, as its measures").count(), 1, "{table}");
     assert!(table.contains(" Idle Time Duration\n"), "AXP's display name instead:\n{table}");
     assert!(table.contains(" axp_queue_itd_contacts_queueing "), "{table}");
+}
+
+#[test]
+fn a_signal_does_not_wait_for_a_stdout_that_nobody_reads() {
+    let account = Account::start();
+    let path = account.folder.path().join("config.toml");
+    std::fs::write(&path, format!("{}[[producer]]\nid = \"Lost_itd_1.0.0\"\n", account.config)).unwrap();
+    let program = program(&["producers", "-c", path.to_str().unwrap()]);
+    // It finds a pipe that is full.
+    let mut filled = Command::new("sh");
+    filled.args(["-c", "head -c 65536 /dev/zero && exec \"$@\"", "sh"]);
+    filled.arg(program.get_program()).args(program.get_args());
+    let (mut process, stdin) = Process::start_unread(filled);
+    drop(stdin);
+    wait_for("its words", PATIENCE, || match process.stderr() {
+        words if words.contains("Lost_itd_1.0.0: configured, but not in AXP's list") => Ok(()),
+        words => Err(words),
+    });
+    process.signal("TERM");
+    let status = wait_for("end", PATIENCE, || process.ended().ok_or_else(|| process.stderr()));
+    assert_eq!((status.code(), process.unread_bytes()), (Some(70), 65536), "{}", process.stderr());
 }
 
 #[test]

@@ -5,12 +5,13 @@ use std::io::{self, Write};
 
 use prometheus_client::metrics::counter::Counter;
 
+use super::FilterArgs;
 use super::fork::{Fork, Refused};
 use super::lines::{Line, Lines};
 use super::refusal::Refusal;
 use super::tally::Tally;
-use super::{FilterArgs, Output};
 use crate::command::kit::{Kit, write_series};
+use crate::command::stdout::Output;
 use crate::config::OnDelete;
 use crate::pipeline::{LineOutput, Moment};
 use crate::sink::queue::{self, Batch, LineReceiver};
@@ -150,7 +151,7 @@ impl<W: Write, T: FnMut(String)> Current<W, T> {
     /// Writes every series that is left, and counts them.
     fn write_exposition(&mut self) -> io::Result<()> {
         let Self { fork, out, tally, .. } = self;
-        let (lines, written) = write_series(out, fork.tables());
+        let (lines, written) = write_series(out, &fork.tables());
         tally.lines_out += lines;
         written
     }

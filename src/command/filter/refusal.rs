@@ -1,6 +1,6 @@
 //! Why a line was refused, for people and for the summary's counts.
 
-use super::fork::PRODUCERS_MAX;
+use crate::ingest::roster::{PRODUCERS_MAX, Stranger};
 use crate::reject::EventReject;
 
 /// Why a line was refused.
@@ -12,12 +12,8 @@ pub(super) enum Refusal {
     NotUtf8,
     /// The event does not say whose it is, and the configuration leaves it open.
     NoProducer,
-    /// The configuration has `[[producer]]` blocks, and none of this event's producer.
-    NotConfigured,
-    /// What the event names as its producer cannot be the id of one.
-    BadProducer,
-    /// There are as many producers as can be.
-    TooManyProducers,
+    /// There is no pipeline for its producer.
+    Stranger(Stranger),
     /// The event was refused as on a feed.
     Event(EventReject),
 }
@@ -29,9 +25,9 @@ impl Refusal {
             Self::TooLong => "too_long",
             Self::NotUtf8 => "not_utf8",
             Self::NoProducer => "no_producer",
-            Self::NotConfigured => "not_configured",
-            Self::BadProducer => "bad_producer",
-            Self::TooManyProducers => "too_many_producers",
+            Self::Stranger(Stranger::NotConfigured) => "not_configured",
+            Self::Stranger(Stranger::Unusable) => "bad_producer",
+            Self::Stranger(Stranger::TooMany) => "too_many_producers",
             Self::Event(reject) => reject.label(),
         }
     }
@@ -45,11 +41,13 @@ impl std::fmt::Display for Refusal {
             Self::NoProducer => {
                 "measureProducerId is missing, and the configuration does not name a single [[producer]]"
             }
-            Self::NotConfigured => {
+            Self::Stranger(Stranger::NotConfigured) => {
                 "The configuration has [[producer]] blocks, but none of this measureProducerId"
             }
-            Self::BadProducer => "measureProducerId is longer than AXP's are, or not of plain characters",
-            Self::TooManyProducers => {
+            Self::Stranger(Stranger::Unusable) => {
+                "measureProducerId is longer than AXP's are, or not of plain characters"
+            }
+            Self::Stranger(Stranger::TooMany) => {
                 return write!(formatter, "More than {PRODUCERS_MAX} producers; [[producer]] blocks choose");
             }
             Self::Event(EventReject::RowRefused) => {

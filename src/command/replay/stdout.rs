@@ -9,10 +9,11 @@ use std::sync::Arc;
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 
-use super::{Output, refuse, sum_up, tell};
+use super::{sum_up, tell};
 use crate::app::{Outcome, Recordings};
 use crate::command::kit::write_series;
-use crate::command::{Exit, stdout};
+use crate::command::stdout::{self, Output};
+use crate::command::{Exit, refuse};
 use crate::config::{Loaded, OnDelete};
 use crate::ingest::feeds::Feeds;
 use crate::pipeline::LineOutput;

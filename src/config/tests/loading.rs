@@ -157,7 +157,7 @@ fn a_file_that_is_no_configuration_is_one_problem() {
         ("", "found a file that is not readable, expected a readable TOML file"),
     ] {
         let path = folder.path(name);
-        let problems = Config::validate_offline(&path, no_env()).unwrap_err();
+        let problems = Config::load(&path, no_env()).unwrap_err();
         assert_eq!(problems.to_string(), format!("{}: {expected}", path.display()));
         assert_eq!(problems.is_missing_file(), name == "none.toml");
     }
@@ -185,6 +185,24 @@ fn commands_that_call_nobody_open_no_file_of_the_way_there() {
     assert_eq!(problems.lines().count(), 6, "{problems}");
     let hashed = "[privacy]\npersonal = \"hash\"\nhash_key_file = \"none\"\n";
     assert!(Config::from_text(Account::Unused, path, hashed, no_env()).is_err(), "that one is needed");
+}
+
+#[test]
+fn folders_that_nothing_is_written_to_need_not_be_there() {
+    let path = std::path::Path::new("/nowhere/config.toml");
+    let problems = |account, text: &str| {
+        let loaded = Config::from_text(account, path, &format!("{ACCOUNT}{text}"), no_env());
+        loaded.err().map_or(0, |problems| problems.iter().count())
+    };
+    let record = "[record]\npath = \"/no/such/r\"\n";
+    let sinks = "[[influx]]\nname = \"a\"\ntarget = \"file\"\npath = \"/no/such/x\"\n\
+                 [[influx]]\nname = \"b\"\ntarget = \"unix\"\npath = \"/no/such/y\"\n";
+    for (account, expected) in [(Account::Required, 1), (Account::Optional, 0), (Account::Unused, 0)] {
+        assert_eq!(problems(account, record), expected, "{account:?} records");
+    }
+    for (account, expected) in [(Account::Required, 2), (Account::Optional, 2), (Account::Unused, 0)] {
+        assert_eq!(problems(account, sinks), expected, "{account:?} writes");
+    }
 }
 
 #[test]

@@ -196,27 +196,21 @@ fn another_privacy_begins_another_file_which_is_for_a_replay_of_its_own() {
     replay(&files[1..], drop_privacy()).unwrap();
 }
 
+/// What a run is told that ends at once.
+fn shortest_run() -> String {
+    let text = text(&three_files().files()[0]);
+    let header = text.lines().next().unwrap();
+    format!("{header}\n{{\"kind\":\"end\",\"at\":0,\"unix_ns\":0}}\n")
+}
+
 #[test]
 fn only_its_owner_and_group_may_read_a_recording_and_old_ones_go() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r");
     for _ in 0..4 {
-        let bench_parts = || Parts::new(&path, 0, 2, Moment::now());
-        let mut bench = Bench::new(Personal::Drop, 0);
-        bench.write();
-        let mut lines = String::new();
-        // The header as a tap sends it: the file's own would do as well.
-        lines.push_str(text(&bench.files()[0]).lines().next().unwrap());
-        lines.push('\n');
-        let mut parts = bench_parts();
+        let mut parts = Parts::new(&path, 0, 2, Moment::now());
         parts.check().unwrap();
-        parts
-            .append(
-                (lines.clone() + "{\"kind\":\"end\",\"at\":0,\"unix_ns\":0}\n").as_bytes(),
-                3,
-                Moment::now(),
-            )
-            .unwrap();
+        parts.append(shortest_run().as_bytes(), 3, Moment::now()).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);
         assert!(text(&path).contains("\"kind\":\"missing\""), "{}", text(&path));
     }
@@ -229,6 +223,17 @@ fn only_its_owner_and_group_may_read_a_recording_and_old_ones_go() {
 }
 
 #[test]
+fn restarts_push_out_no_recording_of_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r");
+    for _ in 0..10 {
+        let mut parts = Parts::new(&path, 1 << 20, 2, Moment::now());
+        parts.append(shortest_run().as_bytes(), 0, Moment::now()).unwrap();
+    }
+    assert!(folder.path().join("r.9").exists(), "each has some hundred bytes, and there is room for 2 MiB");
+}
+
+#[test]
 fn a_path_has_one_recording_at_a_time() {
     let mut bench = Bench::new(Personal::Drop, 0);
     bench.write();
@@ -238,9 +243,7 @@ fn a_path_has_one_recording_at_a_time() {
     let err = other.check().unwrap_err();
     assert!(is_mistake(&err) && err.to_string().contains("another process"), "{err}");
     // Nor does it begin a file later.
-    let header = before.lines().next().unwrap();
-    let lines = format!("{header}\n{{\"kind\":\"end\",\"at\":0,\"unix_ns\":0}}\n");
-    other.append(lines.as_bytes(), 0, Moment::now()).unwrap_err();
+    other.append(shortest_run().as_bytes(), 0, Moment::now()).unwrap_err();
     assert_eq!((text(&path), bench.files().len()), (before, 1));
     bench.end();
     let folder = bench.folder;
