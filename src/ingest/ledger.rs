@@ -85,22 +85,18 @@ impl Ledger {
         let Some(path) = path else { return Ok(Self::new(Entries::new(account_id), None, false)) };
         let file = Blocking::new(LedgerFile::new(path.clone()));
         let account = account_id.to_owned();
-        match timeout(patience, file.run(move |file| file.open(&account))).await {
-            Ok(Ok(opened)) => {
-                let (entries, is_old) = opened?;
-                Ok(Self::new(entries, Some(file), is_old))
-            }
-            Ok(Err(_)) | Err(_) => {
-                warn!(
-                    path = %path.display(),
-                    "the state file does not open; subscriptions of an earlier run are not taken up, and a crash would leave those of this one behind"
-                );
-                let ledger = Self::new(Entries::new(account_id), Some(file), false);
-                // Once the disk is back, the name is there as well.
-                ledger.keep(&mut ledger.known());
-                Ok(ledger)
-            }
+        if let Ok(Ok(opened)) = timeout(patience, file.run(move |file| file.open(&account))).await {
+            let (entries, is_old) = opened?;
+            return Ok(Self::new(entries, Some(file), is_old));
         }
+        warn!(
+            path = %path.display(),
+            "the state file does not open; subscriptions of an earlier run are not taken up, and a crash would leave those of this one behind"
+        );
+        let ledger = Self::new(Entries::new(account_id), Some(file), false);
+        // Once the disk is back, the name is there as well.
+        ledger.keep(&mut ledger.known());
+        Ok(ledger)
     }
 
     fn new(entries: Entries, file: Option<Blocking<LedgerFile>>, is_old: bool) -> Self {
