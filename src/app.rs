@@ -119,7 +119,8 @@ impl App {
     pub async fn build(loaded: Loaded, source: Source) -> Result<Self, Error> {
         let opened = Opened::new(&loaded).await?;
         let config = &loaded.config;
-        let ledger = Ledger::open(ledger_path(config), &config.axp.account_id).map_err(Error::Ledger)?;
+        let ledger =
+            Ledger::open(ledger_path(config), &config.axp.account_id).await.map_err(Error::Ledger)?;
         let (recording, recorder) = open_recording(config, &opened.telemetry).await?.unzip();
         let lasting = Lasting {
             telemetry: Arc::clone(&opened.telemetry),

@@ -2,9 +2,11 @@
 
 use std::error::Error;
 
+use crate::ingest::dial::TlsError;
+
 /// What failed and why: errors here complete the phrase "failed to …", and name their
-/// cause as their source.
-pub fn describe(err: &dyn Error) -> String {
+/// cause as their source. What may help against TLS's refusal follows.
+pub fn describe(err: &(dyn Error + 'static)) -> String {
     let mut text = format!("failed to {err}");
     let mut source = err.source();
     while let Some(cause) = source {
@@ -12,6 +14,7 @@ pub fn describe(err: &dyn Error) -> String {
         text.push_str(&cause.to_string());
         source = cause.source();
     }
+    text.push_str(TlsError::of(err).map_or("", TlsError::hint));
     text
 }
 

@@ -4,10 +4,10 @@
 //! Modules in reading order: whether we may go there ([`endpoint`]) and how ([`dial`]),
 //! what we ask ([`api`], [`discovery`]) and what we hold
 //! ([`ledger`]), what to do when ([`session`] with its links ([`link`]) and
-//! their [`pause`], no I/O), who carries it ([`feed`]), how all feeds stand ([`feeds`]) and
-//! what one tells who asks ([`report`]), what comes of it ([`event`]), who is kept for which producer
-//! where events come without feeds (`roster`), and what a server's answer means (`status`) and how its
-//! words look in a log (`words`).
+//! their [`pause`], no I/O), who carries it ([`feed`]), how all feeds stand ([`feeds`]), what
+//! one tells who asks ([`report`]) and what a reload makes of it ([`renewal`]), what comes of it
+//! ([`event`]), who is kept for which producer where events come without feeds (`roster`), what a
+//! server's answer means (`status`), and how its words look in a log (`words`).
 
 pub mod api;
 pub mod dial;

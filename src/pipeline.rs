@@ -14,6 +14,7 @@ mod course;
 mod derivation;
 mod labels;
 mod markers;
+mod moment;
 pub mod refusals;
 pub mod report;
 mod sessions;
@@ -44,35 +45,10 @@ use derivation::Derivation;
 use labels::write_identity;
 pub use markers::retire_all;
 use markers::write_marker;
+pub use moment::Moment;
 use refusals::Refusals;
 use sessions::{Origin, Sessions, Voice};
 use values::field_of;
-
-/// When something happened.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// By the clock that never goes back.
-    pub instant: Instant,
-    /// By the wall, nanoseconds since the epoch.
-    pub unix_ns: i64,
-}
-
-impl Moment {
-    /// Now.
-    pub fn now() -> Self {
-        let since_epoch =
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Self { instant: Instant::now(), unix_ns: i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX) }
-    }
-
-    /// The moment of a later instant; itself for one that is not.
-    #[must_use]
-    pub fn later(self, instant: Instant) -> Self {
-        let since = instant.saturating_duration_since(self.instant);
-        let since_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
-        Self { instant: self.instant + since, unix_ns: self.unix_ns.saturating_add(since_ns) }
-    }
-}
 
 /// A table that one pipeline writes and scrapes read.
 pub type SharedTable = Arc<RwLock<Table>>;

@@ -29,7 +29,8 @@ use prometheus_client::registry::Registry;
 use super::legal::{self, Series, Syntax};
 use super::lines;
 
-/// Names that mean something, or fall on what others mean.
+/// Names that mean something, or fall on what others mean. The corpus names them by their place: a list of
+/// its own, however near that of the pipeline's property tests comes to it.
 const NAMES: [&str; 21] = [
     "agentState",
     "activeDuration",

@@ -54,7 +54,9 @@ pub struct Axp {
     pub ca_file: PathBuf,
     /// Where the ids of subscriptions are written down, so that after a crash the program finds
     /// its own again; one file for each instance. It is locked, by a file beside it with `.lock`
-    /// after its name, and a second instance with the same one does not start. Default empty:
+    /// after its name, and a second instance with the same one does not start. Its disk is waited for
+    /// at a start alone, and that for five seconds: then the exporter goes on without, as where the
+    /// file cannot be written. Default empty:
     /// `subscriptions.json` in `$STATE_DIRECTORY`, which systemd sets; without it nowhere, and
     /// what a crash leaves behind lives on for a quarter of an hour.
     pub state_file: PathBuf,

@@ -10,6 +10,7 @@
 
 mod answer;
 mod error;
+mod producers;
 mod token;
 
 use std::sync::Arc;
@@ -21,18 +22,19 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use tokio::time::timeout;
 use url::Url;
 
 use crate::config::{Axp, SecretSource};
 use crate::ingest::dial::{self, Dialer};
 use crate::ingest::status;
-use crate::parse::measure::{Definition, Dictionary};
+use crate::sink::blocking::Blocking;
 use crate::telemetry::{Seconds, Telemetry, TlsErrors};
 
 /// Most bytes of an answer; a full dictionary is a few tens of kilobytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
-/// How long AXP may take to describe measures: a feed waits for it.
-const DICTIONARY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a disk may take with a secret.
+const SECRET_TIMEOUT: Duration = Duration::from_secs(5);
 /// The extension that says whose a subscription is.
 const MARK: &str = "axpExporterInstance";
 /// Subscriptions a page, the most that AXP gives.
@@ -40,7 +42,7 @@ const PAGE_SIZE: usize = 25;
 /// Most pages that are looked through.
 const PAGES_MAX: usize = 40;
 
-use answer::{MeasureEntry, Page};
+use answer::Page;
 pub use answer::{MeasureProducer, Subscription, Transport, Words};
 pub use error::{Error, Operation, Refusal};
 use error::{OUTCOMES, detail};
@@ -53,8 +55,8 @@ pub struct Api {
     token_url: Url,
     account_id: String,
     client_id: String,
-    client_secret: SecretSource,
-    app_key: SecretSource,
+    client_secret: Blocking<SecretSource>,
+    app_key: Blocking<SecretSource>,
     token: SharedToken,
     mark_refused: AtomicBool,
     token_expiry: Seconds,
@@ -90,8 +92,8 @@ impl Api {
             token_url,
             account_id: axp.account_id.clone(),
             client_id: axp.client_id.clone(),
-            client_secret,
-            app_key,
+            client_secret: Blocking::new(client_secret),
+            app_key: Blocking::new(app_key),
             token: SharedToken::new(rand::random()),
             mark_refused: AtomicBool::new(false),
             token_expiry: telemetry.token_expiry(),
@@ -105,7 +107,7 @@ impl Api {
     /// # Errors
     /// Why there is none.
     pub async fn token(&self) -> Result<SecretString, Error> {
-        self.token.get(|| self.read_secrets(), |secrets| self.ask_for_token(secrets)).await
+        self.token.get(self.read_secrets(), |secrets| self.ask_for_token(secrets)).await
     }
 
     /// A token asked for now: what a renewal extends is tied to the token it is made with.
@@ -113,21 +115,16 @@ impl Api {
     /// # Errors
     /// Why there is none.
     pub async fn fresh_token(&self) -> Result<SecretString, Error> {
-        self.token.fresh(|| self.read_secrets(), |secrets| self.ask_for_token(secrets)).await
+        self.token.fresh(self.read_secrets(), |secrets| self.ask_for_token(secrets)).await
     }
 
-    fn read_secrets(&self) -> Result<Secrets, Error> {
-        Ok(Secrets {
-            client_secret: self
-                .client_secret
-                .read()
-                .map_err(|err| Error::Secret("axp.client_secret", err))?,
-            app_key: self.read_app_key()?,
-        })
+    async fn read_secrets(&self) -> Result<Secrets, Error> {
+        let client_secret = read("axp.client_secret", &self.client_secret).await?;
+        Ok(Secrets { client_secret, app_key: self.read_app_key().await? })
     }
 
-    fn read_app_key(&self) -> Result<SecretString, Error> {
-        self.app_key.read().map_err(|err| Error::Secret("axp.app_key", err))
+    async fn read_app_key(&self) -> Result<SecretString, Error> {
+        read("axp.app_key", &self.app_key).await
     }
 
     async fn ask_for_token(&self, secrets: Arc<Secrets>) -> Result<token::Answer, Error> {
@@ -251,73 +248,6 @@ impl Api {
         self.send(Operation::Delete, request, &token).await.map(|_| ())
     }
 
-    /// The ids of the interval-to-date producers.
-    ///
-    /// # Errors
-    /// Why they cannot be had.
-    pub async fn producers(&self) -> Result<Vec<String>, Error> {
-        let token = self.token().await?;
-        let request = self
-            .request(Method::GET, "api/analytics/producer-management/v1", &["measure-producers"], &token)
-            .query(&[("processorType", "ITD")]);
-        let producers: Vec<MeasureProducer> = self.call(Operation::Producers, request, &token).await?;
-        Ok(producers.into_iter().map(|producer| producer.measure_producer_id).collect())
-    }
-
-    /// A producer with all its measures.
-    ///
-    /// # Errors
-    /// Why it cannot be had.
-    pub async fn producer(&self, producer_id: &str) -> Result<MeasureProducer, Error> {
-        let token = self.token().await?;
-        let path = ["measure-producers", producer_id];
-        let request = self.request(Method::GET, "api/analytics/producer-management/v1", &path, &token);
-        self.call(Operation::Producer, request, &token).await
-    }
-
-    /// What a producer's measures mean, in this locale.
-    ///
-    /// # Errors
-    /// Why it cannot be had.
-    pub async fn words(&self, producer_id: &str, locale: &str) -> Result<Words, Error> {
-        let token = self.token().await?;
-        let path = ["measure-producers", producer_id, "dictionaries", locale];
-        let request = self.request(Method::GET, "api/analytics/producer-management/v1", &path, &token);
-        self.call(Operation::Dictionary, request, &token).await
-    }
-
-    /// What AXP says of a producer's measures, and what kept their descriptions in this locale
-    /// away, if they are left out.
-    ///
-    /// # Errors
-    /// Why it cannot be had.
-    pub async fn dictionary(
-        &self,
-        producer_id: &str,
-        locale: &str,
-    ) -> Result<(Dictionary, Option<Error>), Error> {
-        let asked = async {
-            let producer = self.producer(producer_id).await?;
-            Ok((producer, self.words(producer_id, locale).await))
-        };
-        let late = |_| Error::Unreadable(Operation::Dictionary, "it does not come");
-        let (producer, words) = tokio::time::timeout(DICTIONARY_TIMEOUT, asked).await.map_err(late)??;
-        let (words, missing) = match words {
-            Ok(words) => (words.measures, None),
-            Err(err) => (Vec::new(), Some(err)),
-        };
-        let mut descriptions: std::collections::HashMap<_, _> =
-            words.into_iter().map(|word| (word.name, word.description)).collect();
-        let measures = producer.measure_sets.into_iter().flat_map(|set| set.measures);
-        let dictionary = measures
-            .map(|MeasureEntry { name, axp_type, .. }| {
-                let description = descriptions.remove(&name).unwrap_or_default();
-                (name, Definition { axp_type, description })
-            })
-            .collect();
-        Ok((dictionary, missing))
-    }
-
     /// A request for something of the account; the parts of the path are escaped.
     fn request(&self, method: Method, base: &str, path: &[&str], token: &SecretString) -> RequestBuilder {
         let mut url = self.base.clone();
@@ -352,7 +282,7 @@ impl Api {
         request: RequestBuilder,
         credential: &SecretString,
     ) -> Result<Vec<u8>, Error> {
-        let app_key = self.read_app_key()?;
+        let app_key = self.read_app_key().await?;
         let request = request.header("appkey", app_key.expose_secret()).header("accept", "application/json");
         let sent = async {
             // An address may hold what must not be logged.
@@ -396,7 +326,42 @@ impl Api {
     }
 }
 
+/// A secret as it is now, from a disk that may hang.
+async fn read(key: &'static str, source: &Blocking<SecretSource>) -> Result<SecretString, Error> {
+    match timeout(SECRET_TIMEOUT, source.run(|source| source.read())).await {
+        Ok(Ok(read)) => read.map_err(|err| Error::Secret(key, err)),
+        Ok(Err(_)) | Err(_) => Err(Error::SecretLate(key)),
+    }
+}
+
 /// The wall clock, seconds since the epoch.
 pub fn unix_seconds() -> f64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_secret_whose_disk_hangs_costs_its_call_some_seconds_and_no_thread_of_others() {
+        let telemetry = Telemetry::new(0);
+        let dialer = Dialer::new(None, None, 1 << 20, telemetry.tls_errors()).unwrap();
+        let url: Url = "http://127.0.0.1:1/".parse().unwrap();
+        let secret = || SecretSource::Inline(SecretString::from("hush"));
+        let api =
+            Api::new(&Axp::default(), url.clone(), url, (secret(), secret()), &dialer, &telemetry).unwrap();
+        let (disk, answer) = mpsc::channel::<()>();
+        let hangs = api.client_secret.clone();
+        tokio::spawn(async move { hangs.run(move |_| answer.recv()).await });
+        while !api.client_secret.is_busy() {
+            tokio::task::yield_now().await;
+        }
+        let (token, ()) = tokio::join!(api.token(), tokio::time::advance(SECRET_TIMEOUT));
+        let Err(Error::NoToken { cause, .. }) = token else { panic!("a token") };
+        assert_eq!(cause.to_string(), "read axp.client_secret in time");
+        drop(disk);
+    }
 }

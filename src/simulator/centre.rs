@@ -41,7 +41,7 @@ pub(super) struct Centre {
 }
 
 impl Centre {
-    /// A centre that is at work since a while at `now_ms` (epoch milliseconds).
+    /// A centre that has been at work for a while at `now_ms` (epoch milliseconds).
     pub(super) fn new(options: &CentreOptions, seed: u64, now_ms: u64) -> Self {
         let pace = Pace::new(options);
         let seconds = (WARM_UP_HANDLINGS * pace.handling_seconds)

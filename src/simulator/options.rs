@@ -36,6 +36,9 @@ const AGENTS_MAX: usize = 100_000;
 const QUEUES_MAX: usize = 10_000;
 const RATE_MAX: f64 = 50_000.0;
 
+/// Longest life of a token, and longest ping interval: a year. A clock that much later can still be told.
+const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The contact centre behind the interfaces.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CentreOptions {
@@ -136,11 +139,11 @@ impl SimulatorOptions {
                 format!("0 to {RATE_MAX} events a second"),
             );
         }
-        if self.token_life.is_zero() {
-            return refuse("token-life", "0".to_owned(), "1 second or more".to_owned());
-        }
-        if self.ping_interval.is_zero() {
-            return refuse("ping-interval", "0".to_owned(), "1 second or more".to_owned());
+        for (option, span) in [("token-life", self.token_life), ("ping-interval", self.ping_interval)] {
+            if span.is_zero() || span > SPAN_MAX {
+                let right = format!("1 to {} seconds", SPAN_MAX.as_secs());
+                return refuse(option, span.as_secs().to_string(), right);
+            }
         }
         if self.tick.is_zero() {
             return refuse("tick", "0".to_owned(), "1 millisecond or more".to_owned());
@@ -265,6 +268,11 @@ mod tests {
         };
         assert_eq!(refused(|options| options.centre.agents = 0), "agents is 0, expected 1 to 100000");
         assert!(refused(|options| options.centre.events_per_second = f64::NAN).starts_with("rate is NaN"));
+        assert_eq!(
+            refused(|options| options.token_life = Duration::from_secs(u64::MAX)),
+            "token-life is 18446744073709551615, expected 1 to 31536000 seconds"
+        );
+        assert!(refused(|options| options.ping_interval = Duration::ZERO).starts_with("ping-interval is 0"));
         assert!(refused(|options| options.listen = ([0, 0, 0, 0], 1).into()).contains("a loopback address"));
         assert_eq!(SimulatorOptions::default().check(), Ok(()));
     }

@@ -40,7 +40,7 @@ use super::{
 };
 
 const CONNECTIONS_MAX: usize = 4_096;
-/// Also how long a kept connection may idle: longer than clients pool theirs between two renewals matters to nobody.
+/// Also how long a kept connection may idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -92,8 +92,7 @@ async fn accept(
 ) -> io::Result<(TcpStream, Option<tokio::sync::OwnedSemaphorePermit>)> {
     let permit = Arc::clone(permits).acquire_owned().await.ok();
     let (stream, _) = listener.accept().await?;
-    // Events are to be seen when they happen.
-    // A client that is gone already shows when it is read from.
+    // Events are to be seen when they happen. That a client is gone already shows when it is read from.
     let _ = stream.set_nodelay(true);
     Ok((stream, permit))
 }

@@ -1,12 +1,15 @@
 //! A subscription's life under faults that the simulator makes: made, waited for, renewed, replaced
 //! without a gap, ended, and found again after a crash.
 
+use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use axp_exporter::simulator::Operation;
 
 use crate::rig::{AGENTS, Rig, wait_for};
 use crate::session::{answer, rewrite, start};
+use crate::support::Hang;
 
 #[tokio::test]
 async fn a_creation_whose_answer_was_lost_leaves_nothing_behind() {
@@ -126,7 +129,7 @@ async fn stopping_waits_for_a_subscription_that_is_being_ended() {
 async fn stopping_waits_no_longer_than_moments_for_a_subscription_that_cannot_be_ended() {
     let mut rig = start(&[r#"{"fault":"delay","operation":"delete","seconds":60}"#]).await;
     rig.ready().await;
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     rig.stop_app().await;
     let took = began.elapsed().as_secs_f64();
     assert!((2.0..4.0).contains(&took), "it has its two seconds, and the feed ends by itself: {took}");
@@ -161,6 +164,7 @@ async fn after_a_crash_its_own_subscription_is_taken_up_again_and_nobody_elses()
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let mut rig = Rig::start_with(AGENTS, &[], &variables).await;
     rig.ready().await;
+    wait_for("the note", || async { fs::read_to_string(&first).unwrap().contains("Agent_itd") }).await;
     rig.crash().await;
     assert_eq!(rig.simulator.subscriptions().len(), 1);
     rig.restart(&[("AXP_EXPORTER_AXP__STATE_FILE", &second)]).await;
@@ -173,5 +177,25 @@ async fn after_a_crash_its_own_subscription_is_taken_up_again_and_nobody_elses()
     assert!(Path::new(&first).exists());
     rig.stop_app().await;
     assert_eq!(rig.simulator.subscriptions().len(), 1, "and ended, and only that");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_ledger_whose_disk_hangs_holds_up_neither_metrics_nor_feeds_nor_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let _hang = Hang::at(&folder.path().join("state.lock"));
+    let both = format!("{AGENTS}[[producer]]\nid = \"Queue_itd_1.0.0\"\n");
+    let environment = [("AXP_EXPORTER_AXP__STATE_FILE", path.to_str().unwrap())];
+    let mut rig = Rig::start_with(&both, &[], &environment).await;
+    rig.ready().await;
+    assert_eq!((rig.agents().await, rig.simulator.subscriptions().len()), (rig.agents_upstream(), 2));
+    let logged_out = rig.simulator.log_out(None).unwrap();
+    wait_for("an event", || async { !rig.agents().await.contains(&logged_out) }).await;
+    assert!(!path.exists(), "the disk hangs still");
+    let began = Instant::now();
+    rig.stop_app().await;
+    assert!(began.elapsed() < Duration::from_secs(4), "each feed has its two seconds");
+    assert!(rig.simulator.subscriptions().is_empty());
     rig.stop().await;
 }

@@ -13,6 +13,7 @@ use crate::ingest::{status, words};
 
 /// Most bytes of the server's own words in an error.
 const DETAIL_BYTES_MAX: usize = 200;
+
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
@@ -85,6 +86,8 @@ pub struct Refusal {
 pub enum Error {
     /// A secret cannot be read.
     Secret(&'static str, SecretError),
+    /// A secret's disk does not answer.
+    SecretLate(&'static str),
     /// No token, as the last request for one ended; it has been logged.
     NoToken {
         /// How it ended.
@@ -104,6 +107,7 @@ impl std::fmt::Display for Error {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Secret(key, _) => write!(formatter, "read {key}"),
+            Self::SecretLate(key) => write!(formatter, "read {key} in time"),
             Self::NoToken { .. } => formatter.write_str("get a token"),
             Self::Unreachable(operation, _) => {
                 write!(formatter, "reach AXP ({})", operation.label())
@@ -124,7 +128,7 @@ impl std::error::Error for Error {
             Self::Secret(_, err) => Some(err),
             Self::NoToken { cause, .. } => Some(&**cause),
             Self::Unreachable(_, err) => Some(err),
-            Self::Refused(..) | Self::Unreadable(..) => None,
+            Self::SecretLate(_) | Self::Refused(..) | Self::Unreadable(..) => None,
         }
     }
 }
@@ -164,6 +168,7 @@ impl Error {
                 }
             }
             Self::Secret(..)
+            | Self::SecretLate(_)
             | Self::Unreachable(Operation::Token, _)
             | Self::Unreadable(Operation::Token, _) => Trouble::NoToken(None),
             // A wrong application key will not be taken with another token either.

@@ -108,7 +108,7 @@ impl SharedToken {
     /// [`Error::NoToken`].
     pub(super) async fn get<F: Future<Output = Result<Answer, Error>>>(
         &self,
-        read: impl FnOnce() -> Result<Secrets, Error>,
+        read: impl Future<Output = Result<Secrets, Error>>,
         ask: impl FnOnce(Arc<Secrets>) -> F,
     ) -> Result<SecretString, Error> {
         let ended = self.ended.load(Ordering::Relaxed);
@@ -128,7 +128,7 @@ impl SharedToken {
     /// [`Error::NoToken`].
     pub(super) async fn fresh<F: Future<Output = Result<Answer, Error>>>(
         &self,
-        read: impl FnOnce() -> Result<Secrets, Error>,
+        read: impl Future<Output = Result<Secrets, Error>>,
         ask: impl FnOnce(Arc<Secrets>) -> F,
     ) -> Result<SecretString, Error> {
         let ended = self.ended.load(Ordering::Relaxed);
@@ -150,14 +150,14 @@ impl SharedToken {
         &self,
         state: &mut State,
         ended: u64,
-        read: impl FnOnce() -> Result<Secrets, Error>,
+        read: impl Future<Output = Result<Secrets, Error>>,
         ask: impl FnOnce(Arc<Secrets>) -> F,
     ) -> Result<SecretString, Error> {
         let answered = self.ended.load(Ordering::Relaxed) != ended;
         if let Some(token) = state.token.as_ref().filter(|_| answered && state.failure.is_none()) {
             return Ok(token.text.clone());
         }
-        let secrets = match read() {
+        let secrets = match read.await {
             Ok(secrets) => Arc::new(secrets),
             Err(err) => {
                 state.say(&err, UNREADABLE_PAUSE);

@@ -53,6 +53,15 @@ impl TlsError {
         }
     }
 
+    /// What may help, to follow the error's own words; else nothing. A certificate that is too old or
+    /// too young is seldom the server's fault.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Expired | Self::NotYetValid => "; look at this machine's clock first",
+            _ => "",
+        }
+    }
+
     /// What TLS has to do with an error; none where it is about something else.
     pub fn of(err: &(dyn Error + 'static)) -> Option<Self> {
         let mut cause = Some(err);

@@ -1,5 +1,6 @@
 //! The end: of a link's session, and of the whole feed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -13,8 +14,8 @@ use crate::ingest::dial::Socket;
 use crate::ingest::session::{Reason, Slot};
 use crate::pipeline::Moment;
 
-/// How long closing a socket may take, and how long the feed waits at its end for that and for
-/// the end of its subscriptions.
+/// How long closing a socket may take, and how long the feed waits at its end for that, for the end
+/// of its subscriptions, and for the ledger.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Feed {
@@ -73,7 +74,11 @@ impl Feed {
             let socket = self.way(slot).shut().map(|socket| (socket, CloseCode::Normal));
             self.leaving.spawn(leave(self.caller(), socket, held));
         }
-        let all = async { while self.leaving.join_next().await.is_some() {} };
+        let ledger = Arc::clone(&self.parts.ledger);
+        let all = async {
+            while self.leaving.join_next().await.is_some() {}
+            ledger.kept().await;
+        };
         let _ = tokio::time::timeout(FAREWELL_TIMEOUT, all).await;
     }
 }

@@ -32,12 +32,13 @@ impl Feed {
                     self.parts.ledger.forget(self.parts.state.producer_id(), &id);
                     self.parts.metrics.unsubscribed();
                 }
+                let words = format!("{}{}", describe(&err), err.hint());
                 // What keeps the token from all feeds is said where it is asked for.
                 if matches!(err, api::Error::NoToken { .. }) {
-                    self.note_setback(&describe(&err));
-                    debug!(producer = self.producer_id(), err = describe(&err), "no token for the feed");
+                    self.note_setback(&words);
+                    debug!(producer = self.producer_id(), err = words, "no token for the feed");
                 } else {
-                    self.say(format!("{}{}", describe(&err), err.hint()));
+                    self.say(words);
                 }
                 Input::Trouble(trouble)
             }

@@ -1,9 +1,7 @@
 //! Peers and disks that are slow, or hang: new lines go on, to the target or to the spool.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,6 +13,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::bench::{Bench, Books, PACE, line, wait_for};
 use super::stand_in::{StandIn, status};
+use crate::support::Hang;
 
 /// How much of the queue may be taken before a test lets it be emptied.
 const MUCH: usize = QUEUE_BYTES_MAX / 4 * 3;
@@ -159,27 +158,6 @@ async fn a_target_that_is_back_is_tried_though_the_queue_is_crowded_and_the_spoo
     assert_eq!(bench.books().await, expected);
     server.answer_by(|_| status(204));
     assert_eq!(bench.settled().await, Books::all_written(lines));
-}
-
-/// A pipe in the place of a file: who opens it waits, as for a disk that hangs.
-struct Hang(PathBuf);
-
-impl Hang {
-    fn at(path: &Path) -> Self {
-        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-        Self(path.to_owned())
-    }
-
-    /// Lets those go on who wait; they find that it is no file.
-    fn end(&self) {
-        drop(OpenOptions::new().read(true).write(true).open(&self.0).unwrap());
-    }
-}
-
-impl Drop for Hang {
-    fn drop(&mut self) {
-        self.end();
-    }
 }
 
 #[tokio::test]

@@ -51,11 +51,11 @@ impl Bench {
 
     /// A token that is good for a while, or how long there will be none.
     async fn get(&self) -> Result<String, Duration> {
-        Self::plain(self.token.get(|| Ok(self.read()), |secrets| self.ask(secrets)).await)
+        Self::plain(self.token.get(async { Ok(self.read()) }, |secrets| self.ask(secrets)).await)
     }
 
     async fn fresh(&self) -> Result<String, Duration> {
-        Self::plain(self.token.fresh(|| Ok(self.read()), |secrets| self.ask(secrets)).await)
+        Self::plain(self.token.fresh(async { Ok(self.read()) }, |secrets| self.ask(secrets)).await)
     }
 
     fn plain(got: Result<SecretString, Error>) -> Result<String, Duration> {
@@ -227,7 +227,7 @@ async fn a_request_that_is_given_up_is_made_by_the_next() {
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_cannot_be_read_is_read_again_at_each_use() {
     let bench = Bench::new(ONE);
-    let unset = || Err(Error::Secret("axp.client_secret", crate::config::SecretError::Unset));
+    let unset = async { Err(Error::Secret("axp.client_secret", crate::config::SecretError::Unset)) };
     let got = bench.token.get(unset, |secrets| bench.ask(secrets)).await;
     assert_eq!(Bench::plain(got), Err(UNREADABLE_PAUSE), "nobody was asked");
     assert_eq!(bench.requests.get(), 0);

@@ -1,5 +1,6 @@
 //! Certificates of any kind, made when they are needed, and TLS servers that show them.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use url::Url;
 
 use super::super::{Dialer, TlsError};
 use crate::config::{Account, Config, Loaded};
+use crate::failure::describe;
 use crate::telemetry::Telemetry;
 
 /// Versions that a server may be limited to.
@@ -166,8 +168,8 @@ pub(crate) enum Call {
 impl Call {
     pub(crate) const ALL: [Self; 2] = [Self::Rest, Self::Websocket];
 
-    /// Goes out as the exporter does and takes the server's answer; an error as text with its causes, and what
-    /// it counts as.
+    /// Goes out as the exporter does and takes the server's answer; an error with its causes, as rustls
+    /// names them and as the log says it, and what it counts as.
     pub(crate) async fn make(
         self,
         dialer: &Dialer,
@@ -178,14 +180,12 @@ impl Call {
             Self::Rest => {
                 let url = Url::parse(&format!("https://{host}:{port}/rest")).unwrap();
                 let client = dialer.http(&url).unwrap();
-                let answer =
-                    client.get(url).send().await.map_err(|err| (format!("{err:?}"), TlsError::of(&err)))?;
+                let answer = client.get(url).send().await.map_err(|err| refusal(&err))?;
                 assert_eq!(answer.status(), 204);
             }
             Self::Websocket => {
                 let url = Url::parse(&format!("wss://{host}:{port}/ws")).unwrap();
-                let mut socket =
-                    dialer.websocket(&url).await.map_err(|err| (format!("{err:?}"), TlsError::of(&err)))?;
+                let mut socket = dialer.websocket(&url).await.map_err(|err| refusal(&err))?;
                 assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
             }
         }
@@ -208,6 +208,10 @@ impl Call {
             }
         }
     }
+}
+
+fn refusal(err: &(dyn Error + 'static)) -> (String, Option<TlsError>) {
+    (format!("{err:?}; {}", describe(err)), TlsError::of(err))
 }
 
 /// A server for one connection.

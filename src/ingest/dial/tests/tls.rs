@@ -59,6 +59,8 @@ async fn bad_certificates_are_refused_before_anything_is_sent() {
             let (refused, counted) = call.make(&files.dialer(), "localhost", server.port).await.unwrap_err();
             assert!(refused.contains(err), "{what}, {call:?}, {version:?}: {refused}");
             assert_eq!(counted, Some(reason), "{what}, {call:?}, {version:?}");
+            let is_of_time = matches!(reason, TlsError::Expired | TlsError::NotYetValid);
+            assert_eq!(refused.ends_with("look at this machine's clock first"), is_of_time, "{refused}");
             let seen = server.seen().await;
             // The handshake never ended, so there was no key to read a word with.
             let is_told = matches!(&seen, Seen::Refused(alert) if alert.contains("received fatal alert"));
