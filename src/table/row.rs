@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::label::labels::{Labels, write_escaped_value};
+use crate::label::labels::{Labels, write_pairs};
 use crate::parse::measure::MeasureId;
 use crate::parse::measures::MEASURES_MAX;
 
@@ -119,12 +119,8 @@ impl Row {
         labels.shrink_to_fit();
         let mut text = String::new();
         labels.write_text(&mut text);
-        let mut before_state = Labels::new();
-        for (name, value) in labels.iter().filter(|(name, _)| *name < STATE_LABEL) {
-            before_state.set(name, value);
-        }
         let mut head = String::new();
-        before_state.write_text(&mut head);
+        write_pairs(&mut head, labels.iter().filter(|(name, _)| *name < STATE_LABEL));
         self.has_state_label = labels.contains(STATE_LABEL);
         self.face.state_at = head.len();
         self.face.text = Arc::from(text);
@@ -145,15 +141,7 @@ impl Row {
             pairs.push(pair);
         }
         pairs.sort_unstable();
-        for (index, (name, value)) in pairs.into_iter().enumerate() {
-            if index > 0 {
-                info.push(',');
-            }
-            info.push_str(name);
-            info.push_str("=\"");
-            write_escaped_value(info, value);
-            info.push('"');
-        }
+        write_pairs(info, pairs);
     }
 }
 
