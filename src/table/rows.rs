@@ -244,7 +244,8 @@ impl Table {
         self.shown.values().filter_map(|id| Some((*id, self.row(*id)?)))
     }
 
-    /// All rows, none after one that waits for its labels.
+    /// All rows: those shown, then those that wait, the longest first, then the others. Who places them
+    /// anew in this order gives no row's labels to one that has waited for them.
     pub fn in_precedence(&self) -> impl Iterator<Item = (RowId, &Row)> {
         let at = |id: RowId| Some((id, self.row(id)?));
         let are = |shown| {
@@ -257,7 +258,7 @@ impl Table {
         are(true).chain(waiting).chain(are(false))
     }
 
-    /// The same, prepared to be printed; made anew when it has changed.
+    /// The rows shown, prepared to be printed; made anew when they have changed.
     pub(super) fn order(&self) -> &Arc<Order> {
         self.order.get_or_init(|| Arc::new(self.new_order()))
     }
