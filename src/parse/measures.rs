@@ -252,7 +252,7 @@ impl Measures {
             reader: Reader { format: Format::Strict, divisor: 1.0, hashed: false },
             event: 0,
             repeated_event: 0,
-            successor: id + 1,
+            successor: 0,
         });
         self.by_name.insert(name.into(), id);
         Some(id)
