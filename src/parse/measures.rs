@@ -170,7 +170,7 @@ impl Measures {
             } else {
                 // Without one for this place, those behind it would be out of step.
                 self.placed = 0;
-                readings.push(Reading { measure: usize::MAX, value: Value::Refused(refusal(&name)) });
+                readings.push(Reading { measure: MeasureId::MAX, value: Value::Refused(refusal(&name)) });
                 continue;
             };
             previous = Some(id);

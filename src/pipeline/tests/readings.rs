@@ -211,7 +211,10 @@ fn a_measure_is_described_by_its_rule_or_else_by_axp() {
     bench.live("q", r#"{"a":"1","b":"1","c":"1"}"#);
     let body = bench.body(crate::sink::exposition::Format::Text);
     for (name, words) in [("a", "Ours"), ("b", "Theirs"), ("c", "Theirs")] {
-        assert!(body.contains(&format!("# HELP axp_queue_itd_{name} {words} ({name} of ")), "{body}");
+        assert!(
+            body.contains(&format!("# HELP axp_queue_itd_{name} {words} ({name} of Queue_itd_1.0.0, ")),
+            "{body}"
+        );
     }
 }
 
