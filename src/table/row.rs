@@ -65,6 +65,8 @@ pub struct Face {
     pub state_at: usize,
     /// The label text of its info series; empty without one.
     pub info: String,
+    /// While it waits for its labels, its turn: of those that do, the lowest is next.
+    pub turn: u64,
 }
 
 impl Row {

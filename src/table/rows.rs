@@ -82,7 +82,10 @@ pub struct Table {
     shown: BTreeMap<Arc<str>, RowId>,
     /// What a scrape prepared of the rows shown, until these change.
     order: OnceLock<Arc<Order>>,
-    waiting: BTreeMap<Arc<str>, Vec<RowId>>,
+    /// The rows that wait, by the text of their labels and their turns.
+    waiting: BTreeMap<(Arc<str>, u64), RowId>,
+    /// The last turn given to a row that waits.
+    last_turn: u64,
     limits: Limits,
     series: usize,
     infos: usize,
@@ -108,6 +111,7 @@ impl Table {
             shown: BTreeMap::new(),
             order: OnceLock::new(),
             waiting: BTreeMap::new(),
+            last_turn: 0,
             limits,
             series: 0,
             infos: 0,
@@ -254,7 +258,7 @@ impl Table {
                 row.standing != Standing::Waiting && (row.standing == Standing::Shown) == shown
             })
         };
-        let waiting = self.waiting.values().flatten().filter_map(move |id| at(*id));
+        let waiting = self.waiting.values().filter_map(move |id| at(*id));
         are(true).chain(waiting).chain(are(false))
     }
 

@@ -1,5 +1,7 @@
 //! What the table promises: places, standing, counts.
 
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -103,6 +105,19 @@ fn of_two_rows_with_equal_labels_the_first_is_shown_until_it_goes() {
     table.retire(one);
     assert_eq!(table.shown().map(|(id, _)| id).collect::<Vec<_>>(), [two]);
     assert_eq!(table.series(), 1);
+}
+
+#[test]
+fn rows_that_wait_in_a_crowd_go_as_quickly_as_others() {
+    let mut table = table(40_000);
+    for name in 0..40_000 {
+        let id = table.insert(&name.to_string()).unwrap();
+        let _ = table.place(id, Ok(labels(&[("a", "x")])));
+    }
+    let begun = Instant::now();
+    assert_eq!(table.retire_where(|row| row.standing == Standing::Waiting), 39_999);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(table.shown().map(|(_, row)| &*row.identity).collect::<Vec<_>>(), ["0"]);
 }
 
 #[test]
