@@ -93,15 +93,7 @@ impl Labels {
 
     /// Appends `a="1",b="2"`, sorted by name, without braces; nothing for the empty set.
     pub fn write_text(&self, out: &mut String) {
-        for (index, (name, value)) in self.iter().enumerate() {
-            if index > 0 {
-                out.push(',');
-            }
-            out.push_str(name);
-            out.push_str("=\"");
-            write_escaped_value(out, value);
-            out.push('"');
-        }
+        write_pairs(out, self.iter());
     }
 
     fn position(&self, name: &str) -> Result<usize, usize> {
@@ -120,11 +112,24 @@ impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Labels {
     }
 }
 
+/// Appends `a="1",b="2"`: labels as both formats have them between the braces of a series.
+pub fn write_pairs<'p>(out: &mut String, pairs: impl IntoIterator<Item = (&'p str, &'p str)>) {
+    for (index, (name, value)) in pairs.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        out.push_str(name);
+        out.push_str("=\"");
+        write_escaped_value(out, value);
+        out.push('"');
+    }
+}
+
 /// Appends a label value as it stands between its quotes: `\`, `"` and LF are escaped and nothing
 /// else, which is what the [text format] and OpenMetrics share.
 ///
 /// [text format]: https://prometheus.io/docs/instrumenting/exposition_formats/#comments-help-text-and-type-information
-pub fn write_escaped_value(out: &mut String, value: &str) {
+fn write_escaped_value(out: &mut String, value: &str) {
     if !value.contains(['\\', '"', '\n']) {
         out.push_str(value);
         return;

@@ -21,7 +21,9 @@ pub fn parse(format: Format, text: &str) -> Result<f64, ReadingReject> {
         Format::Strict => number::parse(text),
         Format::HhMmSs => clock(text).ok_or(ReadingReject::NotANumber),
         Format::Iso8601 => iso8601(text).ok_or(ReadingReject::NotANumber),
-        Format::Percent => number::parse(text.strip_suffix('%').unwrap_or(text).trim_end_matches(' ')),
+        Format::Percent => {
+            number::parse(text.strip_suffix('%').map_or(text, |number| number.trim_end_matches(' ')))
+        }
         Format::DecimalComma => grouped(text, '.', ','),
         Format::Thousands => grouped(text, ',', '.'),
     }
@@ -162,6 +164,7 @@ mod tests {
             (Format::Iso8601, "36"),
             (Format::Percent, "%"),
             (Format::Percent, "85%%"),
+            (Format::Percent, "85 "),
             (Format::DecimalComma, "1.5"),
             (Format::DecimalComma, "1,2,3"),
             (Format::Thousands, "12,34"),

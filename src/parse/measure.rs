@@ -139,7 +139,7 @@ impl Value<'_> {
 /// One measure's value in one event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading<'a> {
-    /// Which measure.
+    /// Which measure; [`MeasureId::MAX`] for what became none, as its name is bad or one too many.
     pub measure: MeasureId,
     /// Its value.
     pub value: Value<'a>,

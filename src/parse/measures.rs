@@ -3,9 +3,9 @@
 //! A measure is settled when its first present value arrives: from then on its verdict,
 //! kind and name are pinned, so that an Influx field never changes type but by a reload that asks for
 //! it (`measures/inherit.rs`). What it is comes from, in this order: a `[[producer.measure]]` rule,
-//! AXP's dictionary, the built-in table, the first value. The dictionary's `STRING` does
-//! not tell a state from a flag from free text, so it only rules numbers out and leaves
-//! the rest to the two that follow.
+//! AXP's dictionary, the built-in table, the first value; where no rule says otherwise, personal data
+//! and labels are text. The dictionary's `STRING` does not tell a state from a flag from free text, so
+//! it only rules numbers out and leaves the rest to the two that follow.
 //!
 //! Finding a measure costs nothing where the event is known to name those of an event before; one
 //! comparison where it names them in the same order as before; else one look-up. At most
@@ -170,7 +170,7 @@ impl Measures {
             } else {
                 // Without one for this place, those behind it would be out of step.
                 self.placed = 0;
-                readings.push(Reading { measure: usize::MAX, value: Value::Refused(refusal(&name)) });
+                readings.push(Reading { measure: MeasureId::MAX, value: Value::Refused(refusal(&name)) });
                 continue;
             };
             previous = Some(id);
@@ -252,7 +252,7 @@ impl Measures {
             reader: Reader { format: Format::Strict, divisor: 1.0, hashed: false },
             event: 0,
             repeated_event: 0,
-            successor: id + 1,
+            successor: 0,
         });
         self.by_name.insert(name.into(), id);
         Some(id)

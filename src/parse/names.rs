@@ -1,7 +1,7 @@
 //! Who owns which metric name, over all producers.
 //!
-//! Two measures, or two producers, may fall on one name. The first keeps it for the life
-//! of the process; the other is refused, so that no family and no field ever has two
+//! Two measures, or two producers, may fall on one name. The first keeps it for as long as the
+//! configuration holds; the other is refused, so that no family and no field ever has two
 //! sources or changes its type.
 
 use std::collections::HashMap;

@@ -56,7 +56,6 @@ impl Format {
 pub fn render(out: &mut Vec<u8>, tables: &[SharedTable], registry: &Registry, format: Format) {
     let everything = Pick::default();
     let views: Vec<View> = tables.iter().map(|table| View::of(table, &everything)).collect();
-    out.reserve(views.iter().map(View::bytes).sum());
     let mut pages = Pages::whole(std::mem::take(out));
     measures(&mut pages, &views, format);
     own::append(&mut pages, registry, format, &everything);

@@ -140,30 +140,23 @@ fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// True for reserved names, and for what the prefix makes of them: so no two names come to the same.
+fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || name.strip_prefix(RESERVED_PREFIX).is_some_and(is_reserved)
+}
+
 /// A name as it may be written.
 fn exported(name: &str) -> Cow<'_, str> {
-    if RESERVED.contains(&name) {
-        Cow::Owned(format!("{RESERVED_PREFIX}{name}"))
-    } else {
-        Cow::Borrowed(name)
-    }
+    if is_reserved(name) { Cow::Owned(format!("{RESERVED_PREFIX}{name}")) } else { Cow::Borrowed(name) }
 }
 
 /// The labels under names that may be written, sorted still.
 fn without_reserved(labels: &Labels) -> Cow<'_, Labels> {
-    if !labels.iter().any(|(name, _)| RESERVED.contains(&name)) {
-        return Cow::Borrowed(labels);
+    if labels.iter().any(|(name, _)| is_reserved(name)) {
+        Cow::Owned(labels.iter().map(|(name, value)| (exported(name), value)).collect())
+    } else {
+        Cow::Borrowed(labels)
     }
-    let mut renamed = labels.clone();
-    for (name, value) in labels.iter().filter(|(name, _)| RESERVED.contains(name)) {
-        renamed.set(name, "");
-        let mut free = exported(name).into_owned();
-        while renamed.contains(&free) {
-            free.insert_str(0, RESERVED_PREFIX);
-        }
-        renamed.set(&free, value);
-    }
-    Cow::Owned(renamed)
 }
 
 #[cfg(test)]
@@ -212,11 +205,21 @@ mod tests {
         let fields = [("retired", Field::Number(1.0)), ("_measurement", Field::Number(2.0))];
         assert_eq!(
             line(&labels, &fields).unwrap(),
-            "stem,exported__field=3,exported_exported_time=2,exported_time=1,z=4 exported_retired=1,exported__measurement=2 7\n"
+            "stem,exported__field=3,exported_exported_time=1,exported_time=2,z=4 exported_retired=1,exported__measurement=2 7\n"
         );
         let mut out = Vec::new();
         write_retired(&mut out, "stem", &labels, 8);
         assert!(String::from_utf8(out).unwrap().ends_with(",z=4 retired=true 8\n"));
+    }
+
+    #[test]
+    fn a_name_never_becomes_that_of_another_tag_or_field() {
+        let labels = labels(&[("exported_retired", "1"), ("exported_x", "2")]);
+        let fields = ["time", "exported_time"].map(|name| (name, Field::Boolean(true)));
+        assert_eq!(
+            line(&labels, &fields).unwrap(),
+            "stem,exported_exported_retired=1,exported_x=2 exported_time=true,exported_exported_time=true 7\n"
+        );
     }
 
     #[test]

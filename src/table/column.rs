@@ -1,7 +1,8 @@
 //! A column: one exported measure as the table keeps it.
 
 use crate::config::Kind;
-use crate::label::labels::write_escaped_value;
+use crate::label::labels::write_pairs;
+use crate::table::row::STATE_LABEL;
 
 /// Most states of one measure: a state set is a handful, and each costs a series a row.
 pub const STATES_MAX: usize = 32;
@@ -92,9 +93,8 @@ impl Column {
 
     /// Adds a state to the list.
     pub fn push_state(&mut self, name: &str) {
-        let mut pair = String::from("state=\"");
-        write_escaped_value(&mut pair, name);
-        pair.push('"');
+        let mut pair = String::new();
+        write_pairs(&mut pair, [(STATE_LABEL, name)]);
         self.states.push(State { name: name.into(), pair });
     }
 }

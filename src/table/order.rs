@@ -37,11 +37,6 @@ impl Lines {
         self.ends.len()
     }
 
-    /// Bytes of all.
-    pub(super) const fn bytes(&self) -> usize {
-        self.text.len()
-    }
-
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         let mut start = 0;
         self.ends

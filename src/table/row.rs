@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::label::labels::{Labels, write_escaped_value};
+use crate::label::labels::{Labels, write_pairs};
 use crate::parse::measure::MeasureId;
 use crate::parse::measures::MEASURES_MAX;
 
@@ -65,6 +65,8 @@ pub struct Face {
     pub state_at: usize,
     /// The label text of its info series; empty without one.
     pub info: String,
+    /// While it waits for its labels, its turn: of those that do, the lowest is next.
+    pub turn: u64,
 }
 
 impl Row {
@@ -119,12 +121,8 @@ impl Row {
         labels.shrink_to_fit();
         let mut text = String::new();
         labels.write_text(&mut text);
-        let mut before_state = Labels::new();
-        for (name, value) in labels.iter().filter(|(name, _)| *name < STATE_LABEL) {
-            before_state.set(name, value);
-        }
         let mut head = String::new();
-        before_state.write_text(&mut head);
+        write_pairs(&mut head, labels.iter().filter(|(name, _)| *name < STATE_LABEL));
         self.has_state_label = labels.contains(STATE_LABEL);
         self.face.state_at = head.len();
         self.face.text = Arc::from(text);
@@ -145,15 +143,7 @@ impl Row {
             pairs.push(pair);
         }
         pairs.sort_unstable();
-        for (index, (name, value)) in pairs.into_iter().enumerate() {
-            if index > 0 {
-                info.push(',');
-            }
-            info.push_str(name);
-            info.push_str("=\"");
-            write_escaped_value(info, value);
-            info.push('"');
-        }
+        write_pairs(info, pairs);
     }
 }
 

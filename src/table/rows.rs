@@ -82,7 +82,10 @@ pub struct Table {
     shown: BTreeMap<Arc<str>, RowId>,
     /// What a scrape prepared of the rows shown, until these change.
     order: OnceLock<Arc<Order>>,
-    waiting: BTreeMap<Arc<str>, Vec<RowId>>,
+    /// The rows that wait, by the text of their labels and their turns.
+    waiting: BTreeMap<(Arc<str>, u64), RowId>,
+    /// The last turn given to a row that waits.
+    last_turn: u64,
     limits: Limits,
     series: usize,
     infos: usize,
@@ -108,6 +111,7 @@ impl Table {
             shown: BTreeMap::new(),
             order: OnceLock::new(),
             waiting: BTreeMap::new(),
+            last_turn: 0,
             limits,
             series: 0,
             infos: 0,
@@ -244,7 +248,8 @@ impl Table {
         self.shown.values().filter_map(|id| Some((*id, self.row(*id)?)))
     }
 
-    /// All rows, none after one that waits for its labels.
+    /// All rows: those shown, then those that wait, the longest first, then the others. Who places them
+    /// anew in this order gives no row's labels to one that has waited for them.
     pub fn in_precedence(&self) -> impl Iterator<Item = (RowId, &Row)> {
         let at = |id: RowId| Some((id, self.row(id)?));
         let are = |shown| {
@@ -253,11 +258,11 @@ impl Table {
                 row.standing != Standing::Waiting && (row.standing == Standing::Shown) == shown
             })
         };
-        let waiting = self.waiting.values().flatten().filter_map(move |id| at(*id));
+        let waiting = self.waiting.values().filter_map(move |id| at(*id));
         are(true).chain(waiting).chain(are(false))
     }
 
-    /// The same, prepared to be printed; made anew when it has changed.
+    /// The rows shown, prepared to be printed; made anew when they have changed.
     pub(super) fn order(&self) -> &Arc<Order> {
         self.order.get_or_init(|| Arc::new(self.new_order()))
     }

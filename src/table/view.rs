@@ -187,17 +187,6 @@ impl View {
     pub fn infos(&self) -> impl Iterator<Item = &str> {
         self.infos.iter()
     }
-
-    /// About how many bytes its samples take: labels as they are, and some digits.
-    pub fn bytes(&self) -> usize {
-        const VALUE_BYTES: usize = 8;
-        let rows = self.order.rows.len().max(1);
-        let column = |column: &Shown| {
-            let labels = self.order.labels.bytes() / rows + column.metric.len() + VALUE_BYTES;
-            labels * column.count * column.states.len().max(1)
-        };
-        self.columns.iter().map(column).sum::<usize>() + 2 * self.infos.bytes()
-    }
 }
 
 #[cfg(test)]

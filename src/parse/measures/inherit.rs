@@ -44,19 +44,19 @@ impl Measures {
             && is.reader == was.reader
             && self.settings.null_values == before.settings.null_values
             && (!is.reader.hashed || is_same_key());
-        match value {
-            Value::Text(text) if is_read_alike => Value::Text(clean(text, self.text_bytes_max)),
-            Value::State(state) if is_read_alike => Value::State(clean(state, self.text_bytes_max)),
-            value if is_read_alike => value,
-            value => match sent(was, value) {
-                Some(text) => {
-                    let mut value = Value::Absent;
-                    self.read_value(id, Scalar::Text(text), &mut value);
-                    value
-                }
-                None => Value::Absent,
-            },
+        if is_read_alike {
+            // But for what the longest text is.
+            return match value {
+                Value::Text(text) => Value::Text(clean(text, self.text_bytes_max)),
+                Value::State(state) => Value::State(clean(state, self.text_bytes_max)),
+                value => value,
+            };
         }
+        let mut reread = Value::Absent;
+        if let Some(text) = sent(was, value) {
+            self.read_value(id, Scalar::Text(text), &mut reread);
+        }
+        reread
     }
 }
 

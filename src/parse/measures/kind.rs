@@ -1,4 +1,5 @@
-//! What a measure is: by a rule, by AXP's dictionary, by the built-in table, or by its first value.
+//! What a measure is: by a rule, as personal data or a label, by AXP's dictionary, by the built-in
+//! table, or by its first value.
 
 use super::Measures;
 use crate::config::{Kind, Personal};
@@ -11,14 +12,11 @@ const TIMESTAMPS: [&str; 5] = ["timeInState", "timeLoggedIn", "timeActive", "tim
 const STATES: [&str; 1] = ["agentState"];
 
 impl Measures {
-    pub(super) fn is_hashed(&self, name: &str) -> bool {
-        self.privacy.mode_of(name) == Personal::Hash
-    }
-
     /// What a measure is, and what says so: as `inferred` where nobody does.
     pub(super) fn kind(&self, name: &str, inferred: (Kind, KindSource)) -> (Kind, KindSource) {
         match self.rule(name).and_then(|rule| rule.kind) {
-            _ if self.is_hashed(name) => (Kind::Text, KindSource::Personal),
+            // A hash is text, whatever it was made of.
+            _ if self.privacy.mode_of(name) == Personal::Hash => (Kind::Text, KindSource::Personal),
             Some(kind) => (kind, KindSource::Rule),
             None if self.privacy.is_personal(name) => (Kind::Text, KindSource::Personal),
             // A label of the row is text, whatever its first value looks like.
@@ -27,24 +25,24 @@ impl Measures {
         }
     }
 
-    /// What a measure of this first value is where nobody says.
+    /// What a measure of this first value is by AXP's dictionary, the built-in table or that value.
     pub(super) fn infer(&self, name: &str, first_value: &str) -> (Kind, KindSource) {
         let axp_type = self.dictionary.get(name).map_or(AxpType::Unknown, |definition| definition.axp_type);
-        let text = match first_value {
-            _ if STATES.contains(&name) => (Kind::State, KindSource::Table),
-            "true" | "false" => (Kind::Boolean, KindSource::FirstValue),
-            _ => (Kind::Text, KindSource::FirstValue),
-        };
         let by_dictionary = |kind| (kind, KindSource::Dictionary);
-        match axp_type {
-            AxpType::Number => by_dictionary(Kind::Number),
-            AxpType::Duration => by_dictionary(Kind::Duration),
-            AxpType::Date | AxpType::TimeInState => by_dictionary(Kind::Timestamp),
-            AxpType::Unknown if let Some(kind) = kind_by_name(name) => (kind, KindSource::Table),
-            AxpType::Unknown if text.0 == Kind::Text && number::is_number(first_value.as_bytes()) => {
+        let may_be_number = match axp_type {
+            AxpType::Number => return by_dictionary(Kind::Number),
+            AxpType::Duration => return by_dictionary(Kind::Duration),
+            AxpType::Date | AxpType::TimeInState => return by_dictionary(Kind::Timestamp),
+            AxpType::String => false,
+            AxpType::Unknown => true,
+        };
+        match (kind_by_name(name), first_value) {
+            (Some(kind), _) if may_be_number || kind == Kind::State => (kind, KindSource::Table),
+            (_, "true" | "false") => (Kind::Boolean, KindSource::FirstValue),
+            (_, value) if may_be_number && number::is_number(value.as_bytes()) => {
                 (Kind::Number, KindSource::FirstValue)
             }
-            AxpType::String | AxpType::Unknown => text,
+            _ => (Kind::Text, KindSource::FirstValue),
         }
     }
 }

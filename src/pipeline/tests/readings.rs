@@ -131,11 +131,17 @@ fn rules_set_kind_unit_format_and_name() {
 
 #[test]
 fn the_duration_unit_of_a_producer_holds_for_its_durations() {
-    let rules = vec![MeasureRule { unit: Some(Unit::Seconds), ..rule("holdDuration", Kind::Duration) }];
-    let mut setup = with_rules(rules);
+    let mut setup = with_rules(vec![
+        MeasureRule { unit: Some(Unit::Seconds), ..rule("holdDuration", Kind::Duration) },
+        MeasureRule { format: Format::HhMmSs, ..rule("wait", Kind::Duration) },
+    ]);
     setup.producer.duration_unit = DurationUnit::Millis;
     let mut bench = setup.build();
-    bench.live("q", r#"{"activeDuration":"2500","holdDuration":"2500","timeInState":"1643645393849"}"#);
+    bench.live(
+        "q",
+        r#"{"activeDuration":"2500","holdDuration":"2500","wait":"00:01:30","timeInState":"1643645393849"}"#,
+    );
+    assert_eq!(bench.samples_of("wait_seconds"), [r#"queue_id="q"} 90"#], "a clock tells seconds");
     assert_eq!(bench.samples_of("active_duration_seconds"), [r#"queue_id="q"} 2.5"#]);
     assert_eq!(bench.samples_of("hold_duration_seconds"), [r#"queue_id="q"} 2500"#]);
     assert_eq!(bench.samples_of("time_in_state_timestamp_seconds"), [r#"queue_id="q"} 1643645393.849"#]);
@@ -150,6 +156,7 @@ fn axps_dictionary_goes_before_the_built_in_table_and_after_rules() {
         ("ruled", AxpType::Number),
         ("activeDuration", AxpType::Number),
         ("extension", AxpType::String),
+        ("breakDuration", AxpType::String),
         ("agentState", AxpType::String),
         ("isDefaultQueue", AxpType::String),
     ];
@@ -158,12 +165,15 @@ fn axps_dictionary_goes_before_the_built_in_table_and_after_rules() {
     bench.pipeline.set_dictionary(dictionary, bench.moment());
     bench.live(
         "q",
-        r#"{"handling":"5","since":"1000","ruled":"7","activeDuration":"9","extension":"4711","agentState":"READY","isDefaultQueue":"true"}"#,
+        r#"{"handling":"5","since":"1000","ruled":"7","activeDuration":"9","extension":"4711","breakDuration":"8","agentState":"READY","isDefaultQueue":"true"}"#,
     );
     assert_eq!(bench.samples_of("handling_seconds"), [r#"queue_id="q"} 5"#]);
     assert_eq!(bench.samples_of("since_timestamp_seconds"), [r#"queue_id="q"} 1"#]);
     assert_eq!(bench.samples_of("active_duration"), [r#"queue_id="q"} 9"#]);
-    assert_eq!(bench.samples_of("info"), [r#"extension="4711",queue_id="q",ruled="7"} 1"#]);
+    assert_eq!(
+        bench.samples_of("info"),
+        [r#"break_duration="8",extension="4711",queue_id="q",ruled="7"} 1"#]
+    );
     assert_eq!(bench.samples_of("agent_state"), [r#"queue_id="q",state="READY"} 1"#]);
     assert_eq!(bench.samples_of("is_default_queue"), [r#"queue_id="q"} 1"#]);
 }
@@ -179,6 +189,44 @@ fn the_allowlist_and_null_values_are_the_producers() {
     assert_eq!(bench.samples_of("aa").len(), 1);
     assert_eq!(bench.samples_of("info"), [r#"ae="N/A",queue_id="q"} 1"#]);
     assert_eq!((bench.readings("denied"), bench.readings("absent"), bench.readings("applied")), (2, 1, 2));
+}
+
+#[test]
+fn an_empty_text_is_no_label_even_where_no_value_means_none() {
+    let mut setup = Setup::default();
+    setup.producer.null_values = Vec::new();
+    let mut bench = setup.build();
+    bench.live("q", r#"{"queueName":"N/A","agentState":"READY"}"#);
+    bench.live("q", r#"{"queueName":"","agentState":""}"#);
+    assert_eq!((bench.samples(), bench.readings("absent")), (Vec::new(), 2));
+}
+
+#[test]
+fn a_measure_is_described_by_its_rule_or_else_by_axp() {
+    let help = |name: &str, help: &str| MeasureRule { help: help.to_owned(), ..rule(name, Kind::Number) };
+    let mut bench = with_rules(vec![help("a", "Ours"), help("b", "")]).build();
+    let definition = Definition { axp_type: AxpType::Number, description: "Theirs".to_owned() };
+    let dictionary = ["a", "b", "c"].map(|name| (name.to_owned(), definition.clone()));
+    bench.pipeline.set_dictionary(dictionary.into(), bench.moment());
+    bench.live("q", r#"{"a":"1","b":"1","c":"1"}"#);
+    let body = bench.body(crate::sink::exposition::Format::Text);
+    for (name, words) in [("a", "Ours"), ("b", "Theirs"), ("c", "Theirs")] {
+        assert!(
+            body.contains(&format!("# HELP axp_queue_itd_{name} {words} ({name} of Queue_itd_1.0.0, ")),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn a_personal_number_is_hashed_whatever_its_rule_says() {
+    let key = SecretString::from("Jefe".to_owned());
+    let privacy = Privacy::new(Personal::Hash, &["badge".to_owned()], Some(&key));
+    let hash = privacy.hash("4711");
+    let mut bench = Setup { privacy, ..with_rules(vec![rule("badge", Kind::Number)]) }.build();
+    bench.live("q", r#"{"badge":"4711"}"#);
+    assert_eq!(bench.samples_of("info"), [format!(r#"badge="{hash}",queue_id="q"}} 1"#)]);
+    assert_eq!((bench.samples().len(), bench.lines().contains("4711")), (1, false));
 }
 
 #[test]

@@ -90,13 +90,15 @@ fn what_is_deleted_dropped_or_waits_for_its_labels_is_not_sent() {
 }
 
 #[test]
-fn a_scrape_goes_on_with_what_it_has_rendered() {
+fn a_scrape_goes_on_with_what_it_has_rendered_until_an_event_comes() {
     let mut bench = Bench::new();
     bench.live("a", r#"{"offered":"1"}"#);
     bench.lines();
     let version = bench.version();
     bench.whole();
     assert_eq!(bench.version(), version);
+    bench.live("a", r#"{"offered":"2"}"#);
+    assert_ne!(bench.version(), version);
 }
 
 #[test]

@@ -47,8 +47,10 @@ impl Table {
         row.set_labels(labels);
         let text = Arc::clone(&row.face.text);
         if self.shown.contains_key(&text) {
+            self.last_turn += 1;
             row.standing = Standing::Waiting;
-            self.waiting.entry(text).or_default().push(id);
+            row.face.turn = self.last_turn;
+            self.waiting.insert((text, self.last_turn), id);
             return Err(RowReject::LabelCollision);
         }
         self.show(text, id);
@@ -98,16 +100,9 @@ impl Table {
     pub(super) fn leave(&mut self, id: RowId) {
         let Some(Some(row)) = self.rows.get_mut(id) else { return };
         let text = Arc::clone(&row.face.text);
-        let standing = row.standing;
-        if standing == Standing::Waiting
-            && let Some(line) = self.waiting.get_mut(&text)
-        {
-            line.retain(|other| *other != id);
-            if line.is_empty() {
-                self.waiting.remove(&text);
-            }
-        }
-        if standing == Standing::Shown {
+        if row.standing == Standing::Waiting {
+            self.waiting.remove(&(text, row.face.turn));
+        } else if row.standing == Standing::Shown {
             // Until it is placed again it counts as one that waits.
             row.standing = Standing::Waiting;
             if row.info_texts > 0 {
@@ -128,13 +123,11 @@ impl Table {
 
     /// Shows the row that has waited longest for these labels.
     fn show_next(&mut self, text: &Arc<str>) {
-        let Some(line) = self.waiting.get_mut(text) else { return };
-        let next = if line.is_empty() { None } else { Some(line.remove(0)) };
-        if line.is_empty() {
-            self.waiting.remove(text);
-        }
-        if let Some(next) = next {
-            self.show(Arc::clone(text), next);
+        let turns = (Arc::clone(text), 0)..=(Arc::clone(text), u64::MAX);
+        let next = self.waiting.range(turns).next().map(|((_, turn), id)| (*turn, *id));
+        if let Some((turn, id)) = next {
+            self.waiting.remove(&(Arc::clone(text), turn));
+            self.show(Arc::clone(text), id);
         }
     }
 

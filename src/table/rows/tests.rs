@@ -1,5 +1,7 @@
 //! What the table promises: places, standing, counts.
 
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -89,20 +91,36 @@ fn each_state_is_a_series_and_one_that_finds_no_place_costs_itself_alone() {
 }
 
 #[test]
-fn of_two_rows_with_equal_labels_the_first_is_shown_until_it_goes() {
+fn of_rows_with_equal_labels_the_first_is_shown_until_it_goes_and_then_the_next() {
     let mut table = table(10);
     let column = table.add_column(spec(Kind::Number, "n"));
-    let one = table.insert("1").unwrap();
-    let two = table.insert("2").unwrap();
-    assert_eq!(table.place(one, Ok(labels(&[("a", "x")]))), Ok(()));
-    assert_eq!(table.place(two, Ok(labels(&[("a", "x")]))), Err(RowReject::LabelCollision));
-    table.set_cell(one, column, 1.0).unwrap();
-    table.set_cell(two, column, 2.0).unwrap();
-    assert_eq!(table.shown().map(|(id, _)| id).collect::<Vec<_>>(), [one]);
-    assert_eq!(table.series(), 1);
-    table.retire(one);
-    assert_eq!(table.shown().map(|(id, _)| id).collect::<Vec<_>>(), [two]);
-    assert_eq!(table.series(), 1);
+    let ids = ["1", "2", "3", "4"].map(|identity| table.insert(identity).unwrap());
+    // They come in another order than that of their places.
+    for (turn, index) in [2, 3, 0, 1].into_iter().enumerate() {
+        let placed = table.place(ids[index], Ok(labels(&[("a", "x")])));
+        assert_eq!(placed, if turn == 0 { Ok(()) } else { Err(RowReject::LabelCollision) });
+        table.set_cell(ids[index], column, 1.0).unwrap();
+    }
+    table.retire(ids[0]);
+    for index in [2, 3, 1] {
+        assert_eq!(table.shown().map(|(id, _)| id).collect::<Vec<_>>(), [ids[index]]);
+        assert_eq!(table.series(), 1);
+        table.retire(ids[index]);
+    }
+    assert_eq!(table.series(), 0);
+}
+
+#[test]
+fn rows_that_wait_in_a_crowd_go_as_quickly_as_others() {
+    let mut table = table(40_000);
+    for name in 0..40_000 {
+        let id = table.insert(&name.to_string()).unwrap();
+        let _ = table.place(id, Ok(labels(&[("a", "x")])));
+    }
+    let begun = Instant::now();
+    assert_eq!(table.retire_where(|row| row.standing == Standing::Waiting), 39_999);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(table.shown().map(|(_, row)| &*row.identity).collect::<Vec<_>>(), ["0"]);
 }
 
 #[test]

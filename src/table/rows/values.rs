@@ -105,10 +105,8 @@ impl Table {
         if !(spec.promoted || row.standing.holds_values()) {
             return Ok(false);
         }
-        let labels = &row.face.labels;
-        // Where there is no such label, its value is empty.
-        let is_taken = *is_label || labels.contains(&spec.field);
-        if !spec.promoted && is_taken && labels.get(&spec.field) != text {
+        // Where the row has no such label, its value is empty.
+        if !spec.promoted && *is_label && row.face.labels.get(&spec.field) != text {
             return Err(ReadingReject::LabelCollision);
         }
         if let Some(old) = old {
