@@ -22,7 +22,6 @@
 //! queue has ended. Every line is counted once: as written, rejected (by the server, for good)
 //! or dropped; those that are not counted yet wait.
 
-mod answer;
 mod backlog;
 mod datagrams;
 mod file;
@@ -116,8 +115,9 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Opens a configured sink, which calls servers by `way_out` as it is then. Files are opened now; servers and peers are called when there
-    /// are lines for them, and looked up anew for each connection.
+    /// Opens a configured sink, which calls servers by `way_out` as it is then. Files are opened
+    /// now; servers and peers are called when there are lines for them, and looked up anew for each
+    /// connection.
     ///
     /// # Errors
     /// Why it cannot be opened, unless that may pass by itself.
