@@ -153,8 +153,8 @@ mod tests {
     struct Hang(PathBuf);
 
     impl Hang {
-        fn at(folder: PathBuf) -> Self {
-            std::fs::create_dir(&folder).unwrap();
+        fn at(folder: &Path) -> Self {
+            std::fs::create_dir(folder).unwrap();
             let lock = folder.join("lock");
             assert!(Command::new("mkfifo").arg(&lock).status().unwrap().success());
             Self(lock)
@@ -172,7 +172,7 @@ mod tests {
     async fn a_sink_whose_disk_hangs_holds_up_the_opening_of_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let _hangs = ["a.spool", "b.spool"].map(|name| Hang::at(path(name)));
+        let _hangs = ["a.spool", "b.spool"].map(|name| Hang::at(&path(name)));
         let sink = |name: &str, spool: &str| {
             let spool = if spool.is_empty() { PathBuf::new() } else { path(spool) };
             let path = path(name);

@@ -311,12 +311,11 @@ impl Backlog {
 /// Flushes the spool, and notes how that went, and before that where it takes longer than `longest`.
 async fn flush_patiently(spool: &Blocking<Spool>, alarm: &Mutex<Alarm>, longest: Duration) -> Option<()> {
     let mut flush = pin!(flush(spool));
-    let flushed = match tokio::time::timeout(longest, &mut flush).await {
-        Ok(flushed) => flushed,
-        Err(_) => {
-            note(alarm, SYNCING, hangs::<()>());
-            flush.await
-        }
+    let flushed = if let Ok(flushed) = tokio::time::timeout(longest, &mut flush).await {
+        flushed
+    } else {
+        note(alarm, SYNCING, hangs::<()>());
+        flush.await
     };
     note(alarm, SYNCING, flushed)
 }
