@@ -3,12 +3,12 @@
 //! Who wants one asks by a [`Reloader`] and hears what came of it; [`Reloads`] is the other end,
 //! where they are carried out one after the other.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Loaded;
+use crate::sink::blocking::Blocking;
 
 /// How long reading the configuration may take: files may lie on a disk that hangs.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,11 +29,11 @@ pub struct Reloads {
 }
 
 /// Reads the configuration.
-type Read = dyn Fn() -> Result<Loaded, String> + Send + Sync;
+type Read = dyn Fn() -> Result<Loaded, String> + Send;
 
-/// Where the configuration comes from.
+/// Where the configuration comes from. A disk that hangs holds one thread, however often it is asked.
 #[derive(Clone)]
-pub struct Source(Arc<Read>);
+pub struct Source(Blocking<Box<Read>>);
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -43,8 +43,8 @@ impl std::fmt::Debug for Source {
 
 impl Source {
     /// A configuration that is read by `read`, which may block.
-    pub fn new(read: impl Fn() -> Result<Loaded, String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(read))
+    pub fn new(read: impl Fn() -> Result<Loaded, String> + Send + 'static) -> Self {
+        Self(Blocking::new(Box::new(read)))
     }
 
     /// None, as where there is no file.
@@ -57,9 +57,7 @@ impl Source {
     /// # Errors
     /// What is wrong with it, in words.
     pub async fn load(&self) -> Result<Loaded, String> {
-        let Self(read) = self.clone();
-        let reading = tokio::task::spawn_blocking(move || read());
-        match tokio::time::timeout(READ_TIMEOUT, reading).await {
+        match tokio::time::timeout(READ_TIMEOUT, self.0.run(|read| read())).await {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(err)) => Err(format!("read the configuration: {err}")),
             Err(_) => Err(format!("read the configuration: it takes longer than {READ_TIMEOUT:?}")),
@@ -97,5 +95,32 @@ impl Reloads {
     /// The next who asks; none once nobody can any more.
     pub async fn next(&mut self) -> Option<oneshot::Sender<Outcome>> {
         self.requests.recv().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, mpsc};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_with_the_configuration_holds_one_thread_however_often_it_is_asked() {
+        let (going_on, hang) = mpsc::channel::<()>();
+        let begun = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&begun);
+        let source = Source::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let _ = hang.recv();
+            Err("it is read".to_owned())
+        });
+        for _ in 0..3 {
+            let (loaded, ()) = tokio::join!(source.load(), tokio::time::advance(READ_TIMEOUT));
+            assert!(loaded.is_err_and(|err| err.contains("takes longer")));
+        }
+        drop(going_on);
+        assert!(source.load().await.is_err_and(|err| err == "it is read"));
+        assert_eq!(begun.load(Ordering::Relaxed), 2, "the first goes on, and then the last");
     }
 }

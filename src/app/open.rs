@@ -138,3 +138,67 @@ fn token_url(config: &Config, base: &Url) -> Result<Url, Error> {
     let base = base.as_str().trim_end_matches('/');
     url(&format!("{base}/api/auth/v1/{}/protocol/openid-connect/token", config.axp.account_id))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::path::Path;
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::config::Account;
+
+    /// A folder whose lock is a pipe: who opens it waits, as for a disk that hangs.
+    struct Hang(PathBuf);
+
+    impl Hang {
+        fn at(folder: &Path) -> Self {
+            std::fs::create_dir(folder).unwrap();
+            let lock = folder.join("lock");
+            assert!(Command::new("mkfifo").arg(&lock).status().unwrap().success());
+            Self(lock)
+        }
+    }
+
+    impl Drop for Hang {
+        fn drop(&mut self) {
+            // The runtime waits for who hangs.
+            drop(OpenOptions::new().read(true).write(true).open(&self.0).unwrap());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sink_whose_disk_hangs_holds_up_the_opening_of_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let _hangs = ["a.spool", "b.spool"].map(|name| Hang::at(&path(name)));
+        let sink = |name: &str, spool: &str| {
+            let spool = if spool.is_empty() { PathBuf::new() } else { path(spool) };
+            let path = path(name);
+            format!(
+                "[[influx]]\nname = {name:?}\ntarget = \"file\"\npath = {path:?}\nspool_dir = {spool:?}\n"
+            )
+        };
+        let text = [sink("a", "a.spool"), sink("b", "b.spool"), sink("c", "")].concat();
+        let loaded = Config::from_text(Account::Optional, Path::new("test"), &text, std::iter::empty());
+        let (loaded, telemetry) = (loaded.unwrap(), Telemetry::new(1));
+        let (_way, way_out) = watch::channel(way_of_sinks(&loaded, &telemetry).unwrap());
+        let meanwhile = async {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            // The time that the others are waited for stands still.
+            while !path("c").exists() {
+                assert!(Instant::now() < deadline, "the last is not opened");
+                tokio::task::yield_now().await;
+            }
+            loop {
+                tokio::time::advance(Duration::from_millis(100)).await;
+            }
+        };
+        let opened = tokio::select! {
+            opened = open_sinks(&loaded, &telemetry, &way_out) => opened.unwrap(),
+            () = meanwhile => unreachable!("it goes on for ever"),
+        };
+        assert_eq!(opened.tasks.len(), 3);
+    }
+}

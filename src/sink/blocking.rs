@@ -29,12 +29,38 @@ impl<T: Send + 'static> Blocking<T> {
     /// Runs `work` on such a thread. Given up before its turn, it does nothing.
     ///
     /// # Errors
-    /// Where it cannot be run, as the program ends.
+    /// Where it panics, or cannot be run, as the program ends. The next finds what it left.
     pub(crate) async fn run<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut T) -> R + Send + 'static,
     ) -> io::Result<R> {
         let mut value = Arc::clone(&self.0).lock_owned().await;
         tokio::task::spawn_blocking(move || work(&mut value)).await.map_err(io::Error::other)
+    }
+
+    /// As on a disk that hangs, until what this gives is dropped.
+    #[cfg(test)]
+    pub(crate) async fn hang(&self) -> std::sync::mpsc::Sender<()> {
+        let (going_on, hang) = std::sync::mpsc::channel();
+        let disk = self.clone();
+        tokio::spawn(async move { disk.run(move |_| hang.recv().is_err()).await });
+        while !self.is_busy() {
+            tokio::task::yield_now().await;
+        }
+        going_on
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_panics_is_an_error_and_keeps_nobody_waiting() {
+        let number = Blocking::new(1);
+        let others = number.clone();
+        let failed = number.run(|_| panic!("a fault of ours")).await;
+        assert!(failed.is_err_and(|err| err.to_string().contains("panic")));
+        assert_eq!((others.is_busy(), others.run(|number| *number).await.unwrap()), (false, 1));
     }
 }

@@ -22,7 +22,6 @@
 //! queue has ended. Every line is counted once: as written, rejected (by the server, for good)
 //! or dropped; those that are not counted yet wait.
 
-mod answer;
 mod backlog;
 mod datagrams;
 mod file;
@@ -38,6 +37,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -116,8 +116,9 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Opens a configured sink, which calls servers by `way_out` as it is then. Files are opened now; servers and peers are called when there
-    /// are lines for them, and looked up anew for each connection.
+    /// Opens a configured sink, which calls servers by `way_out` as it is then. Files are opened
+    /// now; servers and peers are called when there are lines for them, and looked up anew for each
+    /// connection.
     ///
     /// # Errors
     /// Why it cannot be opened, unless that may pass by itself.
@@ -164,7 +165,21 @@ impl Sink {
 
     /// Delivers what comes until the queue ends. A change of `reopen` says that files may have
     /// been moved away.
-    pub async fn run(mut self, receiver: LineReceiver, mut reopen: watch::Receiver<()>) {
+    pub async fn run(mut self, receiver: LineReceiver, reopen: watch::Receiver<()>) {
+        let flushing = OptionFuture::from(self.backlog.as_ref().map(Backlog::flushing));
+        tokio::select! {
+            () = self.deliver_all(&receiver, reopen) => {}
+            Some(never) = flushing => match never {},
+        }
+        if let Some(backlog) = &mut self.backlog {
+            let unsent = Load::new(self.target.unsent_lines(), self.piece_bytes);
+            backlog.close(unsent, self.pace.disk_last()).await;
+        }
+        receiver.hold(0, 0);
+    }
+
+    /// Delivers until the queue ends, and what the target has begun then.
+    async fn deliver_all(&mut self, receiver: &LineReceiver, mut reopen: watch::Receiver<()>) {
         let mut batch = Batch::default();
         loop {
             let (bytes, lines) = self.backlog.as_ref().map_or((0, 0), Backlog::in_memory);
@@ -175,11 +190,11 @@ impl Sink {
                         break;
                     }
                     let load = Load::new(std::mem::take(&mut batch.bytes), self.piece_bytes);
-                    self.forward(load, &receiver).await;
+                    self.forward(load, receiver).await;
                 }
-                () = self.turn_of_the_backlog() => self.drain(&receiver).await,
+                () = self.turn_of_the_backlog() => self.drain(receiver).await,
                 () = self.turn_of_the_unsent() => {
-                    self.attempt(&mut Load::new(Vec::new(), self.piece_bytes), &receiver, 0).await;
+                    self.attempt(&mut Load::new(Vec::new(), self.piece_bytes), receiver, 0).await;
                 }
                 Ok(()) = reopen.changed() => self.target.reopen(),
             }
@@ -190,11 +205,6 @@ impl Sink {
             // A peer that has taken everything need not say so.
             Ok(Ok(())) | Err(_) => {}
         }
-        if let Some(backlog) = &mut self.backlog {
-            let unsent = Load::new(self.target.unsent_lines(), self.piece_bytes);
-            backlog.close(unsent, self.pace.disk_last()).await;
-        }
-        receiver.hold(0, 0);
     }
 
     /// Settles a load, or puts it in the backlog.

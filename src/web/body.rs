@@ -1,6 +1,5 @@
 //! The body of an answer: a text, or the pages of a rendering that others may share.
 
-use std::any::Any;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::task::{Context, Poll};
 use futures_util::future::AbortHandle;
 use hyper::body::{Bytes, Frame, SizeHint};
 
+use crate::web::patient::Answering;
 use crate::web::readers::Reader;
 use crate::web::rendering::Rendering;
 
@@ -20,7 +20,8 @@ pub struct Body {
     left: u64,
     /// Who reads a rendering.
     reader: Option<Arc<Reader>>,
-    held: Vec<Box<dyn Any + Send>>,
+    /// The request that it answers, until the last page has been handed over, or nobody wants it.
+    answering: Option<Answering>,
 }
 
 #[derive(Debug)]
@@ -34,13 +35,13 @@ impl Body {
     /// A rendering.
     pub fn rendered(rendering: Arc<Rendering>) -> Self {
         let (left, reader) = (rendering.bytes(), Some(rendering.enter()));
-        Self { pages: Pages::Many { rendering, next: 0 }, left, reader, held: Vec::new() }
+        Self { pages: Pages::Many { rendering, next: 0 }, left, reader, answering: None }
     }
 
-    /// Holds on to something until the last page has been handed over, or nobody wants it.
+    /// Says which request it answers.
     #[must_use]
-    pub fn holding<T: Send + 'static>(mut self, thing: T) -> Self {
-        self.held.push(Box::new(thing));
+    pub fn answering(mut self, answering: Answering) -> Self {
+        self.answering = Some(answering);
         self
     }
 
@@ -68,10 +69,9 @@ impl Body {
     }
 }
 
-impl From<String> for Body {
-    fn from(text: String) -> Self {
-        let left = text.len() as u64;
-        Self { left, pages: Pages::One(Bytes::from(text)), reader: None, held: Vec::new() }
+impl From<Bytes> for Body {
+    fn from(text: Bytes) -> Self {
+        Self { left: text.len() as u64, pages: Pages::One(text), reader: None, answering: None }
     }
 }
 

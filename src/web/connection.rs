@@ -78,7 +78,7 @@ where
             if is_crowded {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(response.map(|body| body.holding(answering).carried_by(&handle)))
+            Ok::<_, Infallible>(response.map(|body| body.answering(answering).carried_by(&handle)))
         }
     });
     let connection = http1::Builder::new()

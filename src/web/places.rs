@@ -103,3 +103,18 @@ impl Place {
         &self.readers
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_was_given_back_is_forgotten_when_the_next_is_taken() {
+        let places = Places::new(2, 8);
+        let _stays = places.try_take().unwrap();
+        for _ in 0..1000 {
+            drop(places.try_take().unwrap());
+        }
+        assert!(places.lock().len() <= 2);
+    }
+}

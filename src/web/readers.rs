@@ -87,3 +87,19 @@ impl Reader {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_has_read_is_forgotten_when_the_next_comes() {
+        let readers = Readers::default();
+        let stays = readers.enter(1);
+        for _ in 0..1000 {
+            drop(readers.enter(1));
+        }
+        assert!(readers.0.lock().unwrap().len() <= 2);
+        assert_eq!(readers.list().iter().map(Arc::as_ptr).collect::<Vec<_>>(), [Arc::as_ptr(&stays)]);
+    }
+}

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use hyper::body::Bytes;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
-use serde::Serialize;
 
 use crate::ingest::feeds::Feeds;
 use crate::reload::Reloader;
@@ -73,8 +73,8 @@ impl Site {
             "/-/healthy" => plain(StatusCode::OK, "healthy\n".to_owned()),
             "/-/ready" => self.ready(),
             "/" => self.show(|documents| self.page(documents)).await,
-            "/api/v1/status" => self.show(|documents| json(&documents.status)).await,
-            "/api/v1/measures" => self.show(|documents| json(&documents.measures)).await,
+            "/api/v1/status" => self.show(|documents| json(&documents.status_json)).await,
+            "/api/v1/measures" => self.show(|documents| json(&documents.measures_json)).await,
             _ => {
                 plain(StatusCode::NOT_FOUND, format!("nothing here; metrics are at {}\n", self.metrics_path))
             }
@@ -119,7 +119,7 @@ impl Site {
     /// Shows the status in one of its forms, as of now.
     async fn show(&self, form: impl FnOnce(&Documents) -> Response<Body>) -> Response<Body> {
         let Some(documents) = self.status.documents().await else {
-            return plain(StatusCode::INTERNAL_SERVER_ERROR, "reading the status failed\n".to_owned());
+            return plain(StatusCode::INTERNAL_SERVER_ERROR, "making the status failed\n".to_owned());
         };
         let mut response = form(&documents);
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -149,16 +149,12 @@ pub(super) fn plain(status: StatusCode, body: String) -> Response<Body> {
     text(status, PLAIN, body)
 }
 
-fn json(document: &impl Serialize) -> Response<Body> {
-    match serde_json::to_string(document) {
-        Ok(body) => text(StatusCode::OK, JSON, body),
-        // Maps of it have text for keys, and nothing else can fail.
-        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "writing the status failed\n".to_owned()),
-    }
+fn json(document: &Bytes) -> Response<Body> {
+    text(StatusCode::OK, JSON, document.clone())
 }
 
-fn text(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

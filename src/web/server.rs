@@ -32,7 +32,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Serves until `stop` says so, then lets the answers under way finish.
 pub async fn serve(listeners: Vec<Listener>, door: Arc<Door>, stop: watch::Receiver<bool>) {
     // Each listener holds a place while it waits for who is to take it.
-    let places = connections_max().max(listeners.len() + 1);
+    let places = connections_max(files_max()).max(listeners.len() + 1);
     let hall = Hall {
         door,
         size: places,
@@ -132,13 +132,36 @@ async fn carry(
     Ok(())
 }
 
-/// How many connections there may be, by what the system allows the process.
-fn connections_max() -> usize {
-    let limits = Process::myself().and_then(|process| process.limits());
-    match limits.map(|limits| limits.max_open_files.soft_limit) {
-        Ok(LimitValue::Value(files)) => {
-            usize::try_from(files / 2).unwrap_or(usize::MAX).clamp(1, CONNECTIONS_MAX)
+/// How many files the process may have open, as far as there is a limit.
+fn files_max() -> Option<u64> {
+    let limits = Process::myself().and_then(|process| process.limits()).ok()?;
+    match limits.max_open_files.soft_limit {
+        LimitValue::Value(files) => Some(files),
+        LimitValue::Unlimited => None,
+    }
+}
+
+/// How many connections there may be, where the process may have so many files open.
+fn connections_max(files_max: Option<u64>) -> usize {
+    let half = files_max.and_then(|files| usize::try_from(files / 2).ok());
+    half.map_or(CONNECTIONS_MAX, |half| half.clamp(1, CONNECTIONS_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_half_of_the_files_to_others_and_are_never_more_than_256() {
+        for (files, connections) in [
+            (Some(0), 1),
+            (Some(64), 32),
+            (Some(511), 255),
+            (Some(1024), 256),
+            (Some(u64::MAX), 256),
+            (None, 256),
+        ] {
+            assert_eq!(connections_max(files), connections, "{files:?}");
         }
-        Ok(LimitValue::Unlimited) | Err(_) => CONNECTIONS_MAX,
     }
 }

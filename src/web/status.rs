@@ -88,11 +88,11 @@ impl Status {
         let status = Arc::clone(self);
         // It reads tables and counts labels: not for a thread that others wait for.
         let made = tokio::task::spawn_blocking(move || {
-            let documents = Arc::new(status.compose(&feeds, reports));
+            let documents = Arc::new(status.compose(&feeds, reports).ok()?);
             // Here, since who asked may have left; whoever comes next waits for this all the same.
             *last = Some((Instant::now(), Arc::clone(&documents)));
-            documents
+            Some(documents)
         });
-        made.await.ok()
+        made.await.ok().flatten()
     }
 }

@@ -1,12 +1,13 @@
-//! The backlog: the spool as a sink's task uses it, with the clock, the counters, and a task
-//! of its own that flushes to the disk.
+//! The backlog: the spool as a sink's task uses it, with the clock and the counters.
 //!
 //! Lines that were put in are on the disk after [`SYNC_INTERVAL`], whatever the sink waits for
-//! meanwhile; more often nothing is flushed. A disk that hangs is waited for as long as the pace
+//! meanwhile ([`Backlog::flushing`]); more often nothing is flushed. A disk that hangs is waited for as long as the pace
 //! says, once, and does meanwhile what it was asked to: new lines go on to a target that takes them.
 //! Whatever is waited for here may be given up: no line is lost by that.
 
+use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -44,7 +45,6 @@ pub(super) struct Backlog {
     bytes: u64,
     patience: Patience,
     changed: Arc<Notify>,
-    syncing: JoinHandle<()>,
     alarm: Arc<Mutex<Alarm>>,
     metrics: telemetry::Sink,
 }
@@ -100,11 +100,9 @@ impl Backlog {
         let spool = Blocking::new(Spool::new(&config.spool_dir, bytes_max, age_max, losses));
         let alarm = Alarm::new(&metrics.name, counts.up, "the spool can be used again");
         let (alarm, changed) = (Arc::new(Mutex::new(alarm)), Arc::new(Notify::new()));
-        let syncing = tokio::spawn(sync(spool.clone(), Arc::clone(&alarm), Arc::clone(&changed)));
         let (is_open, current, storing, bytes) = (false, None, None, 0);
         let patience = Patience { longest: patience, is_lost: false };
-        let mut backlog =
-            Self { spool, is_open, current, storing, bytes, patience, changed, syncing, alarm, metrics };
+        let mut backlog = Self { spool, is_open, current, storing, bytes, patience, changed, alarm, metrics };
         let opened = backlog.run(OPENING, |spool| Ok(spool.open(unix_ms()))).await;
         match opened {
             Some(Err(err)) if is_mistake(&err) => return Err(err),
@@ -112,6 +110,23 @@ impl Backlog {
             None => {}
         }
         Ok(backlog)
+    }
+
+    /// Flushes to the disk, a while after something was put in, and until it is there. To be done
+    /// beside everything else, by who would be missed: lines that are flushed no more are missed by
+    /// nobody.
+    pub(super) fn flushing(&self) -> impl Future<Output = Infallible> + use<> {
+        let (spool, longest) = (self.spool.clone(), self.patience.longest);
+        let (alarm, changed) = (Arc::clone(&self.alarm), Arc::clone(&self.changed));
+        async move {
+            loop {
+                changed.notified().await;
+                tokio::time::sleep(SYNC_INTERVAL).await;
+                while flush_patiently(&spool, &alarm, longest).await.is_none() {
+                    tokio::time::sleep(SYNC_INTERVAL).await;
+                }
+            }
+        }
     }
 
     /// Whether lines can be put in, for all that is known.
@@ -218,7 +233,6 @@ impl Backlog {
     /// what it was before.
     pub(super) async fn close(&mut self, mut unsent: Load, within: Duration) {
         let deadline = Instant::now() + within;
-        self.syncing.abort();
         let mut late = Load::default();
         let _ = timeout_at(deadline, self.is_stored(&mut late)).await;
         if let Some((piece, _)) = self.storing.take() {
@@ -294,23 +308,16 @@ impl Backlog {
     }
 }
 
-impl Drop for Backlog {
-    fn drop(&mut self) {
-        self.syncing.abort();
-    }
-}
-
-/// Flushes to the disk, a while after something was put in, and until it is there.
-async fn sync(spool: Blocking<Spool>, alarm: Arc<Mutex<Alarm>>, changed: Arc<Notify>) {
-    loop {
-        changed.notified().await;
-        loop {
-            tokio::time::sleep(SYNC_INTERVAL).await;
-            if note(&alarm, SYNCING, flush(&spool).await).is_some() {
-                break;
-            }
-        }
-    }
+/// Flushes the spool, and notes how that went, and before that where it takes longer than `longest`.
+async fn flush_patiently(spool: &Blocking<Spool>, alarm: &Mutex<Alarm>, longest: Duration) -> Option<()> {
+    let mut flush = pin!(flush(spool));
+    let flushed = if let Ok(flushed) = tokio::time::timeout(longest, &mut flush).await {
+        flushed
+    } else {
+        note(alarm, SYNCING, hangs::<()>());
+        flush.await
+    };
+    note(alarm, SYNCING, flushed)
 }
 
 /// Flushes the spool, which can be used meanwhile.

@@ -6,41 +6,38 @@
 //! | v2 | `/api/v2/write?org=&bucket=&precision=ns` | `Authorization: Token` |
 //! | v3 | `/api/v3/write_lp?db=&precision=nanosecond&accept_partial=true` | `Authorization: Bearer`, or none |
 //!
-//! The precision is always said, since InfluxDB 3 would guess it. Credentials are read anew for
-//! each request, so that one that was replaced is used at once. Redirects are refused: they
+//! The precision is always said, since InfluxDB 3 would guess it. Redirects are refused: they
 //! could carry credentials elsewhere. An answer counts only when all of it has come in time.
 //!
-//! A refused piece is isolated: lines that the server names are taken out and the rest is sent
-//! again; else the piece is halved until single lines are refused. Sending a line twice does no
-//! harm, its point is the same. [`REFUSALS_MAX`] bounds halving: a server that refuses so much does
-//! not mean single lines, so what it says of dropped lines is believed then, and where it says
-//! nothing all of the piece is given up. Lines that are named get fewer each time by themselves.
+//! In reading order: who we are to a server ([`credentials`]), what its answer means ([`answer`]),
+//! and what becomes of a piece with lines that it refuses ([`isolation`]).
+
+mod answer;
+mod credentials;
+mod isolation;
 
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::Bytes;
-use reqwest::RequestBuilder;
-use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 use url::Url;
 
-use super::answer::{Answer, Poison, judge};
 use super::load::{Load, count_lines};
-use super::target::{Trouble, timed};
-use crate::config::{Api, Influx, InfluxSecrets, SecretSource};
+use super::target::Trouble;
+use crate::config::{Api, Influx, InfluxSecrets};
 use crate::failure::describe;
 use crate::ingest::dial::{self, Dialer};
 use crate::ingest::status::retry_after;
 use crate::sink::alarm::REMIND_INTERVAL;
-use crate::sink::blocking::Blocking;
 use crate::telemetry::{self, TlsErrors};
+
+use answer::{Answer, judge};
+use credentials::Credentials;
 
 /// Most bytes of an answer that are read; a hundred named lines take less.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -48,8 +45,6 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 /// How long a connection may be idle and be used again.
 const IDLE_MAX: Duration = Duration::from_secs(60);
-/// Most refusals without a name by which lines of one load are isolated: some ten among thousands.
-const REFUSALS_MAX: u32 = 256;
 
 /// A server that takes lines.
 #[derive(Debug)]
@@ -66,16 +61,6 @@ pub(super) struct Http {
     warned_at: Option<Instant>,
 }
 
-/// Who we are to the server.
-#[derive(Debug)]
-enum Credentials {
-    None,
-    /// A user and its password.
-    Basic(String, Blocking<SecretSource>),
-    /// The scheme and its token.
-    Token(&'static str, Blocking<SecretSource>),
-}
-
 impl Http {
     /// A server as it is configured; it is not called yet.
     ///
@@ -87,21 +72,13 @@ impl Http {
         base: &Url,
         mut way_out: watch::Receiver<Dialer>,
     ) -> Result<Self, dial::Error> {
-        let token = || Blocking::new(secrets.token.clone());
-        let credentials = match config.api {
-            Api::V1 if config.username.is_empty() => Credentials::None,
-            Api::V1 => Credentials::Basic(config.username.clone(), Blocking::new(secrets.password.clone())),
-            Api::V2 => Credentials::Token("Token", token()),
-            Api::V3 if !secrets.token.is_set() => Credentials::None,
-            Api::V3 => Credentials::Token("Bearer", token()),
-        };
         let (timeout, dialer) = (config.timeout.get(), way_out.borrow_and_update().clone());
         Ok(Self {
             client: client(&dialer, base, timeout)?,
             way_out,
             timeout,
             url: write_url(config, base),
-            credentials,
+            credentials: Credentials::new(config, secrets),
             gzip: config.gzip,
             tls_errors: dialer.tls_errors(),
             warned_at: None,
@@ -126,8 +103,7 @@ impl Http {
                 }
             }
             Answer::Poison(poison, detail) => {
-                load.refusals += u32::from(!matches!(poison, Poison::Lines(_)));
-                isolate(load, &piece, poison, tally);
+                isolation::isolate(load, &piece, poison, tally);
                 if self.warned_at.is_none_or(|at| at.elapsed() >= REMIND_INTERVAL) {
                     self.warned_at = Some(Instant::now());
                     warn!(url = %self.shown_url(), detail, "lines are refused for good, and left out");
@@ -156,7 +132,7 @@ impl Http {
     async fn write(&mut self, piece: &Bytes) -> Result<Answer, Trouble> {
         self.renew_client();
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8");
-        let (request, secrets) = self.authorize(request).await?;
+        let (request, secrets) = self.credentials.sign(request, self.timeout).await?;
         let request = if self.gzip {
             request.header(CONTENT_ENCODING, "gzip").body(compressed(piece.clone()).await?)
         } else {
@@ -178,78 +154,12 @@ impl Http {
         judge(response.status(), asked, &body, piece, &secrets.iter().collect::<Vec<_>>())
     }
 
-    /// The request with our credentials, as they are now, and what of it must not be shown.
-    async fn authorize(
-        &self,
-        request: RequestBuilder,
-    ) -> Result<(RequestBuilder, Vec<SecretString>), Trouble> {
-        Ok(match &self.credentials {
-            Credentials::None => (request, Vec::new()),
-            Credentials::Basic(username, source) => {
-                let password = self.read("the password", source).await?;
-                let plain = SecretString::from(format!("{username}:{}", password.expose_secret()));
-                let encoded = SecretString::from(STANDARD.encode(plain.expose_secret()));
-                (request.basic_auth(username, Some(password.expose_secret())), vec![encoded, password])
-            }
-            Credentials::Token(scheme, source) => {
-                let token = self.read("the token", source).await?;
-                let value = SecretString::from(format!("{scheme} {}", token.expose_secret()));
-                let mut value =
-                    HeaderValue::from_str(value.expose_secret()).map_err(|_| Trouble::Unsendable)?;
-                value.set_sensitive(true);
-                (request.header(AUTHORIZATION, value), vec![token])
-            }
-        })
-    }
-
-    /// The secret as it is now, from a disk that may hang.
-    async fn read(
-        &self,
-        key: &'static str,
-        source: &Blocking<SecretSource>,
-    ) -> Result<SecretString, Trouble> {
-        let read = timed(self.timeout, source.run(|source| source.read())).await?;
-        read.map_err(|err| Trouble::Secret(key, err))
-    }
-
     /// The address without what may be secret.
     fn shown_url(&self) -> Url {
         let mut url = self.url.clone();
         url.set_query(None);
         url
     }
-}
-
-/// Settles what is known of a refused piece, and cuts it where nothing is.
-fn isolate(load: &mut Load, piece: &Bytes, poison: Poison, tally: &telemetry::Sink) {
-    let lines = count_lines(piece);
-    let is_enough = load.refusals >= REFUSALS_MAX;
-    let give_up = |load: &mut Load, refused: u64| {
-        load.pop();
-        tally.rejected.inc_by(refused.min(lines));
-        tally.written.inc_by(lines.saturating_sub(refused));
-    };
-    match poison {
-        Poison::Lines(refused) => {
-            load.pop();
-            load.push_front(&without(piece, |index| refused.contains(&index)), piece.len());
-            tally.rejected.inc_by(refused.len() as u64);
-        }
-        Poison::Count(count) if count >= lines || is_enough => give_up(load, count),
-        Poison::Count(_) | Poison::Unknown => {
-            if is_enough || !load.halve() {
-                load.pop();
-                tally.rejected.inc_by(lines);
-            }
-        }
-    }
-}
-
-/// The lines but those that `leave_out` says yes to.
-fn without(lines: &[u8], leave_out: impl Fn(usize) -> bool) -> Bytes {
-    let kept =
-        lines.split_inclusive(|byte| *byte == b'\n').enumerate().filter(|(index, _)| !leave_out(*index));
-    kept.flat_map(|(_, line)| line).copied().collect()
 }
 
 /// A client for the server at `base`.
@@ -309,6 +219,7 @@ mod tests {
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
+    use crate::config::SecretSource;
     use crate::ingest::dial::tests::authority::{Authority, Files, VERSIONS, config, params};
     use crate::telemetry::Telemetry;
 
@@ -369,48 +280,6 @@ mod tests {
         way_out.send_replace(Files::new(&ours).dialer());
         http.step(&mut load, &tally).await.unwrap();
         assert_eq!((tally.written.get(), load.is_empty()), (1, true));
-    }
-
-    #[tokio::test]
-    async fn a_disk_that_hangs_with_a_token_is_given_up_in_time() {
-        let influx = Influx { api: Api::V2, ..Influx::default() };
-        let secrets =
-            InfluxSecrets { token: SecretSource::Inline("token".into()), password: SecretSource::Unset };
-        let way_out = watch::Sender::new(Files::new(&Authority::new("ours")).dialer());
-        let url = Url::parse("http://127.0.0.1:1").unwrap();
-        let mut http = Http::new(&influx, &secrets, &url, way_out.subscribe()).unwrap();
-        http.timeout = Duration::from_millis(50);
-        let Credentials::Token(_, source) = &http.credentials else { panic!("a token") };
-        let (disk, (_go_on, hang)) = (source.clone(), std::sync::mpsc::channel::<()>());
-        tokio::spawn(async move { disk.run(move |_| hang.recv().is_ok()).await });
-        while !source.is_busy() {
-            tokio::task::yield_now().await;
-        }
-        let (mut load, tally) = (Load::new(LINE.to_vec(), 1 << 20), Telemetry::new(1).sink("main"));
-        assert!(matches!(http.step(&mut load, &tally).await, Err(Trouble::TimedOut)));
-        assert_eq!(load.lines(), 1);
-    }
-
-    #[test]
-    fn isolating_settles_each_line_once() {
-        let lines = "a 1\nb 2\nc 3\nd 4\n";
-        let settled = |poison, refusals| {
-            let tally = Telemetry::new(1).sink("main");
-            let mut load = Load::new(lines.as_bytes().to_vec(), 1 << 20);
-            load.refusals = refusals;
-            let piece = load.front().unwrap().clone();
-            isolate(&mut load, &piece, poison, &tally);
-            (tally.written.get(), tally.rejected.get(), load.pieces().join("|"))
-        };
-        assert_eq!(settled(Poison::Lines([1, 2].into()), 1), (0, 2, "a 1\nd 4\n".to_owned()));
-        assert_eq!(settled(Poison::Lines([0, 1, 2, 3].into()), 1), (0, 4, String::new()));
-        assert_eq!(settled(Poison::Lines([1].into()), REFUSALS_MAX), (0, 1, "a 1\nc 3\nd 4\n".to_owned()));
-        assert_eq!(settled(Poison::Count(4), 1), (0, 4, String::new()));
-        assert_eq!(settled(Poison::Count(9), 1), (0, 4, String::new()));
-        assert_eq!(settled(Poison::Count(1), 1), (0, 0, "a 1\nb 2\n|c 3\nd 4\n".to_owned()));
-        assert_eq!(settled(Poison::Count(1), REFUSALS_MAX), (3, 1, String::new()));
-        assert_eq!(settled(Poison::Unknown, 1), (0, 0, "a 1\nb 2\n|c 3\nd 4\n".to_owned()));
-        assert_eq!(settled(Poison::Unknown, REFUSALS_MAX), (0, 4, String::new()));
     }
 
     #[tokio::test]

@@ -265,8 +265,6 @@ impl std::error::Error for Trouble {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-
     use futures_util::FutureExt;
 
     use super::*;
@@ -274,22 +272,14 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_millis(50);
 
-    /// A file whose disk hangs until something is sent, or the end.
-    fn hanging(path: &std::path::Path) -> (Target, mpsc::Sender<()>) {
-        let file = Blocking::new(LineFile::new(path, 0, 5));
-        let (go_on, hang) = mpsc::channel::<()>();
-        let disk = file.clone();
-        tokio::spawn(async move { disk.run(move |_| hang.recv().is_ok()).await });
-        (Target::File(file, TIMEOUT), go_on)
-    }
-
     #[tokio::test]
     async fn a_file_on_a_disk_that_hangs_is_given_up_in_time_and_gets_each_line_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lines");
         let tally = Telemetry::new(1).sink("main");
-        let (mut target, go_on) = hanging(&path);
-        tokio::task::yield_now().await;
+        let file = Blocking::new(LineFile::new(&path, 0, 5));
+        let hang = file.hang().await;
+        let mut target = Target::File(file, TIMEOUT);
         assert!(matches!(timed(TIMEOUT, target.open()).await, Err(Trouble::TimedOut)));
         let mut load = Load::new(b"a x=1 1\nb x=1 1\n".to_vec(), 8);
         for _ in 0..3 {
@@ -298,7 +288,7 @@ mod tests {
             target.reopen();
         }
         assert_eq!((load.lines(), tally.written.get()), (2, 0));
-        drop(go_on);
+        drop(hang);
         while !load.is_empty() {
             let _ = target.deliver(&mut load, &tally, usize::MAX).await;
         }

@@ -34,7 +34,14 @@ pub(super) type Reported = Result<FeedReport, &'static str>;
 
 impl Status {
     /// Makes both documents; blocks for as long as reading the tables takes.
-    pub(super) fn compose(&self, feeds: &[Arc<FeedState>], reports: Vec<Reported>) -> Documents {
+    ///
+    /// # Errors
+    /// As [`Documents::new`].
+    pub(super) fn compose(
+        &self,
+        feeds: &[Arc<FeedState>],
+        reports: Vec<Reported>,
+    ) -> serde_json::Result<Documents> {
         let now_at = unix_seconds();
         let (mut documents, mut measures, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
         for (feed, reported) in iter::zip(feeds, reports) {
@@ -67,7 +74,7 @@ impl Status {
             cardinality: self.cardinality(feeds),
             refusals,
         };
-        Documents { status, measures: MeasuresDocument { now_at, measures } }
+        Documents::new(status, &MeasuresDocument { now_at, measures })
     }
 
     fn cardinality(&self, feeds: &[Arc<FeedState>]) -> CardinalityDocument {

@@ -4,17 +4,33 @@
 
 use std::collections::BTreeMap;
 
+use hyper::body::Bytes;
 use serde::Serialize;
 
 use crate::ingest::report::Setback;
 
-/// Both documents, made at one moment.
+/// Both documents, made at one moment, and as they go out: however many read them, however slowly,
+/// they are there once.
 #[derive(Debug)]
 pub struct Documents {
-    /// `/api/v1/status`.
+    /// How the exporter stands.
     pub status: StatusDocument,
+    /// `/api/v1/status`.
+    pub status_json: Bytes,
     /// `/api/v1/measures`.
-    pub measures: MeasuresDocument,
+    pub measures_json: Bytes,
+}
+
+impl Documents {
+    /// These two.
+    ///
+    /// # Errors
+    /// None that there is a reason for: maps of them have text for keys, and nothing else can fail.
+    pub fn new(status: StatusDocument, measures: &MeasuresDocument) -> serde_json::Result<Self> {
+        let status_json = serde_json::to_vec(&status)?.into();
+        let measures_json = serde_json::to_vec(measures)?.into();
+        Ok(Self { status, status_json, measures_json })
+    }
 }
 
 /// `/api/v1/status`: how the exporter stands.

@@ -183,3 +183,22 @@ async fn pipelined_requests_are_answered_in_turn() {
     }
     assert_eq!(lengths[1], 8);
 }
+
+#[tokio::test]
+async fn a_body_is_not_taken_in_and_ends_the_connection() {
+    let bench = Bench::new(1);
+    let (mut client, server) = connect(&bench);
+    client
+        .write_all(b"GET /-/healthy HTTP/1.1\r\nHost: test\r\nContent-Length: 999999999\r\n\r\n")
+        .await
+        .unwrap();
+    let mut sent = 0;
+    while let Ok(bytes) = client.write(&[b'x'; 1000]).await {
+        sent += bytes;
+        assert!(sent < 1 << 20, "{sent} bytes were taken");
+    }
+    let mut text = String::new();
+    client.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("healthy\n"), "{text}");
+    server.await.unwrap().unwrap();
+}

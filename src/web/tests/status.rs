@@ -90,6 +90,21 @@ async fn however_many_look_at_once_a_feed_reports_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn those_who_look_at_one_moment_read_the_same_bytes_of_memory() {
+    let bench = Bench::new(3);
+    let (site, _feeds, _requests) = site_of(&bench.table, "/metrics");
+    for path in ["/api/v1/status", "/api/v1/measures"] {
+        let read = async || {
+            let request = Request::get(path).body(()).unwrap();
+            let response = site.answer(&request, Timeout::of(request.headers())).await;
+            response.into_body().frame().await.unwrap().unwrap().into_data().unwrap()
+        };
+        let (one, other) = (read().await, read().await);
+        assert_eq!((one.as_ptr(), one.len()), (other.as_ptr(), other.len()), "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn those_who_leave_at_once_cost_one_composing_and_the_next_gets_that() {
     let bench = Bench::new(3);
     let feeds = Arc::new(Feeds::new(Limits::new(7)));

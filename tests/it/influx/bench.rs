@@ -1,5 +1,6 @@
 //! One sink with its queue and its books, and lines to send through it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,22 @@ impl Books {
 /// A line whose length does not depend on its number.
 pub(crate) fn line(number: u64) -> String {
     format!("queue_itd,account_id=EZCLTR n={},text=\"a b\" {}\n", 1_000_000 + number, 1_000_000_000 + number)
+}
+
+/// The lines of these numbers, each stored once.
+pub(crate) fn once(numbers: impl Iterator<Item = u64>) -> BTreeMap<String, u32> {
+    numbers.map(|number| (line(number), 1)).collect()
+}
+
+/// The keys of a sink that writes to this server by way of a spool.
+pub(crate) fn spooled(url: &str, spool: impl AsRef<Path>) -> String {
+    let spool = spool.as_ref().display();
+    format!("url = {url:?}\napi = \"v1\"\ndatabase = \"axp\"\nspool_dir = \"{spool}\"\n")
+}
+
+/// The same as the sink `http` beside another.
+pub(crate) fn beside(url: &str, spool: impl AsRef<Path>) -> String {
+    format!("[[influx]]\nname = \"http\"\nflush_interval = \"10ms\"\n{}", spooled(url, spool))
 }
 
 impl Bench {

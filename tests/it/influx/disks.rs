@@ -1,14 +1,13 @@
 //! Disks that are full, read-only or broken, at the start and later: the exporter runs in a mount
 //! namespace of its own, where a small disk in memory is mounted for it.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::bench::{self, Bench};
+use super::bench::{Bench, beside, line, spooled};
 use super::files::{Writer, read, size};
 use super::stand_in::{StandIn, status};
 use crate::support::{PATIENCE, Process, exporter, get, tool, wait_for};
@@ -77,23 +76,13 @@ fn within(writer: &Writer, script: &str) {
     assert!(command.status().unwrap().success(), "{script}");
 }
 
-/// The sink `http`, with its spool in this folder.
-fn spooled(server: &StandIn, spool: &str) -> String {
-    format!("[[influx]]\nname = \"http\"\nflush_interval = \"10ms\"\n{}", keys_of(server, spool))
-}
-
-/// Its keys that say where to.
-fn keys_of(server: &StandIn, spool: &str) -> String {
-    format!("url = {:?}\napi = \"v1\"\ndatabase = \"axp\"\nspool_dir = \"{spool}\"", server.url())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exporter_starts_on_a_full_disk_and_its_sinks_go_on_by_themselves_when_there_is_room() {
     let server = StandIn::start(|_| status(503)).await;
     // No file can be made any more.
     let full = "i=0; while true > full$i; do i=$((i + 1)); done 2>/dev/null";
     let disk = Disk::start("size=4m,nr_inodes=20", full, "disk/lines", |disk| {
-        spooled(&server, &format!("{disk}/spool"))
+        beside(&server.url(), format!("{disk}/spool"))
     });
     disk.wait_for(&[("main", "up", 0), ("http", "up", 0), ("http", "spool_up", 0)]);
     wait_for("lines to wait", PATIENCE, || {
@@ -124,15 +113,14 @@ async fn an_exporter_starts_on_a_full_disk_and_its_sinks_go_on_by_themselves_whe
     let Disk { writer, root } = disk;
     writer.stop();
     let lines = read(&[PathBuf::from(format!("/proc/self/fd/{}/lines", root.as_raw_fd()))]);
-    let stored: BTreeSet<String> =
-        server.stored().into_keys().map(|line| line.trim_end().to_owned()).collect();
+    let stored = server.lines();
     assert!(!lines.is_empty() && lines == stored, "{} in the file, {} stored", lines.len(), stored.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exporter_starts_on_a_read_only_disk_and_goes_on_when_it_is_writable() {
     let server = StandIn::start(|_| status(204)).await;
-    let keys = |disk: &str| spooled(&server, &format!("{disk}/spool"));
+    let keys = |disk: &str| beside(&server.url(), format!("{disk}/spool"));
     let disk = Disk::start("size=4m", "mkdir spool; mount -o remount,ro .", "disk/lines", keys);
     disk.wait_for(&[("main", "up", 0), ("http", "up", 1), ("http", "spool_up", 0)]);
     assert!(disk.writer.exporter.stderr().contains("Read-only file system"));
@@ -149,7 +137,7 @@ async fn a_file_in_the_spool_that_cannot_be_opened_for_now_stops_no_start_and_is
     let server = StandIn::start(|_| status(503)).await;
     let folder = tempfile::tempdir().unwrap();
     let spool = folder.path().join("spool").display().to_string();
-    let mut bench = Bench::start(&keys_of(&server, &spool)).await;
+    let mut bench = Bench::start(&spooled(&server.url(), &spool)).await;
     bench.send_all(0..100);
     assert_eq!(bench.end().await.waiting, 100);
     // A socket lies over it.
@@ -157,7 +145,7 @@ async fn a_file_in_the_spool_that_cannot_be_opened_for_now_stops_no_start_and_is
     let _listener = UnixListener::bind(&socket).unwrap();
     let segment = format!("{spool}/0000000000000001.spool");
     let cover = format!("mount --bind {socket} {segment} || exit");
-    let writer = Writer::start_in(folder, namespace(), &cover, "lines", &spooled(&server, &spool));
+    let writer = Writer::start_in(folder, namespace(), &cover, "lines", &beside(&server.url(), &spool));
     let is_up = |value: u64| {
         wait_for("the spool's gauge", PATIENCE, || {
             if writer.value_of("http", "spool_up", "") == value {
@@ -174,7 +162,7 @@ async fn a_file_in_the_spool_that_cannot_be_opened_for_now_stops_no_start_and_is
     is_up(1);
     wait_for("the lines", PATIENCE, || {
         let stored = server.stored();
-        let missing = (0..100).filter(|number| stored.get(&bench::line(*number)) != Some(&1)).count();
+        let missing = (0..100).filter(|number| stored.get(&line(*number)) != Some(&1)).count();
         if missing == 0 { Ok(()) } else { Err(format!("{missing} missing")) }
     });
     assert_eq!(writer.value_of("http", "spool_set_aside_total", ""), 0);
@@ -184,7 +172,7 @@ async fn a_file_in_the_spool_that_cannot_be_opened_for_now_stops_no_start_and_is
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spool_whose_disk_is_full_for_a_while_costs_no_line() {
     let server = StandIn::start(|_| status(503)).await;
-    let keys = |disk: &str| spooled(&server, &format!("{disk}/spool"));
+    let keys = |disk: &str| beside(&server.url(), format!("{disk}/spool"));
     let disk = Disk::start("size=64k", "mkdir spool", "lines", keys);
     disk.wait_for(&[("http", "spool_up", 0), ("main", "up", 1)]);
     wait_for("lines to wait", PATIENCE, || {
@@ -211,10 +199,8 @@ async fn a_spool_whose_disk_is_full_for_a_while_costs_no_line() {
     assert_eq!((disk.dropped("main"), disk.dropped("http")), (0, 0));
     let Disk { writer, .. } = disk;
     let folder = writer.stop();
-    let stored = server.stored();
-    assert!(stored.values().all(|times| *times == 1), "each once");
-    let stored: BTreeSet<String> = stored.into_keys().map(|line| line.trim_end().to_owned()).collect();
-    assert!(stored == read(&[folder.path().join("lines")]), "all of them");
+    assert!(server.stored().values().all(|times| *times == 1), "each once");
+    assert!(server.lines() == read(&[folder.path().join("lines")]), "all of them");
 }
 
 #[test]

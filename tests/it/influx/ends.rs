@@ -2,31 +2,15 @@
 //! run if need be.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpListener;
 
-use super::bench::{Bench, Books, line};
+use super::bench::{Bench, Books, beside, line, spooled};
 use super::files::{Writer, read, size};
 use super::stand_in::{StandIn, status};
 use crate::support::{PATIENCE, Process, exporter, wait_for};
-
-/// The keys of a sink that writes to this server by way of a spool.
-fn spooled(url: &str, spool: &Path) -> String {
-    format!("url = {url:?}\napi = \"v1\"\ndatabase = \"axp\"\nspool_dir = \"{}\"\n", spool.display())
-}
-
-/// The same as a sink beside another.
-fn beside(url: &str, spool: &Path) -> String {
-    format!("[[influx]]\nname = \"http\"\nflush_interval = \"10ms\"\n{}", spooled(url, spool))
-}
-
-/// The lines that were stored.
-fn stored(server: &StandIn) -> BTreeSet<String> {
-    server.stored().into_keys().map(|line| line.trim_end().to_owned()).collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_sent_when_the_program_is_told_to_stop_is_sent_by_the_next() {
@@ -49,7 +33,7 @@ async fn what_is_not_sent_when_the_program_is_told_to_stop_is_sent_by_the_next()
     let books = bench.settled().await;
     let count = lines.len() as u64;
     assert_eq!(books, Books { made: 0, written: count, rejected: 0, dropped: 0, waiting: 0 });
-    assert!(count > 0 && stored(&server) == lines && server.stored().values().all(|times| *times == 1));
+    assert!(count > 0 && server.lines() == lines && server.stored().values().all(|times| *times == 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +66,7 @@ async fn what_was_in_the_spool_when_the_program_was_killed_is_sent_by_the_next()
     }
     server.answer_by(|_| status(204));
     wait_for("the lines", PATIENCE, || {
-        let missing = expected.difference(&stored(&server)).count();
+        let missing = expected.difference(&server.lines()).count();
         if missing == 0 { Ok(()) } else { Err(format!("{missing} of {} missing", expected.len())) }
     });
     assert!(server.stored().values().all(|times| *times == 1), "each once");

@@ -77,7 +77,7 @@ impl Writer {
         self.value("lines_total", &format!(",outcome=\"{outcome}\""))
     }
 
-    /// Stops both, the feed first; gives the number of lines written by then.
+    /// Stops both, the exporter first; gives the folder with what it has written.
     pub(super) fn stop(mut self) -> tempfile::TempDir {
         assert!(self.exporter.stop().success(), "{}", self.exporter.stderr());
         assert!(self.simulator.stop().success());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::bench::{Bench, Books, line};
+use super::bench::{Bench, Books, PACE, line, once, wait_for};
 use super::stand_in::{Reply, Seen, StandIn, json, status};
 
 /// The keys of each API.
@@ -20,11 +20,6 @@ const APIS: [&str; 3] = [
 
 fn keys(server: &StandIn, api: &str) -> String {
     format!("url = {:?}\n{api}", server.url())
-}
-
-/// The lines of these numbers, each stored once.
-fn once(numbers: impl Iterator<Item = u64>) -> std::collections::BTreeMap<String, u32> {
-    numbers.map(|number| (line(number), 1)).collect()
 }
 
 #[tokio::test]
@@ -82,11 +77,11 @@ async fn a_token_that_is_replaced_is_used_at_once() {
     let api = format!("api = \"v2\"\norg = \"o\"\nbucket = \"b\"\ntoken_file = {path:?}");
     let mut bench = Bench::start(&keys(&server, &api)).await;
     bench.send_all(0..10);
-    super::bench::wait_for("a refusal", || !server.seen().is_empty()).await;
+    wait_for("a refusal", || !server.seen().is_empty()).await;
     bench.up(0).await;
     // Not readable for a while: that is no reason to lose anything either.
     std::fs::remove_file(&path).unwrap();
-    tokio::time::sleep(2 * super::bench::PACE.rare).await;
+    tokio::time::sleep(2 * PACE.rare).await;
     assert_eq!(bench.books().await.waiting, 10);
     write("new\n");
     assert_eq!(bench.settled().await, Books::all_written(10));
@@ -118,7 +113,7 @@ async fn every_answer_that_settles_nothing_keeps_the_lines_and_they_are_sent_aga
             let seen = server.seen();
             assert_eq!((seen.len(), &seen[0].lines), (2, &seen[1].lines), "{code}");
             let pause = seen[1].at - seen[0].at;
-            assert!(!is_rare || pause >= super::bench::PACE.rare, "{code} after {pause:?}");
+            assert!(!is_rare || pause >= PACE.rare, "{code} after {pause:?}");
         }
     }
 }
@@ -301,7 +296,7 @@ async fn redirects_are_not_followed() {
         let mut bench = Bench::start(&keys(&server, APIS[1])).await;
         bench.send_all(0..10);
         bench.up(0).await;
-        super::bench::wait_for("a request", || !server.seen().is_empty()).await;
+        wait_for("a request", || !server.seen().is_empty()).await;
         assert_eq!(bench.books().await.waiting, 10, "{code}");
     }
     assert!(other.seen().is_empty());

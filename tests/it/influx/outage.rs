@@ -1,16 +1,16 @@
 //! Outages: lines wait in memory or on disk, within bounds, and none is lost or comes twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use axp_exporter::sink::influx::Pace;
 use axp_exporter::sink::queue::QUEUE_BYTES_MAX;
 
-use super::bench::{Bench, Books, PACE, line, wait_for};
+use super::bench::{Bench, Books, PACE, line, once, wait_for};
 use super::stand_in::{Reply, Seen, StandIn, json, status};
-use axp_exporter::sink::influx::Pace;
 
 fn keys(server: &StandIn, more: &str) -> String {
     format!("url = {:?}\napi = \"v1\"\ndatabase = \"axp\"\ntimeout = \"2s\"\n{more}", server.url())
@@ -18,10 +18,6 @@ fn keys(server: &StandIn, more: &str) -> String {
 
 fn spool(folder: &Path) -> String {
     format!("spool_dir = \"{}\"", folder.join("spool").display())
-}
-
-fn once(numbers: std::ops::Range<u64>) -> BTreeMap<String, u32> {
-    numbers.map(|number| (line(number), 1)).collect()
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use axp_exporter::sink::queue::QUEUE_BYTES_MAX;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::bench::{Bench, Books, PACE, line, wait_for};
+use super::bench::{Bench, Books, PACE, line, once, spooled, wait_for};
 use super::stand_in::{StandIn, status};
 use crate::support::Hang;
 
@@ -39,10 +39,7 @@ async fn a_server_that_hangs_costs_no_line_while_the_spool_has_room() {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let keys = format!(
-        "url = {url:?}\napi = \"v1\"\ndatabase = \"axp\"\ntimeout = \"300s\"\nspool_dir = {:?}",
-        folder.path()
-    );
+    let keys = format!("{}timeout = \"300s\"", spooled(&url, folder.path()));
     let mut bench = Bench::start(&keys).await;
     press(&mut bench, 40).await;
     let books = bench.books().await;
@@ -146,8 +143,7 @@ async fn a_target_that_is_back_is_tried_though_the_queue_is_crowded_and_the_spoo
     let folder = tempfile::tempdir().unwrap();
     let spool = folder.path().join("spool");
     let server = StandIn::start(|_| status(503)).await;
-    let keys = format!("url = {:?}\napi = \"v1\"\ndatabase = \"axp\"\nspool_dir = {spool:?}", server.url());
-    let mut bench = Bench::start(&keys).await;
+    let mut bench = Bench::start(&spooled(&server.url(), &spool)).await;
     std::fs::remove_dir_all(&spool).unwrap();
     // A small batch is under way, and all the others wait behind it.
     (0..100).for_each(|number| bench.send(&long(number)));
@@ -160,19 +156,23 @@ async fn a_target_that_is_back_is_tried_though_the_queue_is_crowded_and_the_spoo
     assert_eq!(bench.settled().await, Books::all_written(lines));
 }
 
+/// A sink at this pace whose server takes nothing, with a hundred lines of the run before on a disk
+/// that hangs.
+async fn stuck(folder: &Path, server: &StandIn, pace: Pace) -> (Bench, Hang) {
+    let spool = folder.join("spool");
+    let keys = spooled(&server.url(), &spool);
+    let mut bench = Bench::start(&keys).await;
+    bench.send_all(0..100);
+    assert_eq!(bench.end().await.waiting, 100);
+    let bench = Bench::start_at(pace, &keys).await;
+    (bench, Hang::instead_of(&spool.join("0000000000000001.spool")))
+}
+
 #[tokio::test]
 async fn a_disk_that_hangs_with_the_backlog_holds_up_no_new_line() {
     let folder = tempfile::tempdir().unwrap();
     let server = StandIn::start(|_| status(503)).await;
-    let spool = folder.path().join("spool");
-    let keys = format!("url = {:?}\napi = \"v1\"\ndatabase = \"axp\"\nspool_dir = {spool:?}", server.url());
-    let mut bench = Bench::start(&keys).await;
-    bench.send_all(0..100);
-    assert_eq!(bench.end().await.waiting, 100);
-    let mut bench = Bench::start(&keys).await;
-    let (segment, aside) = (spool.join("0000000000000001.spool"), folder.path().join("aside"));
-    std::fs::rename(&segment, &aside).unwrap();
-    let mut hang = Hang::at(&segment);
+    let (mut bench, hang) = stuck(folder.path(), &server, PACE).await;
     wait_for("the disk to be given up", || bench.metrics.spool().up.get() == 0).await;
     server.answer_by(|_| status(204));
     for number in 100..103 {
@@ -190,14 +190,10 @@ async fn a_disk_that_hangs_with_the_backlog_holds_up_no_new_line() {
     wait_for("a new line", || server.stored().contains_key(&line(104))).await;
     wait_for("the other to wait", || bench.metrics.written.get() == 4 && bench.queue.lines() == 1).await;
     // It goes on.
-    let pipe = folder.path().join("pipe");
-    std::fs::rename(&segment, &pipe).unwrap();
-    std::fs::rename(&aside, &segment).unwrap();
-    hang.0 = pipe;
-    hang.end();
+    hang.lift();
     let expected = Books { made: 5, written: 105, rejected: 0, dropped: 0, waiting: 0 };
     assert_eq!(bench.settled().await, expected);
-    assert_eq!(server.stored(), (0..105).map(|number| (line(number), 1)).collect());
+    assert_eq!(server.stored(), once(0..105));
     wait_for("the spool", || bench.metrics.spool().up.get() == 1).await;
 }
 
@@ -205,15 +201,8 @@ async fn a_disk_that_hangs_with_the_backlog_holds_up_no_new_line() {
 async fn a_disk_that_hangs_with_the_backlog_does_not_hold_up_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let server = StandIn::start(|_| status(503)).await;
-    let spool = folder.path().join("spool");
-    let keys = format!("url = {:?}\napi = \"v1\"\ndatabase = \"axp\"\nspool_dir = {spool:?}", server.url());
-    let mut bench = Bench::start(&keys).await;
-    bench.send_all(0..100);
-    assert_eq!(bench.end().await.waiting, 100);
-    let mut bench = Bench::start_at(Pace { disk: Duration::from_secs(3600), ..PACE }, &keys).await;
-    let (segment, aside) = (spool.join("0000000000000001.spool"), folder.path().join("aside"));
-    std::fs::rename(&segment, &aside).unwrap();
-    let mut hang = Hang::at(&segment);
+    let pace = Pace { disk: Duration::from_secs(3600), ..PACE };
+    let (mut bench, hang) = stuck(folder.path(), &server, pace).await;
     // Lines of the spool are tried many times in this time, unless the disk hangs.
     let mut asked = usize::MAX;
     while asked != server.seen().len() {
@@ -222,10 +211,7 @@ async fn a_disk_that_hangs_with_the_backlog_does_not_hold_up_the_end() {
     }
     bench.send_all(100..110);
     bench.stop().await;
-    let pipe = folder.path().join("pipe");
-    std::fs::rename(&segment, &pipe).unwrap();
-    std::fs::rename(&aside, &segment).unwrap();
-    hang.0 = pipe;
+    hang.lift();
     let expected = Books { made: 10, written: 0, rejected: 0, dropped: 10, waiting: 100 };
     assert_eq!(bench.books().await, expected);
 }
@@ -234,16 +220,11 @@ async fn a_disk_that_hangs_with_the_backlog_does_not_hold_up_the_end() {
 async fn a_disk_that_hangs_at_the_start_stops_no_start() {
     let folder = tempfile::tempdir().unwrap();
     let server = StandIn::start(|_| status(204)).await;
-    let keys = format!(
-        "url = {:?}\napi = \"v1\"\ndatabase = \"axp\"\nspool_dir = {:?}",
-        server.url(),
-        folder.path()
-    );
     let hang = Hang::at(&folder.path().join("lock"));
-    let mut bench = Bench::start(&keys).await;
+    let mut bench = Bench::start(&spooled(&server.url(), folder.path())).await;
     assert_eq!(bench.metrics.spool().up.get(), 0);
     bench.send_all(0..10);
     assert_eq!(bench.settled().await, Books::all_written(10));
-    hang.end();
+    drop(hang);
     wait_for("the spool", || bench.metrics.spool().up.get() == 1).await;
 }

@@ -55,10 +55,8 @@ fn lines(numbers: std::ops::Range<u64>) -> Vec<String> {
 async fn a_tcp_peer_gets_every_line_and_one_that_comes_back_gets_them_again_from_where_it_is_in_doubt() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let keys = format!(
-        "target = \"tcp\"\naddress = \"{address}\"\nspool_dir = {:?}",
-        tempfile::tempdir().unwrap().path()
-    );
+    let spool = tempfile::tempdir().unwrap();
+    let keys = format!("target = \"tcp\"\naddress = \"{address}\"\nspool_dir = {:?}", spool.path());
     let mut bench = Bench::start(&keys).await;
     bench.send_all(0..100);
     let (mut stream, _) = within(listener.accept()).await;

@@ -1,6 +1,6 @@
 //! A server that takes lines over HTTP and answers as it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -109,6 +109,11 @@ impl StandIn {
     /// Lines that were stored, and how often.
     pub(crate) fn stored(&self) -> BTreeMap<String, u32> {
         self.state.stored.lock().unwrap().clone()
+    }
+
+    /// Lines that were stored, without their ends.
+    pub(crate) fn lines(&self) -> BTreeSet<String> {
+        self.stored().into_keys().map(|line| line.trim_end().to_owned()).collect()
     }
 
     /// Stores a line beside those of requests that are answered well.

@@ -1,31 +1,24 @@
 //! The backlog on disks that are quick, and on those that hang.
 
 use std::path::Path;
-use std::sync::mpsc;
 
 use super::*;
 use crate::telemetry::Telemetry;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A backlog in this folder, and its disk, which hangs until something is sent.
-async fn hanging(folder: &Path, patience: Duration) -> (Backlog, telemetry::Sink, mpsc::Sender<()>) {
+/// A backlog in this folder.
+async fn open(folder: &Path, patience: Duration) -> (Backlog, telemetry::Sink) {
     let metrics = Telemetry::new(1).sink("main");
     let config = Influx { spool_dir: folder.to_owned(), ..Influx::default() };
-    let backlog = Backlog::open(&config, patience, metrics.clone()).await.unwrap();
-    let (go_on, hang) = mpsc::channel::<()>();
-    let disk = backlog.spool.clone();
-    tokio::spawn(async move { disk.run(move |_| hang.recv().is_ok()).await });
-    while !backlog.spool.is_busy() {
-        tokio::task::yield_now().await;
-    }
-    (backlog, metrics, go_on)
+    (Backlog::open(&config, patience, metrics.clone()).await.unwrap(), metrics)
 }
 
 #[tokio::test]
 async fn a_disk_that_hangs_is_waited_for_once() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut backlog, metrics, go_on) = hanging(folder.path(), Duration::from_millis(500)).await;
+    let (mut backlog, metrics) = open(folder.path(), Duration::from_millis(500)).await;
+    let hang = backlog.spool.hang().await;
     let begun = Instant::now();
     let mut load = Load::new(b"a x=1 1\nb x=1 1\n".to_vec(), 8);
     for _ in 0..20 {
@@ -34,7 +27,7 @@ async fn a_disk_that_hangs_is_waited_for_once() {
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!((load.lines(), backlog.in_memory(), metrics.dropped.get()), (1, (8, 1), 0));
-    go_on.send(()).unwrap();
+    drop(hang);
     while !load.is_empty() || backlog.in_memory().1 > 0 {
         backlog.store(&mut load).await;
     }
@@ -44,7 +37,8 @@ async fn a_disk_that_hangs_is_waited_for_once() {
 #[tokio::test]
 async fn a_disk_that_hangs_at_the_end_is_waited_for_no_longer_than_was_said() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut backlog, metrics, _go_on) = hanging(folder.path(), Duration::from_secs(3600)).await;
+    let (mut backlog, metrics) = open(folder.path(), Duration::from_secs(3600)).await;
+    let _hang = backlog.spool.hang().await;
     let mut load = Load::new(b"a x=1 1\nb x=1 1\n".to_vec(), 100);
     let stored = tokio::time::timeout(Duration::from_millis(10), backlog.store(&mut load)).await;
     assert!(stored.is_err() && load.is_empty());
@@ -57,9 +51,8 @@ async fn a_disk_that_hangs_at_the_end_is_waited_for_no_longer_than_was_said() {
 #[tokio::test(start_paused = true)]
 async fn lines_are_on_the_disk_after_half_a_second_and_nothing_is_flushed_more_often() {
     let folder = tempfile::tempdir().unwrap();
-    let metrics = Telemetry::new(1).sink("main");
-    let config = Influx { spool_dir: folder.path().to_owned(), ..Influx::default() };
-    let mut backlog = Backlog::open(&config, PATIENCE, metrics.clone()).await.unwrap();
+    let (mut backlog, metrics) = open(folder.path(), PATIENCE).await;
+    tokio::spawn(backlog.flushing());
     for _ in 0..3 {
         for _ in 0..4 {
             let mut load = Load::new(b"a x=1 1\n".to_vec(), 100);
@@ -72,4 +65,33 @@ async fn lines_are_on_the_disk_after_half_a_second_and_nothing_is_flushed_more_o
         assert!(backlog.spool.run(|spool| spool.is_flushed()).await.unwrap());
     }
     assert_eq!(metrics.spool_bytes.get(), 16 + 12 * (16 + 8));
+}
+
+#[tokio::test]
+async fn flushing_has_no_task_of_its_own_whose_end_nobody_would_notice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (backlog, _) = open(folder.path(), PATIENCE).await;
+    let _flushing = backlog.flushing();
+    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_while_it_is_flushed_is_said_to_until_it_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut backlog, metrics) = open(folder.path(), Duration::from_millis(50)).await;
+    tokio::spawn(backlog.flushing());
+    backlog.store(&mut Load::new(b"a x=1 1\n".to_vec(), 100)).await;
+    let up = metrics.spool().up;
+    assert_eq!(up.get(), 1);
+    // Nobody else uses it.
+    let hang = backlog.spool.hang().await;
+    let becomes = async |value| {
+        while up.get() != value {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, becomes(0)).await.expect("it is said");
+    drop(hang);
+    tokio::time::timeout(PATIENCE, becomes(1)).await.expect("it is over");
+    assert!(backlog.spool.run(|spool| spool.is_flushed()).await.unwrap());
 }

@@ -20,8 +20,8 @@ use reqwest::StatusCode;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::target::Trouble;
 use crate::ingest::words;
+use crate::sink::influx::target::Trouble;
 
 /// Most bytes of the server's own words in a log.
 const DETAIL_BYTES_MAX: usize = 200;
@@ -166,8 +166,8 @@ fn without_quoted(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::target::Again;
     use super::*;
+    use crate::sink::influx::target::Again;
 
     const LINES: &[u8] = b"a x=1 1\nb x=2 2\nc x=3 3\n";
 
