@@ -261,6 +261,20 @@ impl Hang {
         Self(path.to_owned())
     }
 
+    /// In the place of a file that is there.
+    pub(crate) fn instead_of(file: &Path) -> Self {
+        std::fs::rename(file, file.with_extension("aside")).unwrap();
+        Self::at(file)
+    }
+
+    /// Puts that file back, and lets those go on who wait.
+    pub(crate) fn lift(mut self) {
+        let pipe = self.0.with_extension("pipe");
+        let file = std::mem::replace(&mut self.0, pipe);
+        std::fs::rename(&file, &self.0).unwrap();
+        std::fs::rename(file.with_extension("aside"), &file).unwrap();
+    }
+
     /// Lets those go on who wait; they find that it is no file.
     pub(crate) fn end(&self) {
         drop(OpenOptions::new().read(true).write(true).open(&self.0).unwrap());
