@@ -271,7 +271,7 @@ mod tests {
         let telemetry = Telemetry::new(7);
         let _ = (
             telemetry.pipeline("Q_1"),
-            telemetry.feed("Q_1", ["closed"].into_iter()),
+            telemetry.feed("Q_1"),
             telemetry.sink("main").spool(),
             telemetry.sink("without"),
             telemetry.recording(),

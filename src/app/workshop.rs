@@ -15,7 +15,6 @@ use crate::ingest::feeds::{FeedState, Feeds};
 use crate::ingest::ledger::Ledger;
 use crate::ingest::link::Settings;
 use crate::ingest::renewal::Renewal;
-use crate::ingest::session::Reason;
 use crate::notify::Notifier;
 use crate::pipeline::{Blueprint, LineOutput, Moment, Pipeline, SharedTable, retire_all};
 use crate::pulse::Pulses;
@@ -95,7 +94,7 @@ impl Workshop {
             requests,
             pulse: pulses.begin(format!("feed {id}")),
             pipeline,
-            metrics: telemetry.feed(&id, Reason::ALL.iter().map(|reason| reason.label())),
+            metrics: telemetry.feed(&id),
             settings: self.settings(),
             locale: self.locale(),
         };

@@ -89,6 +89,17 @@ pub enum Scalar<'a> {
 }
 
 impl<'a> Scalar<'a> {
+    /// Its text, if it has one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Number(text) => Some(text),
+            Self::Boolean(true) => Some("true"),
+            Self::Boolean(false) => Some("false"),
+            Self::Null | Self::Nested | Self::BadText => None,
+        }
+    }
+
     fn read(raw: &'a RawValue) -> Self {
         let text = raw.get();
         match text.as_bytes() {

@@ -44,15 +44,13 @@ impl<T> Roster<T> {
     pub(crate) fn find(&mut self, id: &str, make: impl FnOnce(Producer) -> T) -> Result<&mut T, Stranger> {
         let is_it = |(known, _): &(String, T)| known == id;
         if !self.members.get(self.last).is_some_and(is_it) {
-            self.last = match self.members.iter().position(is_it) {
-                Some(place) => place,
-                None => {
-                    self.admit(id)?;
-                    self.members
-                        .push((id.to_owned(), make(Producer { id: id.to_owned(), ..Producer::default() })));
-                    self.members.len() - 1
-                }
-            };
+            let known = self.members.iter().position(is_it);
+            if known.is_none() {
+                self.admit(id)?;
+                let producer = Producer { id: id.to_owned(), ..Producer::default() };
+                self.members.push((id.to_owned(), make(producer)));
+            }
+            self.last = known.unwrap_or(self.members.len() - 1);
         }
         #[expect(clippy::indexing_slicing, reason = "it was found at this place, or put there")]
         Ok(&mut self.members[self.last].1)

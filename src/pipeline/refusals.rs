@@ -163,12 +163,5 @@ fn strangers<'e>(
 
 /// A scalar as text that may be shown.
 fn shown(scalar: &Scalar<'_>) -> Option<String> {
-    let text = match scalar {
-        Scalar::Text(text) => text,
-        Scalar::Number(text) => *text,
-        Scalar::Boolean(true) => "true",
-        Scalar::Boolean(false) => "false",
-        Scalar::Null | Scalar::Nested | Scalar::BadText => return None,
-    };
-    Some(clean_value(text, VALUE_BYTES_MAX).into_owned())
+    scalar.text().map(|text| clean_value(text, VALUE_BYTES_MAX).into_owned())
 }

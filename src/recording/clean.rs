@@ -51,14 +51,8 @@ pub(super) fn write_event(out: &mut Vec<u8>, event: &Event<'_>, measures: &Measu
 
 /// Writes what may be recorded of a personal value.
 fn write_treated(out: &mut Vec<u8>, name: &str, scalar: &Scalar<'_>, measures: &Measures) {
-    let text = match scalar {
-        Scalar::Text(text) => text,
-        Scalar::Number(text) => *text,
-        Scalar::Boolean(true) => "true",
-        Scalar::Boolean(false) => "false",
-        // They say nothing of anybody.
-        Scalar::Null | Scalar::Nested | Scalar::BadText => return write_scalar(out, scalar),
-    };
+    // What has no text says nothing of anybody.
+    let Some(text) = scalar.text() else { return write_scalar(out, scalar) };
     match measures.privacy().treat(name, text) {
         _ if measures.is_null(text) => write_text(out, text),
         Some(treated) => write_text(out, &treated),

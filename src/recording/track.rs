@@ -1,6 +1,5 @@
 //! A track: one producer of a recording, with the pipeline that is told again.
 
-use std::iter;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,7 +29,7 @@ impl Track {
         telemetry: &Telemetry,
     ) -> (Self, Arc<FeedState>) {
         let id = producer.id.clone();
-        let metrics = telemetry.feed(&id, Reason::ALL.iter().map(|reason| reason.label()));
+        let metrics = telemetry.feed(&id);
         let (pipeline, table) = blueprint.pipeline(producer, outputs, telemetry.pipeline(&id));
         let (state, requests) = FeedState::new(id, table);
         let state = Arc::new(state);
@@ -73,8 +72,9 @@ impl Track {
             Told::OutgoingEnded => pipeline.outgoing_ended(now),
             Told::Postponed(time) => pipeline.postpone(*time, now),
             Told::Closed(reason) => {
-                let is_it = |known: &Reason| known.label() == reason;
-                Reason::ALL.iter().position(is_it).into_iter().for_each(|index| metrics.reconnect(index));
+                if let Some(known) = Reason::ALL.into_iter().find(|known| known.label() == reason) {
+                    metrics.reconnect(known);
+                }
             }
             Told::Producer | Told::Opened => {}
         }
@@ -100,7 +100,6 @@ impl Track {
 
     fn report(&self) -> FeedReport {
         let Self { pipeline, metrics, .. } = self;
-        let reasons = Reason::ALL.iter().map(|reason| reason.label());
         FeedReport {
             state: if metrics.up.get() == 1 { "up" } else { "off" },
             waits_until: None,
@@ -110,7 +109,7 @@ impl Track {
             ping_seconds: None,
             subscription_expires_at: None,
             setback: None,
-            reconnects: iter::zip(reasons, metrics.reconnects()).collect(),
+            reconnects: metrics.reconnects().collect(),
             pipeline: pipeline.report(),
         }
     }

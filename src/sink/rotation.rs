@@ -62,7 +62,7 @@ impl Rotation {
             }
             if number >= self.keep && bytes > self.room_bytes {
                 let is_there = |older: &u32| std::fs::exists(self.numbered(*older)).unwrap_or(false);
-                let older: Vec<u32> = (number + 1..).take_while(is_there).collect();
+                let older: Vec<u32> = (number + 1..=FILES_MAX).take_while(is_there).collect();
                 // The oldest first, so that no gap hides what is left where this is cut short.
                 older.into_iter().rev().try_for_each(|older| std::fs::remove_file(self.numbered(older)))?;
                 return Ok(number);

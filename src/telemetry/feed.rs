@@ -5,6 +5,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::{ByProducer, ByReconnect, ByStatus, Seconds, Telemetry, add};
 use crate::ingest::link::{Status, Verdict};
+use crate::ingest::session::Reason;
 
 /// What one producer's connection shows.
 #[derive(Debug, Clone)]
@@ -17,18 +18,18 @@ pub struct Feed {
     pub subscription_expiry: Seconds,
     pub(super) subscription_status: [Gauge; Status::ALL.len()],
     pub(super) authentications: [Counter; Verdict::ALL.len()],
-    pub(super) reconnects: Vec<Counter>,
+    pub(super) reconnects: [Counter; Reason::ALL.len()],
 }
 
 impl Feed {
-    /// How many sessions ended, in the order of the reasons.
-    pub fn reconnects(&self) -> impl Iterator<Item = u64> {
-        self.reconnects.iter().map(Counter::get)
+    /// How many sessions ended, by the label of the reason.
+    pub fn reconnects(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Reason::ALL.iter().zip(&self.reconnects).map(|(reason, count)| (reason.label(), count.get()))
     }
 
-    /// A session ended for the reason of this index.
-    pub fn reconnect(&self, reason: usize) {
-        add(&self.reconnects, reason, 1);
+    /// A session ended.
+    pub fn reconnect(&self, reason: Reason) {
+        add(&self.reconnects, reason as usize, 1);
     }
 
     /// The websocket's server answered authentication.
@@ -60,15 +61,10 @@ impl Telemetry {
         }
     }
 
-    /// The handles of one producer's connection; `reasons` are all that may end it.
-    pub fn feed(&self, producer_id: &str, reasons: impl Iterator<Item = &'static str>) -> Feed {
+    /// The handles of one producer's connection.
+    pub fn feed(&self, producer_id: &str) -> Feed {
         let by_producer = ByProducer { measure_producer_id: producer_id.to_owned() };
-        let reconnects = reasons
-            .map(|reason| {
-                let labels = ByReconnect { measure_producer_id: producer_id.to_owned(), reason };
-                self.reconnects.get_or_create_owned(&labels)
-            })
-            .collect();
+        let by_reason = |reason| ByReconnect { measure_producer_id: producer_id.to_owned(), reason };
         let _ = self.feed_faults.get_or_create(&by_producer);
         let by_status = |status| ByStatus { measure_producer_id: producer_id.to_owned(), status };
         Feed {
@@ -79,7 +75,8 @@ impl Telemetry {
             up: self.feed_up.get_or_create_owned(&by_producer),
             ping: self.feed_ping.get_or_create_owned(&by_producer),
             subscription_expiry: self.subscription_expiry.get_or_create_owned(&by_producer),
-            reconnects,
+            reconnects: Reason::ALL
+                .map(|reason| self.reconnects.get_or_create_owned(&by_reason(reason.label()))),
         }
     }
 }

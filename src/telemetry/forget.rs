@@ -59,7 +59,7 @@ mod tests {
         };
         for id in ["Q_1", "A_1"] {
             let _ = telemetry.pipeline(id);
-            let _ = telemetry.feed(id, Reason::ALL.iter().map(|reason| reason.label()));
+            let _ = telemetry.feed(id);
             telemetry.set_held(id, 1, 2);
         }
         let count = |id: &str| page().lines().filter(|line| line.contains(id)).count();

@@ -120,7 +120,7 @@ impl MeasureExplained {
             Some(Seen::Read(Value::Refused(reject))) => explained.refuse(*reject),
             Some(Seen::Read(Value::Absent)) => {
                 let kind = kind.map(|(kind, ..)| kind);
-                let is_null = text_of(given).is_some_and(|text| measures.is_null(text));
+                let is_null = given.text().is_some_and(|text| measures.is_null(text));
                 explained.miss(given, is_null, kind);
             }
             Some(Seen::Read(value)) => {
@@ -174,17 +174,6 @@ fn listing(listing: Listing<'_>) -> (&'static str, Option<&str>) {
     }
 }
 
-/// The text of a scalar, as the pipeline reads it.
-fn text_of<'a>(scalar: &'a Scalar<'_>) -> Option<&'a str> {
-    match scalar {
-        Scalar::Text(text) => Some(text),
-        Scalar::Number(text) => Some(text),
-        Scalar::Boolean(true) => Some("true"),
-        Scalar::Boolean(false) => Some("false"),
-        Scalar::Null | Scalar::Nested | Scalar::BadText => None,
-    }
-}
-
 /// What a scalar is in JSON, and its text as it may be shown.
 fn shown(scalar: &Scalar<'_>) -> (&'static str, Option<String>) {
     let kind = match scalar {
@@ -195,7 +184,7 @@ fn shown(scalar: &Scalar<'_>) -> (&'static str, Option<String>) {
         Scalar::Nested => "object",
         Scalar::BadText => "no_text",
     };
-    (kind, text_of(scalar).map(|text| clean_value(text, VALUE_BYTES_MAX).into_owned()))
+    (kind, scalar.text().map(|text| clean_value(text, VALUE_BYTES_MAX).into_owned()))
 }
 
 /// A value as it is printed.

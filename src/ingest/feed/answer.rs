@@ -1,13 +1,11 @@
 //! What a feed answers when it is asked how it stands.
 
-use std::iter;
 use std::time::Instant;
 
 use super::Feed;
 use crate::ingest::api::unix_seconds;
 use crate::ingest::link::Phase;
 use crate::ingest::report::{FeedReport, Setback};
-use crate::ingest::session::Reason;
 use crate::label::labels::clean_value;
 
 /// Most bytes of a trouble in words.
@@ -26,7 +24,6 @@ impl Feed {
             Phase::Up => ("up", None),
         };
         let is_there = |seconds: &f64| *seconds > 0.0;
-        let reasons = Reason::ALL.iter().map(|reason| reason.label());
         FeedReport {
             state,
             waits_until: until
@@ -37,7 +34,7 @@ impl Feed {
             ping_seconds: Some(metrics.ping.get()).filter(is_there),
             subscription_expires_at: Some(metrics.subscription_expiry.get()).filter(is_there),
             setback: self.setback.clone(),
-            reconnects: iter::zip(reasons, metrics.reconnects()).collect(),
+            reconnects: metrics.reconnects().collect(),
             pipeline: pipeline.report(),
         }
     }

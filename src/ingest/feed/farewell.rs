@@ -24,7 +24,7 @@ impl Feed {
         let was_up = self.parts.metrics.up.get() == 1;
         let is_up = self.session.is_up();
         self.parts.metrics.up.set(i64::from(is_up));
-        self.parts.metrics.reconnect(reason as usize);
+        self.parts.metrics.reconnect(reason);
         let ending = self.way(slot).ending.take();
         let code = ending.as_ref().map(|ending| u16::from(ending.code));
         let words = ending.as_ref().map(|ending| ending.words.as_str());

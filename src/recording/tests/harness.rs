@@ -122,7 +122,7 @@ impl Bench {
         let (mut pipeline, table) =
             blueprint.pipeline(producer(), vec![output], telemetry.pipeline(PRODUCER));
         pipeline.record(recorder.tap(PRODUCER, began));
-        let _ = telemetry.feed(PRODUCER, std::iter::empty());
+        let _ = telemetry.feed(PRODUCER);
         Self { folder, pipeline, recorder, now: began, parts, records, telemetry, table, lines }
     }
 
