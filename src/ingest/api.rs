@@ -29,7 +29,7 @@ use crate::config::{Axp, SecretSource};
 use crate::ingest::dial::{self, Dialer};
 use crate::ingest::status;
 use crate::sink::blocking::Blocking;
-use crate::telemetry::{Seconds, Telemetry, TlsErrors};
+use crate::telemetry::{Seconds, Telemetry};
 
 /// Most bytes of an answer; a full dictionary is a few tens of kilobytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -61,7 +61,7 @@ pub struct Api {
     mark_refused: AtomicBool,
     token_expiry: Seconds,
     requests: Vec<[Counter; OUTCOMES.len()]>,
-    tls_errors: TlsErrors,
+    dialer: Dialer,
 }
 
 impl std::fmt::Debug for Api {
@@ -98,7 +98,7 @@ impl Api {
             mark_refused: AtomicBool::new(false),
             token_expiry: telemetry.token_expiry(),
             requests: Operation::ALL.map(counters).into(),
-            tls_errors: dialer.tls_errors(),
+            dialer: dialer.clone(),
         })
     }
 
@@ -283,6 +283,7 @@ impl Api {
         credential: &SecretString,
     ) -> Result<Vec<u8>, Error> {
         let app_key = self.read_app_key().await?;
+        self.dialer.refresh().await;
         let request = request.header("appkey", app_key.expose_secret()).header("accept", "application/json");
         let sent = async {
             // An address may hold what must not be logged.
@@ -310,7 +311,7 @@ impl Api {
 
     fn count(&self, operation: Operation, sent: &Result<Vec<u8>, Error>) {
         if let Err(err) = sent {
-            self.tls_errors.note(err);
+            self.dialer.tls_errors().note(err);
         }
         let outcome = match sent {
             Ok(_) => 0,

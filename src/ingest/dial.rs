@@ -126,6 +126,7 @@ impl Error {
 #[derive(Clone)]
 pub struct Dialer {
     tls: Arc<rustls::ClientConfig>,
+    identity: Option<Arc<Identity>>,
     proxies: Arc<Matcher>,
     frame_bytes_max: usize,
     tls_errors: TlsErrors,
@@ -140,7 +141,7 @@ impl std::fmt::Debug for Dialer {
 
 impl Dialer {
     /// A dialer that trusts the system's authorities and those of `ca_file`, read now, and
-    /// shows the client certificate, read again for each connection whose server asks.
+    /// shows the client certificate, read again for each connection ([`Self::refresh`]).
     ///
     /// # Errors
     /// [`Error::CaFile`], [`Error::ClientCertificate`] or [`Error::Tls`].
@@ -164,24 +165,32 @@ impl Dialer {
             .with_safe_default_protocol_versions()
             .map_err(Error::Tls)?
             .with_root_certificates(roots);
-        let tls = match client_certificate {
+        let identity = client_certificate.map(|certificate| Identity::new(certificate, provider));
+        let identity = identity.transpose().map_err(Error::ClientCertificate)?.map(Arc::new);
+        let tls = match identity.clone() {
             None => builder.with_no_client_auth(),
-            Some(certificate) => {
-                let identity = Identity::new(certificate, provider).map_err(Error::ClientCertificate)?;
-                let mut tls = builder.with_client_cert_resolver(Arc::new(identity));
+            Some(identity) => {
+                let mut tls = builder.with_client_cert_resolver(identity);
                 // A resumed session would go on under the certificate that it began with.
                 tls.resumption = Resumption::disabled();
                 tls
             }
         };
         let proxies = Arc::new(Matcher::from_env());
-        Ok(Self { tls: Arc::new(tls), proxies, frame_bytes_max, tls_errors })
+        Ok(Self { tls: Arc::new(tls), identity, proxies, frame_bytes_max, tls_errors })
     }
 
     /// The counters of connections that TLS kept from being made: those of websockets are counted
     /// here, those of REST by who makes the calls.
     pub fn tls_errors(&self) -> TlsErrors {
         self.tls_errors.clone()
+    }
+
+    /// Reads the client certificate again, if there is one. Who makes REST calls does so before each.
+    pub async fn refresh(&self) {
+        if let Some(identity) = &self.identity {
+            identity.refresh().await;
+        }
     }
 
     /// A client for REST calls to `base`.
@@ -217,6 +226,7 @@ impl Dialer {
     /// # Errors
     /// What kept it from opening.
     pub async fn websocket(&self, url: &Url) -> Result<Socket, Error> {
+        self.refresh().await;
         let dialed = async {
             let tcp = self.tcp(url, GaiResolver::new()).await?;
             let config = WebSocketConfig::default()

@@ -180,6 +180,7 @@ impl Call {
             Self::Rest => {
                 let url = Url::parse(&format!("https://{host}:{port}/rest")).unwrap();
                 let client = dialer.http(&url).unwrap();
+                dialer.refresh().await;
                 let answer = client.get(url).send().await.map_err(|err| refusal(&err))?;
                 assert_eq!(answer.status(), 204);
             }

@@ -148,6 +148,29 @@ async fn a_renewed_client_certificate_is_shown_without_a_restart_and_a_broken_on
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_certificate_whose_disk_hangs_holds_up_a_connection_for_some_seconds_and_stays() {
+    let authority = Authority::new("ours");
+    let files = Files::new(&authority);
+    let first = authority.sign(&params("first"));
+    files.put_client(&first);
+    let identity = files.dialer().identity.unwrap();
+    files.put_client(&authority.sign(&params("second")));
+    let (disk, answer) = std::sync::mpsc::channel::<()>();
+    let hangs = identity.certificate.clone();
+    tokio::spawn(async move { hangs.run(move |_| answer.recv()).await });
+    while !identity.certificate.is_busy() {
+        tokio::task::yield_now().await;
+    }
+    tokio::join!(identity.refresh(), tokio::time::advance(super::super::identity::READ_TIMEOUT));
+    let shown = rustls::client::ResolvesClientCert::resolve(&*identity, &[], &[]).unwrap();
+    assert_eq!(shown.cert, first.chain);
+    drop(disk);
+    identity.refresh().await;
+    let shown = rustls::client::ResolvesClientCert::resolve(&*identity, &[], &[]).unwrap();
+    assert_ne!(shown.cert, first.chain, "once the disk answers it is the new one");
+}
+
 #[tokio::test]
 async fn tls_goes_through_the_proxy_to_the_server_that_was_meant() {
     let authority = Authority::new("ours");
