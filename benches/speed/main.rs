@@ -21,6 +21,7 @@ mod frames;
 mod ingest;
 mod process;
 mod prometheus;
+mod record;
 mod render;
 mod report;
 mod rig;
@@ -30,8 +31,9 @@ use report::Report;
 /// A part of the table: its name as an argument, and what measures it.
 type Part = (&'static str, fn(&mut Report));
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("ingest", ingest::measure),
+    ("record", record::measure),
     ("render", render::measure),
     ("million", process::measure_million),
     ("socket", process::measure_socket),

@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Demo, PATIENCE, Process, exporter, get, pipe, wait_for};
+use crate::demo::Demo;
+use crate::support::{PATIENCE, Process, exporter, get, pipe, wait_for};
 
 /// The program, with nothing in its environment that could change what it does.
 fn program(arguments: &[&str]) -> Command {

@@ -14,6 +14,7 @@ mod boards;
 mod browser;
 mod commands;
 mod customer;
+mod demo;
 mod docs;
 mod door;
 mod examples;

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use crate::demo::Demo;
 use crate::server;
-use crate::support::{Answer, Demo, PATIENCE, Process, pipe, python, request, tool, wait_for};
+use crate::support::{Answer, PATIENCE, Process, pipe, python, request, tool, wait_for};
 
 const TEXT: &str = "text/plain;version=0.0.4";
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0;escaping=underscores";

@@ -7,8 +7,9 @@ use std::thread;
 
 use flate2::read::GzDecoder;
 
+use crate::demo::Demo;
 use crate::legal::{self, Syntax};
-use crate::support::{Demo, PATIENCE, get, wait_for};
+use crate::support::{PATIENCE, get, wait_for};
 
 /// Scrapers that come at once, more than the exporter takes connections.
 const CROWD: usize = 300;

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
+use crate::demo::Demo;
 use crate::rig::{AGENTS, Rig, between, wait_for};
 use crate::session::answer;
-use crate::support::{Demo, get};
+use crate::support::get;
 
 /// A name that would run if it were markup.
 const HOSTILE: &str = "<img src=x onerror=document.title='owned'>";

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::demo::Demo;
 use crate::packages::{repository, said};
-use crate::support::{Demo, exporter};
+use crate::support::exporter;
 
 #[test]
 fn the_version_that_is_printed_is_that_of_the_metrics() {
