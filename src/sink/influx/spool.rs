@@ -8,9 +8,9 @@
 //! spool holds; each run begins a file of its own. A damaged record costs itself; what cannot be
 //! read behind one, a file of another version and one that is none of ours under one of our
 //! names are renamed to `….aside`, counted and left to people, for as long as lines may wait. Other
-//! files are not touched. A disk
-//! that says no costs nothing: what it does not give now is asked for again, from the start on.
-//! One process at a time uses a folder, which a lock makes sure of ([`folder`]).
+//! files are not touched. A disk that says no costs nothing: what it does not give now is asked for
+//! again, from the start on. One process at a time uses a folder, which a lock makes sure of
+//! ([`folder`]).
 //!
 //! Nothing here waits for anything but the disk; callers keep it off the threads that others
 //! need, and see to it that lines are flushed ([`flush`]) which have to survive more than the end of
@@ -176,8 +176,8 @@ impl Spool {
     }
 
     /// The oldest lines that the disk gives, about `bytes_max` of them; `None` where there are no
-    /// more. They stay until [`Self::settle`]. Those before them that were too old or damaged are gone, also where
-    /// the disk does not give the others.
+    /// more. They stay until [`Self::settle`]. Those before them that were too old or damaged are
+    /// gone, also where the disk does not give the others.
     ///
     /// # Errors
     /// Why the disk gives none of those that there are now.
