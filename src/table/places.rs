@@ -56,7 +56,7 @@ mod tests {
         assert!(places.take(2));
         assert!(!places.take(2));
         assert!(places.take(1));
-        assert_eq!(places.taken(), 3);
+        assert_eq!((places.taken(), places.limit()), (3, 3));
         places.give_back(2);
         assert!(places.take(2));
         assert!(!places.take(usize::MAX));
