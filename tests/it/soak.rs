@@ -231,6 +231,10 @@ async fn it_neither_grows_nor_loses_a_line_however_long_it_runs() {
     let (middle, last) = (mean(&sizes[third..2 * third], 0), mean(&sizes[2 * third..], 0));
     let growth = (last - middle) / middle;
     let hours = minutes / 180.0;
+    let tenths = sizes.chunks(sizes.len().div_ceil(10));
+    let tenths: Vec<String> =
+        tenths.map(|sizes| format!("{:.1}", mean(sizes, 0) / f64::from(1 << 20))).collect();
+    println!("resident by tenths of the time, MiB: {}", tenths.join(" "));
     println!(
         "{minutes} minutes: {events} events, {lines} lines, {reconnects} reconnects, {reloads} reloads, {} scrapes; resident \
          {:.1} MiB, then {:.1}: {:+.2} % ({:+.1} % an hour); files {} and {}, tasks {} and {}",
