@@ -183,6 +183,15 @@ mod tests {
     }
 
     #[test]
+    fn what_had_no_value_yet_is_decided_by_its_first_one() {
+        let (mut before, mut after) =
+            (measures(Producer::default(), open()), measures(Producer::default(), open()));
+        assert_eq!(read(&mut before, "x", ""), Value::Absent);
+        after.inherit(&before);
+        assert_eq!(read(&mut after, "x", "5"), Value::Number(5.0));
+    }
+
+    #[test]
     fn who_was_exported_has_its_name_before_others() {
         let (mut before, mut after) =
             (measures(Producer::default(), open()), measures(Producer::default(), open()));

@@ -191,6 +191,16 @@ fn states_that_were_learned_go_on() {
 }
 
 #[test]
+fn states_that_a_new_rule_does_not_list_are_gone() {
+    let mut bench = Bench::new();
+    bench.live("a", r#"{"agentState":"BUSY"}"#);
+    bench.live("b", r#"{"agentState":"AWAY"}"#);
+    bench.reload(setup(SETUPS - 1));
+    let states = ["AWAY\"} 1", "READY\"} 0"].map(|state| format!("queue_id=\"b\",state=\"{state}"));
+    assert_eq!(bench.samples_of("agent_state"), states);
+}
+
+#[test]
 fn a_session_goes_on_over_a_reload() {
     let mut bench = Bench::new();
     bench.initializing("a", r#"{"x":"1"}"#);

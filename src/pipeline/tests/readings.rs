@@ -198,7 +198,8 @@ fn an_empty_text_is_no_label_even_where_no_value_means_none() {
     let mut bench = setup.build();
     bench.live("q", r#"{"queueName":"N/A","agentState":"READY"}"#);
     bench.live("q", r#"{"queueName":"","agentState":""}"#);
-    assert_eq!((bench.samples(), bench.readings("absent")), (Vec::new(), 2));
+    let body = bench.body(crate::sink::exposition::Format::Text);
+    assert_eq!((body.as_str(), bench.readings("absent")), ("", 2), "nor is there a family without series");
 }
 
 #[test]
