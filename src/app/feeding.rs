@@ -245,7 +245,7 @@ impl Feeding {
         while let Some(Ok(ended)) = self.tasks.try_join_next() {
             self.note_end(&ended);
         }
-        let (pasts, mut renewals) = self.pause(&producers).await?;
+        let (pasts, mut renewals) = self.pause().await?;
         let heirs = derive(&next, producers, pasts).await?;
         // From here on nothing can fail.
         let all_anew = self.workshop.wants_snapshots(&next);
@@ -305,10 +305,9 @@ impl Feeding {
         }
     }
 
-    /// Has the feeds of these producers pause.
-    async fn pause(&self, producers: &[Producer]) -> Result<(Pasts, Renewals), String> {
-        let stay = |running: &&Running| producers.iter().any(|producer| producer.id == running.producer.id);
-        let pauses = self.running.iter().filter(stay).map(|running| async {
+    /// Has all feeds pause: those that are to end, too, so that they say nothing more by the privacy of before.
+    async fn pause(&self) -> Result<(Pasts, Renewals), String> {
+        let pauses = self.running.iter().map(|running| async {
             let id = running.producer.id.clone();
             let (paused, measures) = oneshot::channel();
             let (resume, renewal) = oneshot::channel();

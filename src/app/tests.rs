@@ -2,14 +2,17 @@
 
 use std::future::pending;
 use std::path::Path;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{App, Fault, early_end};
 use crate::config::{Account, Config};
 use crate::ingest::feeds::{FeedState, Feeds};
+use crate::ingest::renewal::Pause;
 use crate::pipeline::read_table;
 use crate::reload::{Reloader, Source};
 use crate::simulator::{CentreOptions, Simulator, SimulatorOptions};
@@ -25,6 +28,8 @@ struct Bench {
     feeds: Arc<Feeds>,
     site: Arc<Site>,
     reloader: Reloader,
+    /// Its configuration.
+    text: Arc<Mutex<String>>,
     running: JoinHandle<Result<(), Fault>>,
 }
 
@@ -45,13 +50,18 @@ impl Bench {
             credentials.client_secret,
             credentials.app_key,
         );
-        let load = move || Config::from_text(Account::Required, Path::new("test"), &text, std::iter::empty());
+        let text = Arc::new(Mutex::new(text));
+        let read = Arc::clone(&text);
+        let load = move || {
+            let text = read.lock().unwrap().clone();
+            Config::from_text(Account::Required, Path::new("test"), &text, std::iter::empty())
+        };
         let loaded = load().unwrap();
         let source = Source::new(move || load().map_err(|problems| problems.to_string()));
         let app = App::build(loaded, source).await.unwrap();
         let (feeds, site, reloader) = (app.feeds(), app.site(), app.reloader());
         tokio::spawn(simulator.run(pending()));
-        Self { feeds, site, reloader, running: tokio::spawn(app.run(pending())) }
+        Self { feeds, site, reloader, text, running: tokio::spawn(app.run(pending())) }
     }
 
     fn feed(&self, id: &str) -> Arc<FeedState> {
@@ -124,6 +134,29 @@ async fn a_reload_that_meets_a_dead_feed_takes_its_heir() {
     assert!(!Arc::ptr_eq(&dead, &bench.feed(AGENTS)));
     bench.until_ready().await;
     assert!(bench.rows(AGENTS) > 0);
+}
+
+#[tokio::test]
+async fn a_feed_that_a_reload_ends_says_nothing_more_once_another_configuration_is_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::start(&folder.path().join("lines.lp")).await;
+    bench.until_ready().await;
+    // It is busy, and cannot pause for the reload before this is over.
+    let (paused, is_busy) = oneshot::channel();
+    let (over, renewal) = oneshot::channel();
+    bench.feed(QUEUES).pause(Pause { paused, renewal }).await;
+    is_busy.await.unwrap();
+    let block = format!("[[producer]]\nid = {QUEUES:?}\n");
+    let other = bench.text.lock().unwrap().replace(&block, "");
+    *bench.text.lock().unwrap() = other;
+    let mut reload = pin!(bench.reloader.reload());
+    let early = tokio::time::timeout(Duration::from_secs(1), &mut reload).await;
+    assert!(early.is_err(), "it waits: {early:?}");
+    assert_eq!(bench.feeds.list().len(), 2, "and nothing is changed");
+    drop(over);
+    let reloaded = reload.await.unwrap();
+    assert!(reloaded.contains("1 feed ended"), "{reloaded}");
+    assert_eq!(bench.feeds.list().len(), 1);
 }
 
 #[tokio::test]

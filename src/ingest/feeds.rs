@@ -147,3 +147,52 @@ impl Feeds {
         Some(self.list().iter().filter(|feed| waiting(feed)).map(|feed| feed.producer_id.clone()).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::table::rows::Table;
+
+    #[test]
+    fn who_looks_while_all_tables_are_replaced_sees_all_of_the_old_or_all_of_the_new() {
+        let limits = Limits::new(1);
+        let table = || SharedTable::new(RwLock::new(Table::new("P", "t", limits.clone())));
+        let sets: Vec<Vec<SharedTable>> = (0..2).map(|_| (0..50).map(|_| table()).collect()).collect();
+        let feed = |table: &SharedTable| Arc::new(FeedState::new("P".to_owned(), Arc::clone(table)).0);
+        let states: Vec<Arc<FeedState>> = sets[0].iter().map(feed).collect();
+        let feeds = Feeds::new(limits.clone());
+        for state in &states {
+            feeds.add(Arc::clone(state));
+        }
+        let which = |tables: &[SharedTable]| {
+            sets.iter().position(|set| set.iter().zip(tables).all(|(one, other)| Arc::ptr_eq(one, other)))
+        };
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 0.. {
+                    let tables = sets[round % 2].iter().map(Arc::clone);
+                    feeds.replace(states.iter().map(Arc::clone).zip(tables).collect(), limits.clone());
+                    if is_over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+            let mut seen = BTreeSet::new();
+            let mut torn = false;
+            for looks in 0.. {
+                let tables = feeds.tables();
+                let found = which(&tables);
+                torn |= tables.len() != 50 || found.is_none();
+                seen.extend(found);
+                if torn || looks > 1000 && seen.len() == 2 {
+                    break;
+                }
+            }
+            is_over.store(true, Ordering::Relaxed);
+            assert!(!torn);
+        });
+    }
+}

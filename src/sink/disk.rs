@@ -60,6 +60,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_lock_makes_nothing_where_a_link_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, elsewhere) = (folder.path().join("lock"), folder.path().join("elsewhere"));
+        std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+        assert_eq!(lock(&link, 0o600).unwrap_err().raw_os_error(), Some(libc::ELOOP));
+        assert!(!elsewhere.exists());
+    }
+
+    #[test]
     fn what_a_disk_recovers_from_is_no_mistake() {
         for code in [
             libc::ENOSPC,

@@ -147,6 +147,29 @@ async fn producers_come_and_go() {
 }
 
 #[tokio::test]
+async fn rows_of_a_producer_that_goes_are_retired_by_name_unless_it_is_personal_now() {
+    for (personal, are_named) in [("keep", true), ("drop", false)] {
+        let folder = tempdir().unwrap();
+        let lines = folder.path().join("lines.lp");
+        let sink = format!(
+            "[[influx]]\nname = \"main\"\ntarget = \"file\"\npath = {lines:?}\non_delete = \"marker\"\n"
+        );
+        let agents = format!("{AGENTS}labels = [\"agentFirstName\"]\n");
+        let mut rig = Rig::start(&format!("[privacy]\npersonal = \"keep\"\n{agents}{sink}")).await;
+        rig.ready().await;
+        let other = rig.configuration().replace("\"keep\"", &format!("{personal:?}"));
+        let other = other.replace(&agents, "[[producer]]\nid = \"Queue_itd_1.0.0\"\n");
+        rig.reload(&other).await.unwrap();
+        wait_until("its end", || async { !rig.get("/metrics").await.1.contains("Agent_itd_1.0.0") }).await;
+        rig.stop().await;
+        let text = std::fs::read_to_string(&lines).unwrap();
+        assert!(text.contains("agent_first_name="), "{text}");
+        let mut markers = text.lines().filter(|line| line.contains(" retired=true "));
+        assert_eq!(markers.any(|line| line.contains("agent_first_name=")), are_named, "{personal}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn a_feed_is_replaced_where_its_own_settings_change_and_only_then() {
     let mut rig = Rig::start(AGENTS).await;
     rig.ready().await;
@@ -265,6 +288,15 @@ fn the_program_reloads_at_a_post_and_at_sighup() {
     write_config(folder.path(), &configuration(""));
     process.signal("HUP");
     has_sites(false);
-    assert!(process.stderr().contains("the configuration was reloaded"));
+    let reloads = |process: &Process| process.stderr().matches("the configuration was reloaded").count();
+    wait_for("what is said of both", PATIENCE, || match reloads(&process) {
+        2 => Ok(()),
+        count => Err(count.to_string()),
+    });
+    let quiet = configuration(SITE) + "[log]\nlevel = \"error\"\n";
+    write_config(folder.path(), &quiet);
+    assert!(post().ok().contains("series derived anew"));
+    has_sites(true);
     assert!(process.stop().success());
+    assert_eq!(reloads(&process), 2, "the level of the log is another at once");
 }

@@ -196,6 +196,21 @@ fn another_privacy_begins_another_file_which_is_for_a_replay_of_its_own() {
     replay(&files[1..], drop_privacy()).unwrap();
 }
 
+#[test]
+fn a_session_that_was_lost_is_not_in_the_files_that_follow() {
+    let mut bench = Bench::new(Personal::Drop, 1);
+    bench.pipeline.session_opened(bench.now);
+    bench.apply(&event("a", "LIVE", 1));
+    bench.write();
+    bench.apply(&event("a", "LIVE", 2));
+    bench.write();
+    bench.pipeline.session_lost(bench.now);
+    bench.end();
+    let begins =
+        bench.files().iter().map(|file| text(file).contains("\"authenticated\"")).collect::<Vec<_>>();
+    assert_eq!(begins, [true, true, false]);
+}
+
 /// What a run is told that ends at once.
 fn shortest_run() -> String {
     let text = text(&three_files().files()[0]);

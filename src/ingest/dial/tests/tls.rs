@@ -5,6 +5,9 @@ use tokio::net::TcpListener;
 
 use super::authority::{Authority, Call, Files, Seen, Server, Shown, VERSIONS, config, params};
 use super::*;
+use crate::config::{Axp, SecretSource};
+use crate::ingest::api::Api;
+use crate::telemetry::Telemetry;
 
 #[tokio::test]
 async fn a_certificate_of_the_extra_authority_is_accepted() {
@@ -131,21 +134,46 @@ async fn a_renewed_client_certificate_is_shown_without_a_restart_and_a_broken_on
     let config = config(&authority.sign(&params("localhost")), &VERSIONS, Some(&authority));
     let (first, second) = (authority.sign(&params("first")), authority.sign(&params("second")));
     let files = Files::new(&authority);
-    files.put_client(&first);
-    let dialer = files.dialer();
-    for (renewed, expected) in [(false, &first), (false, &first), (true, &second)] {
-        // Half of a renewal: the certificate is there, its key is not.
-        files.write("cert.pem", &second.pem);
-        if renewed {
-            files.put_client(&second);
-        }
-        for call in Call::ALL {
+    // Each by itself: neither lives on what the other has read.
+    for call in Call::ALL {
+        files.put_client(&first);
+        let dialer = files.dialer();
+        for (renewed, expected) in [(false, &first), (false, &first), (true, &second)] {
+            // Half of a renewal: the certificate is there, its key is not.
+            files.write("cert.pem", &second.pem);
+            if renewed {
+                files.put_client(&second);
+            }
             let server = Server::start(Arc::clone(&config), call).await;
             call.make(&dialer, "localhost", server.port).await.unwrap();
             let seen = server.seen().await;
             assert!(matches!(&seen, Seen::Served(Some(certificate)) if *certificate == expected.chain[0]));
         }
     }
+}
+
+#[tokio::test]
+async fn who_asks_axp_shows_the_client_certificate_that_is_there_then() {
+    let authority = Authority::new("ours");
+    let config = config(&authority.sign(&params("localhost")), &VERSIONS, Some(&authority));
+    let (first, second) = (authority.sign(&params("first")), authority.sign(&params("second")));
+    let files = Files::new(&authority);
+    files.put_client(&first);
+    let server = Server::start(config, Call::Rest).await;
+    let url = Url::parse(&format!("https://localhost:{}/", server.port)).unwrap();
+    let secret = || SecretSource::Inline("hush".into());
+    let api = Api::new(
+        &Axp::default(),
+        url.clone(),
+        url,
+        (secret(), secret()),
+        &files.dialer(),
+        &Telemetry::new(0),
+    );
+    files.put_client(&second);
+    assert!(api.unwrap().token().await.is_err(), "the server has none to give");
+    let seen = server.seen().await;
+    assert!(matches!(&seen, Seen::Served(Some(certificate)) if *certificate == second.chain[0]));
 }
 
 #[tokio::test(start_paused = true)]

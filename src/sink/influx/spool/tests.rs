@@ -6,6 +6,7 @@ mod kills;
 mod removals;
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -74,6 +75,16 @@ fn numbers_of(lines: &[u8]) -> Vec<u64> {
 fn files(folder: &TempDir) -> BTreeSet<String> {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     names.map(|name| name.into_string().unwrap()).filter(|name| name != "lock").collect()
+}
+
+#[test]
+fn only_its_owner_and_group_may_read_what_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    append(&mut open(&folder), &line(1), 1);
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o137, 0, "{entry:?}");
+    }
 }
 
 #[test]
