@@ -125,6 +125,7 @@ fn the_services_are_bounded_and_leave_no_image_of_their_memory() {
         for line in [
             "LimitCORE=0",
             "MemoryMax=",
+            "Environment=MALLOC_ARENA_MAX=2",
             "TasksMax=",
             "LimitNOFILE=",
             "UMask=00",

@@ -66,9 +66,13 @@ fn its_command_runs_with_its_environment() {
     let mut command = exporter(arguments);
     command.env_clear();
     for variable in words(&input["environment"]) {
-        let (name, file) = variable.split_once('=').unwrap();
-        let file = folder.path().join(Path::new(file).file_name().unwrap());
-        let key = name.strip_prefix("AXP_EXPORTER_AXP__").unwrap().to_lowercase();
+        let (name, value) = variable.split_once('=').unwrap();
+        let Some(key) = name.strip_prefix("AXP_EXPORTER_AXP__") else {
+            command.env(name, value);
+            continue;
+        };
+        let key = key.to_lowercase();
+        let file = folder.path().join(Path::new(value).file_name().unwrap());
         if let Some(key) = key.strip_suffix("_file").filter(|key| *key != "state") {
             fs::write(&file, secret(key)).unwrap();
             fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
