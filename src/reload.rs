@@ -57,11 +57,8 @@ impl Source {
     /// # Errors
     /// What is wrong with it, in words.
     pub async fn load(&self) -> Result<Loaded, String> {
-        match tokio::time::timeout(READ_TIMEOUT, self.0.run(|read| read())).await {
-            Ok(Ok(loaded)) => loaded,
-            Ok(Err(err)) => Err(format!("read the configuration: {err}")),
-            Err(_) => Err(format!("read the configuration: it takes longer than {READ_TIMEOUT:?}")),
-        }
+        let loaded = self.0.run_within(READ_TIMEOUT, |read| read()).await;
+        loaded.map_err(|err| format!("read the configuration: {err}"))?
     }
 }
 

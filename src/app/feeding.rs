@@ -18,6 +18,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout;
 use tracing::{error, info};
 
 use super::change;
@@ -31,8 +32,11 @@ use crate::logging;
 use crate::parse::measures::Measures;
 use crate::pipeline::{Moment, Pipeline, SharedTable, read_table};
 use crate::reload::{Reloads, Source};
+use crate::sink::blocking::Blocking;
 use crate::table::rows::Limits;
 
+/// How long it may take to read what a configuration names.
+const BUILD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long feeds may take to pause: longer than a frame of theirs may take to go out.
 const PAUSE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a feed waits before it begins anew after a fault.
@@ -45,6 +49,8 @@ const FAULTS_WITHIN: Duration = Duration::from_secs(600);
 /// The feeds, and what they are built from.
 pub(super) struct Feeding {
     workshop: Arc<Workshop>,
+    /// Where the next one is built.
+    building: Blocking<()>,
     running: Vec<Running>,
     tasks: JoinSet<Ended>,
     /// Feeds that are to end, whose rows may not be named any more.
@@ -84,6 +90,7 @@ impl Feeding {
     pub(super) fn new(workshop: Workshop) -> Self {
         Self {
             workshop: Arc::new(workshop),
+            building: Blocking::new(()),
             running: Vec::new(),
             tasks: JoinSet::new(),
             unnamed: Vec::new(),
@@ -154,7 +161,7 @@ impl Feeding {
         let (feeds_state, mut stop_seen) = (Arc::clone(&state), stop.subscribe());
         let telemetry = Arc::clone(&self.workshop.lasting.telemetry);
         self.tasks.spawn(async move {
-            let _ = tokio::time::timeout(pause, stopped(&mut stop_seen)).await;
+            let _ = timeout(pause, stopped(&mut stop_seen)).await;
             // Nothing of the feed is looked at after a fault.
             let by_fault = AssertUnwindSafe(feed.run(stop_seen)).catch_unwind().await.is_err();
             if by_fault {
@@ -233,13 +240,7 @@ impl Feeding {
         if !frozen.is_empty() {
             return Err(format!("what has changed takes a restart: {}", frozen.join(", ")));
         }
-        let lasting = self.workshop.lasting.clone();
-        // It reads files, authorities among them.
-        let next = spawn_blocking(move || {
-            let limits = Limits::new(loaded.config.limits.series);
-            Workshop::new(&loaded, lasting, limits).map_err(|err| describe(&err))
-        });
-        let next = Arc::new(next.await.map_err(|err| format!("use the configuration: {err}"))??);
+        let next = Arc::new(self.next_workshop(loaded).await?);
         let producers = self.producers(&next).await?;
         // Who has died of a fault begins anew first, and pauses then.
         while let Some(Ok(ended)) = self.tasks.try_join_next() {
@@ -289,6 +290,17 @@ impl Feeding {
         Ok(said.to_string())
     }
 
+    /// A workshop by another configuration. It reads files, authorities among them, whose disk may hang.
+    async fn next_workshop(&self, loaded: Loaded) -> Result<Workshop, String> {
+        let lasting = self.workshop.lasting.clone();
+        let build = move |(): &mut ()| {
+            let limits = Limits::new(loaded.config.limits.series);
+            Workshop::new(&loaded, lasting, limits).map_err(|err| describe(&err))
+        };
+        let built = self.building.run_within(BUILD_TIMEOUT, build).await;
+        built.map_err(|err| format!("use the configuration: {err}"))?
+    }
+
     /// The producers that there are to be: those that AXP lists where none is configured. It is
     /// asked anew only where it was not asked before.
     async fn producers(&self, next: &Workshop) -> Result<Vec<Producer>, String> {
@@ -315,7 +327,7 @@ impl Feeding {
                 running.state.pause(Pause { paused, renewal }).await;
                 measures.await.ok()
             };
-            match tokio::time::timeout(PAUSE_TIMEOUT, asked).await {
+            match timeout(PAUSE_TIMEOUT, asked).await {
                 Ok(Some(measures)) => Ok((id, Past { measures, table: running.state.table() }, resume)),
                 Ok(None) => Err(format!("the feed of {id} has ended")),
                 Err(_) => Err(format!("the feed of {id} does not pause")),

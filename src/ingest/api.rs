@@ -22,7 +22,6 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::time::timeout;
 use url::Url;
 
 use crate::config::{Axp, SecretSource};
@@ -329,10 +328,8 @@ impl Api {
 
 /// A secret as it is now, from a disk that may hang.
 async fn read(key: &'static str, source: &Blocking<SecretSource>) -> Result<SecretString, Error> {
-    match timeout(SECRET_TIMEOUT, source.run(|source| source.read())).await {
-        Ok(Ok(read)) => read.map_err(|err| Error::Secret(key, err)),
-        Ok(Err(_)) | Err(_) => Err(Error::SecretLate(key)),
-    }
+    let read = source.run_within(SECRET_TIMEOUT, |source| source.read()).await;
+    read.map_err(|_| Error::SecretLate(key))?.map_err(|err| Error::Secret(key, err))
 }
 
 /// The wall clock, seconds since the epoch.

@@ -21,7 +21,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
 use tracing::warn;
 
 use crate::ingest::link::Before;
@@ -85,7 +84,7 @@ impl Ledger {
         let Some(path) = path else { return Ok(Self::new(Entries::new(account_id), None, false)) };
         let file = Blocking::new(LedgerFile::new(path.clone()));
         let account = account_id.to_owned();
-        if let Ok(Ok(opened)) = timeout(patience, file.run(move |file| file.open(&account))).await {
+        if let Ok(opened) = file.run_within(patience, move |file| file.open(&account)).await {
             let (entries, is_old) = opened?;
             return Ok(Self::new(entries, Some(file), is_old));
         }

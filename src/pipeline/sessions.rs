@@ -151,3 +151,23 @@ impl Sessions {
         followed.into_iter().chain(&self.outgoing).any(|snapshot| snapshot.generation() == generation)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_so_many_deleted_rows_are_remembered() {
+        let mut sessions = Sessions::new(Duration::from_secs(1));
+        sessions.open(Instant::now());
+        sessions.note_deleted("before a take-over");
+        sessions.open(Instant::now());
+        for row in 0..=DELETED_MAX {
+            sessions.note_deleted(&row.to_string());
+        }
+        let remembered = (0..=DELETED_MAX).filter(|row| sessions.has_deleted(&row.to_string())).count();
+        assert_eq!((remembered, sessions.deleted.len()), (DELETED_MAX, DELETED_MAX));
+        sessions.end_outgoing();
+        assert_eq!(sessions.deleted.capacity(), 0);
+    }
+}

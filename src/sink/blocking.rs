@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
@@ -36,6 +37,19 @@ impl<T: Send + 'static> Blocking<T> {
     ) -> io::Result<R> {
         let mut value = Arc::clone(&self.0).lock_owned().await;
         tokio::task::spawn_blocking(move || work(&mut value)).await.map_err(io::Error::other)
+    }
+
+    /// [`Self::run`], for which nobody waits longer than `patience`.
+    ///
+    /// # Errors
+    /// As there, and where it takes longer.
+    pub(crate) async fn run_within<R: Send + 'static>(
+        &self,
+        patience: Duration,
+        work: impl FnOnce(&mut T) -> R + Send + 'static,
+    ) -> io::Result<R> {
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("it takes longer than {patience:?}"));
+        tokio::time::timeout(patience, self.run(work)).await.map_err(late)?
     }
 
     /// As on a disk that hangs, until what this gives is dropped.

@@ -1,6 +1,7 @@
 //! The configuration read anew while the exporter runs: what changes at once, what never breaks.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axp_exporter::simulator::Operation;
@@ -8,7 +9,7 @@ use tempfile::tempdir;
 
 use crate::commands::{simulator as simulate, write_config};
 use crate::rig::{AGENTS, PATIENCE, Rig, between, wait_for as wait_until};
-use crate::support::{Process, exporter, get, request, wait_for};
+use crate::support::{Hang, Process, exporter, get, request, wait_for};
 
 /// A rule that gives agents one more label.
 const SITE: &str =
@@ -254,6 +255,39 @@ async fn a_higher_limit_shows_what_was_refused() {
     rig.stop().await;
 }
 
+/// The program by this configuration, and its URL.
+fn start(mut command: Command, config: &str) -> (Process, String) {
+    command.args(["run", "-c", config]);
+    let process = Process::start(command);
+    let url = wait_for("the URL", PATIENCE, || {
+        let log = process.stderr();
+        let url = log.split_once("url=\"").and_then(|(_, rest)| rest.split_once("/metrics\""));
+        url.map(|(url, _)| url.to_owned()).ok_or(log.clone())
+    });
+    (process, url)
+}
+
+#[test]
+fn authorities_on_a_disk_that_hangs_cost_a_reload_and_nothing_else() {
+    let (_simulator, simulated) = simulate();
+    let folder = tempdir().unwrap();
+    let authorities = folder.path().join("authorities.pem");
+    std::fs::write(&authorities, "").unwrap();
+    let text = format!("{AGENTS}\n{simulated}\n[web]\nlisten = \"127.0.0.1:0\"\nlifecycle = true\n");
+    let mut command = exporter::<&str>([]);
+    command.env("SSL_CERT_FILE", &authorities);
+    let (mut process, url) = start(command, &write_config(folder.path(), &text));
+    let hang = Hang::instead_of(&authorities);
+    let reload = || request("POST", &format!("{url}/-/reload"), &[], "");
+    let refused = reload();
+    assert_eq!(refused.status, 500);
+    assert!(refused.body.contains("takes longer than"), "{}", refused.body);
+    assert!(get(&format!("{url}/metrics")).ok().contains(LOGON));
+    hang.lift();
+    assert!(reload().ok().contains("series derived anew"));
+    assert!(process.stop().success());
+}
+
 #[test]
 fn the_program_reloads_at_a_post_and_at_sighup() {
     let (_simulator, simulated) = simulate();
@@ -262,12 +296,7 @@ fn the_program_reloads_at_a_post_and_at_sighup() {
         format!("{more}\n{AGENTS}\n{simulated}\n[web]\nlisten = \"127.0.0.1:0\"\nlifecycle = true\n")
     };
     let path = write_config(folder.path(), &configuration(""));
-    let mut process = Process::start(exporter(["run", "-c", &path]));
-    let url = wait_for("the URL", PATIENCE, || {
-        let log = process.stderr();
-        let url = log.split_once("url=\"").and_then(|(_, rest)| rest.split_once("/metrics\""));
-        url.map(|(url, _)| url.to_owned()).ok_or(log.clone())
-    });
+    let (mut process, url) = start(exporter::<&str>([]), &path);
     let has_sites = |expected: bool| {
         wait_for("agents with or without a site", PATIENCE, || {
             let body = get(&format!("{url}/metrics")).ok();

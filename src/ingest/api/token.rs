@@ -66,7 +66,7 @@ impl Answer {
 /// The token in use, and what is remembered of the last attempt to get one.
 pub(super) struct SharedToken {
     state: Mutex<State>,
-    /// Requests that have ended, whoever made them.
+    /// Attempts that have ended, whoever made them.
     ended: AtomicU64,
 }
 
@@ -74,6 +74,8 @@ struct State {
     token: Option<Token>,
     /// How the last request failed; none if it did not.
     failure: Option<Failure>,
+    /// Why the secrets could not be read; none if they could.
+    unreadable: Option<Arc<Error>>,
     pauses: Pauses,
     /// The last failure in words: said once, not at each attempt.
     said: String,
@@ -97,7 +99,7 @@ impl SharedToken {
     /// None yet; `seed` makes the jitter of pauses.
     pub(super) fn new(seed: u64) -> Self {
         let pauses = Pauses::new(PAUSE_MIN, PAUSE_MAX, seed);
-        let state = State { token: None, failure: None, pauses, said: String::new() };
+        let state = State { token: None, failure: None, unreadable: None, pauses, said: String::new() };
         Self { state: Mutex::new(state), ended: AtomicU64::new(0) }
     }
 
@@ -145,7 +147,7 @@ impl SharedToken {
         }
     }
 
-    /// Asks, unless the answer is known: `ended` requests had ended when the caller came.
+    /// Asks, unless the answer is known: `ended` attempts had ended when the caller came.
     async fn ask<F: Future<Output = Result<Answer, Error>>>(
         &self,
         state: &mut State,
@@ -154,14 +156,22 @@ impl SharedToken {
         ask: impl FnOnce(Arc<Secrets>) -> F,
     ) -> Result<SecretString, Error> {
         let answered = self.ended.load(Ordering::Relaxed) != ended;
+        let unreadable = |cause| Error::NoToken { cause, wait: UNREADABLE_PAUSE };
+        // Their disk may hang for seconds: not for each who waits, one after the other.
+        if let Some(cause) = state.unreadable.as_ref().filter(|_| answered) {
+            return Err(unreadable(Arc::clone(cause)));
+        }
         if let Some(token) = state.token.as_ref().filter(|_| answered && state.failure.is_none()) {
             return Ok(token.text.clone());
         }
-        let secrets = match read.await {
+        let read = read.await;
+        state.unreadable = None;
+        let secrets = match read {
             Ok(secrets) => Arc::new(secrets),
             Err(err) => {
+                self.ended.fetch_add(1, Ordering::Relaxed);
                 state.say(&err, UNREADABLE_PAUSE);
-                return Err(Error::NoToken { cause: Arc::new(err), wait: UNREADABLE_PAUSE });
+                return Err(unreadable(Arc::clone(state.unreadable.insert(Arc::new(err)))));
             }
         };
         let now = Instant::now();

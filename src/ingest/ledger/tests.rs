@@ -162,7 +162,7 @@ async fn who_notes_waits_for_no_disk_and_what_was_noted_last_is_written_once_it_
     }
     assert_eq!(ledger.subscription("Q").as_deref(), Some("99"));
     assert_eq!(tasks(), before + 1, "one waits for all");
-    timeout(BRIEF, ledger.kept()).await.unwrap_err();
+    tokio::time::timeout(BRIEF, ledger.kept()).await.unwrap_err();
     assert_eq!(on_disk(&path, "Q"), None);
     drop(disk);
     ledger.kept().await;

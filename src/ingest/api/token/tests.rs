@@ -234,6 +234,28 @@ async fn a_secret_that_cannot_be_read_is_read_again_at_each_use() {
     assert_eq!(bench.get().await.as_deref(), Ok("one"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_secrets_that_cannot_be_read_learns_it_with_who_reads_them() {
+    let bench = Bench::new(ONE);
+    let reads = Cell::new(0);
+    let late = || async {
+        reads.set(reads.get() + 1);
+        pass(5.0).await;
+        Err(Error::SecretLate("axp.client_secret"))
+    };
+    let got = join_all((0..10).map(|_| bench.token.fresh(late(), |secrets| bench.ask(secrets)))).await;
+    assert_eq!(reads.get(), 1);
+    for got in got {
+        assert_eq!(Bench::plain(got), Err(UNREADABLE_PAUSE));
+    }
+    assert_eq!(bench.get().await.as_deref(), Ok("one"), "who comes later reads them again");
+    // A token from before is not what is asked for.
+    bench.says(TWO);
+    let (unread, _) = tokio::join!(bench.token.fresh(late(), |secrets| bench.ask(secrets)), bench.fresh());
+    assert_eq!(Bench::plain(unread), Err(UNREADABLE_PAUSE));
+    assert_eq!(bench.fresh().await.as_deref(), Ok("two"));
+}
+
 #[test]
 fn a_life_that_is_not_said_or_cannot_be_is_put_right() {
     for (expires_in, life) in [

@@ -48,6 +48,30 @@ async fn a_disk_that_hangs_at_the_end_is_waited_for_no_longer_than_was_said() {
     assert_eq!((metrics.dropped.get(), backlog.in_memory()), (2, (0, 0)));
 }
 
+#[tokio::test]
+async fn at_the_end_only_what_was_delivered_in_part_is_put_in_anew() {
+    for (delivered, left) in [(0, ["a x=1 1", "b x=1 1"].as_slice()), (1, &["b x=1 1"])] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut backlog, _) = open(folder.path(), PATIENCE).await;
+        backlog.store(&mut Load::new(b"a x=1 1\nb x=1 1\n".to_vec(), 100)).await;
+        let mut taken = backlog.take(100).await.unwrap();
+        // Of a refused load, cut to isolate lines, as many have gone their way.
+        assert!(taken.load.halve());
+        for _ in 0..delivered {
+            taken.load.pop();
+        }
+        backlog.give_back(taken).await;
+        let in_spool = || std::fs::read(folder.path().join("0000000000000001.spool")).unwrap();
+        let before = in_spool();
+        backlog.close(Load::default(), PATIENCE).await;
+        assert_eq!(in_spool() == before, delivered == 0);
+        drop(backlog);
+        let (mut backlog, _) = open(folder.path(), PATIENCE).await;
+        let taken = backlog.take(100).await.unwrap();
+        assert_eq!(taken.load.pieces().concat().lines().collect::<Vec<_>>(), left);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn lines_are_on_the_disk_after_half_a_second_and_nothing_is_flushed_more_often() {
     let folder = tempfile::tempdir().unwrap();

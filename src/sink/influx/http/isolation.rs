@@ -77,4 +77,16 @@ mod tests {
         assert_eq!(settled(Poison::Unknown, 0), (0, 0, "a 1\nb 2\n|c 3\nd 4\n".to_owned()));
         assert_eq!(settled(Poison::Unknown, REFUSALS_MAX - 1), (0, 4, String::new()));
     }
+
+    #[test]
+    fn lines_that_are_named_do_not_count_towards_giving_up() {
+        let tally = Telemetry::new(1).sink("main");
+        let mut load = Load::new(b"a 1\nb 2\nc 3\n".to_vec(), 1 << 20);
+        load.refusals = REFUSALS_MAX - 2;
+        for poison in [Poison::Lines([0].into()), Poison::Unknown] {
+            let piece = load.front().unwrap().clone();
+            isolate(&mut load, &piece, poison, &tally);
+        }
+        assert_eq!((load.pieces().join("|"), tally.rejected.get()), ("b 2\n|c 3\n".to_owned(), 1));
+    }
 }
