@@ -293,11 +293,11 @@ impl Feeding {
     /// A workshop by another configuration. It reads files, authorities among them, whose disk may hang.
     async fn next_workshop(&self, loaded: Loaded) -> Result<Workshop, String> {
         let lasting = self.workshop.lasting.clone();
-        let build = move |(): &mut ()| {
+        let make = move |(): &mut ()| {
             let limits = Limits::new(loaded.config.limits.series);
             Workshop::new(&loaded, lasting, limits).map_err(|err| describe(&err))
         };
-        let built = self.building.run_within(BUILD_TIMEOUT, build).await;
+        let built = self.building.run_within(BUILD_TIMEOUT, make).await;
         built.map_err(|err| format!("use the configuration: {err}"))?
     }
 

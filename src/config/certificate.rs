@@ -4,6 +4,7 @@
 //! secret, so that a renewed pair needs no restart.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -159,12 +160,14 @@ fn pair(chain: Vec<CertificateDer<'static>>, key: Arc<dyn SigningKey>) -> Result
 /// The bytes of a regular file of at most 4 MiB, or what keeps them from being read.
 pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, &'static str> {
     // Asked before opening: opening a pipe would wait for its other end.
-    let size = fs::metadata(file).map_err(|err| check::io_words(&err))?;
-    if !size.is_file() {
+    let found = fs::metadata(file).map_err(|err| check::io_words(&err))?;
+    if !found.is_file() {
         return Err("not a regular file");
     }
-    if size.len() > FILE_BYTES_MAX {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(file).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    if read.map_err(|err| check::io_words(&err))? as u64 > FILE_BYTES_MAX {
         return Err("longer than 4 MiB");
     }
-    fs::read(file).map_err(|err| check::io_words(&err))
+    Ok(bytes)
 }

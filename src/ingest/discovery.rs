@@ -15,6 +15,8 @@ use crate::ingest::api::{Api, Error};
 use crate::ingest::link::{REFUSED_PAUSE, RETRY_AFTER_MAX, Trouble};
 use crate::ingest::pause::Pauses;
 
+/// Most producers that are taken where the configuration names none. AXP has about ten.
+pub(crate) const PRODUCERS_MAX: usize = 64;
 /// Most bytes of a producer's id, by AXP's own interface.
 const ID_BYTES_MAX: usize = 36;
 
@@ -50,12 +52,24 @@ pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
     }
 }
 
-/// Asks AXP once for its interval-to-date producers.
+/// Asks AXP once for its interval-to-date producers, of which at most 64 are taken.
 ///
 /// # Errors
 /// What kept AXP from naming them.
 pub async fn list(api: &Api) -> Result<Vec<String>, Error> {
-    api.producers().await.map(usable)
+    api.producers().await.map(usable).map(bounded)
+}
+
+fn bounded(mut ids: Vec<String>) -> Vec<String> {
+    if ids.len() > PRODUCERS_MAX {
+        warn!(
+            producers = ids.len(),
+            taken = PRODUCERS_MAX,
+            "AXP lists more producers than are taken; [[producer]] blocks say which"
+        );
+        ids.truncate(PRODUCERS_MAX);
+    }
+    ids
 }
 
 /// What does without the list, to follow what went wrong.
@@ -106,5 +120,12 @@ mod tests {
     fn each_id_is_taken_once_and_only_if_it_is_one() {
         let ids = ["Queue_itd_1.0.0", "", "Queue_itd_1.0.0", "a b", "Agent_itd_1.0.0", &"x".repeat(37)];
         assert_eq!(usable(ids.map(str::to_owned).into()), ["Agent_itd_1.0.0", "Queue_itd_1.0.0"]);
+    }
+
+    #[test]
+    fn a_list_without_end_does_not_begin_as_many_feeds() {
+        let listed = |count: usize| (0..count).map(|number| number.to_string()).collect();
+        assert_eq!(bounded(listed(PRODUCERS_MAX)).len(), PRODUCERS_MAX);
+        assert_eq!(bounded(listed(30_000)), listed(PRODUCERS_MAX));
     }
 }

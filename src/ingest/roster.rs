@@ -3,11 +3,8 @@
 //! Where the configuration has `[[producer]]` blocks there are these and no others; else those that turn
 //! up, at most [`PRODUCERS_MAX`], however many a stream may name.
 
-use super::discovery;
+use super::discovery::{PRODUCERS_MAX, is_usable};
 use crate::config::Producer;
-
-/// Most producers that are taken where the configuration names none. AXP has about ten.
-pub(crate) const PRODUCERS_MAX: usize = 64;
 
 /// What is kept for each producer.
 #[derive(Debug)]
@@ -60,7 +57,7 @@ impl<T> Roster<T> {
     fn admit(&self, id: &str) -> Result<(), Stranger> {
         if self.is_configured {
             Err(Stranger::NotConfigured)
-        } else if !discovery::is_usable(id) {
+        } else if !is_usable(id) {
             Err(Stranger::Unusable)
         } else if self.members.len() == PRODUCERS_MAX {
             Err(Stranger::TooMany)

@@ -1,6 +1,7 @@
 //! Why a line was refused, for people and for the summary's counts.
 
-use crate::ingest::roster::{PRODUCERS_MAX, Stranger};
+use crate::ingest::discovery::PRODUCERS_MAX;
+use crate::ingest::roster::Stranger;
 use crate::reject::EventReject;
 
 /// Why a line was refused.

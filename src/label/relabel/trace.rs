@@ -8,7 +8,7 @@ use crate::label::labels::Labels;
 /// What one rule made of one label set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleTrace {
-    /// The joined values of `source_labels`; empty for the actions that look at names.
+    /// The joined values of `source_labels`; empty where it has none.
     pub looked_at: String,
     /// The labels before it.
     pub before: Labels,
