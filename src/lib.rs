@@ -1,7 +1,7 @@
 //! Avaya Experience Platform realtime measures as Prometheus gauges and Influx line protocol.
 //!
 //! Modules in the order in which to read them. First what is asked for and put together,
-//! then an event on its way from the socket to the two sinks, then what watches over it.
+//! then an event on its way from the socket to the two sinks, then what watches over it and what all share.
 
 pub mod command;
 pub mod config;
@@ -22,6 +22,7 @@ pub mod sink;
 
 pub mod web;
 
+pub(crate) mod blocking;
 pub mod failure;
 pub mod logging;
 pub mod notify;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::blocking::Blocking;
 use crate::config::Loaded;
-use crate::sink::blocking::Blocking;
 
 /// How long reading the configuration may take: files may lie on a disk that hangs.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);

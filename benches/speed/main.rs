@@ -18,6 +18,7 @@ mod contention;
 mod exporter;
 mod filter;
 mod frames;
+mod hostile;
 mod ingest;
 mod process;
 mod prometheus;
@@ -31,8 +32,9 @@ use report::Report;
 /// A part of the table: its name as an argument, and what measures it.
 type Part = (&'static str, fn(&mut Report));
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("ingest", ingest::measure),
+    ("hostile", hostile::measure),
     ("record", record::measure),
     ("render", render::measure),
     ("million", process::measure_million),

@@ -23,6 +23,7 @@ use tracing::{error, info};
 
 use super::change;
 use super::workshop::Workshop;
+use crate::blocking::Blocking;
 use crate::config::{Loaded, Producer};
 use crate::failure::describe;
 use crate::ingest::discovery;
@@ -32,7 +33,6 @@ use crate::logging;
 use crate::parse::measures::Measures;
 use crate::pipeline::{Moment, Pipeline, SharedTable, read_table};
 use crate::reload::{Reloads, Source};
-use crate::sink::blocking::Blocking;
 use crate::table::rows::Limits;
 
 /// How long it may take to read what a configuration names.

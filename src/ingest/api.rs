@@ -24,10 +24,10 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
 
+use crate::blocking::Blocking;
 use crate::config::{Axp, SecretSource};
 use crate::ingest::dial::{self, Dialer};
 use crate::ingest::status;
-use crate::sink::blocking::Blocking;
 use crate::telemetry::{Seconds, Telemetry};
 
 /// Most bytes of an answer; a full dictionary is a few tens of kilobytes.

@@ -23,8 +23,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use crate::blocking::Blocking;
 use crate::ingest::link::Before;
-use crate::sink::blocking::Blocking;
 use file::LedgerFile;
 pub use file::Taken;
 

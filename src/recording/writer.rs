@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::parts::Parts;
 use super::tap::Recorder;
+use crate::blocking::Blocking;
 use crate::config;
 use crate::pipeline::Moment;
 use crate::sink::alarm::Alarm;
-use crate::sink::blocking::Blocking;
 use crate::sink::disk::is_mistake;
 use crate::sink::queue::{self, Batch, LineReceiver};
 use crate::telemetry;

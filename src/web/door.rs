@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::{self, Instant};
 use tracing::{error, info};
 
-use crate::sink::blocking::Blocking;
+use crate::blocking::Blocking;
 use crate::web::auth::{Auth, Verdict};
 use crate::web::body::Body;
 use crate::web::bucket::Bucket;

@@ -15,9 +15,9 @@ use rustls::sign::CertifiedKey;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::blocking::Blocking;
 use crate::config::{CertificateError, ClientCertificate};
 use crate::failure::describe;
-use crate::sink::blocking::Blocking;
 
 /// How long a disk may take with the files.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(5);

@@ -18,9 +18,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::load::{Load, count_lines};
 use super::spool::{Found, Losses, Spool, Unflushed};
+use crate::blocking::Blocking;
 use crate::config::Influx;
 use crate::sink::alarm::Alarm;
-use crate::sink::blocking::Blocking;
 use crate::sink::disk::is_mistake;
 use crate::telemetry;
 

@@ -19,9 +19,9 @@ use super::http::Http;
 use super::load::Load;
 use super::output::Output;
 use super::stream::{Address, Stream};
+use crate::blocking::Blocking;
 use crate::config::{Influx, InfluxSecrets, SecretError, Target as Kind};
 use crate::ingest::dial::Dialer;
-use crate::sink::blocking::Blocking;
 use crate::telemetry;
 
 /// Where lines go.

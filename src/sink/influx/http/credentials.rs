@@ -9,8 +9,8 @@ use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::blocking::Blocking;
 use crate::config::{Api, Influx, InfluxSecrets, SecretSource};
-use crate::sink::blocking::Blocking;
 use crate::sink::influx::target::{Trouble, timed};
 
 /// What a server asks for.
