@@ -11,3 +11,4 @@ pub(crate) mod servers;
 mod slow;
 mod sockets;
 pub(crate) mod stand_in;
+mod trust;

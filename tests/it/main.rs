@@ -12,6 +12,7 @@
 mod autobahn;
 mod boards;
 mod browser;
+mod canary;
 mod commands;
 mod customer;
 mod demo;
