@@ -37,6 +37,10 @@ pub mod simulator;
 #[cfg(test)]
 extern crate self as axp_exporter;
 #[cfg(test)]
+#[expect(dead_code, reason = "tests of the whole use more of it")]
+#[path = "../tests/it/hang.rs"]
+mod hang;
+#[cfg(test)]
 #[path = "../tests/it/legal.rs"]
 mod legal;
 #[cfg(test)]

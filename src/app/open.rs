@@ -141,38 +141,24 @@ fn token_url(config: &Config, base: &Url) -> Result<Url, Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::OpenOptions;
     use std::path::Path;
-    use std::process::Command;
     use std::time::{Duration, Instant};
 
     use super::*;
     use crate::config::Account;
+    use crate::hang::Hang;
 
-    /// A folder whose lock is a pipe: who opens it waits, as for a disk that hangs.
-    struct Hang(PathBuf);
-
-    impl Hang {
-        fn at(folder: &Path) -> Self {
-            std::fs::create_dir(folder).unwrap();
-            let lock = folder.join("lock");
-            assert!(Command::new("mkfifo").arg(&lock).status().unwrap().success());
-            Self(lock)
-        }
-    }
-
-    impl Drop for Hang {
-        fn drop(&mut self) {
-            // The runtime waits for who hangs.
-            drop(OpenOptions::new().read(true).write(true).open(&self.0).unwrap());
-        }
+    /// A folder whose lock hangs.
+    fn stuck(folder: &Path) -> Hang {
+        std::fs::create_dir(folder).unwrap();
+        Hang::at(&folder.join("lock"))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_sink_whose_disk_hangs_holds_up_the_opening_of_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let _hangs = ["a.spool", "b.spool"].map(|name| Hang::at(&path(name)));
+        let _hangs = ["a.spool", "b.spool"].map(|name| stuck(&path(name)));
         let sink = |name: &str, spool: &str| {
             let spool = if spool.is_empty() { PathBuf::new() } else { path(spool) };
             let path = path(name);

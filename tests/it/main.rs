@@ -23,6 +23,7 @@ mod explain;
 mod feed;
 mod filter;
 mod front;
+mod hang;
 mod influx;
 mod legal;
 mod link;

@@ -8,8 +8,9 @@ use axp_exporter::simulator::Operation;
 use tempfile::tempdir;
 
 use crate::commands::{simulator as simulate, write_config};
+use crate::hang::Hang;
 use crate::rig::{AGENTS, PATIENCE, Rig, between, wait_for as wait_until};
-use crate::support::{Hang, Process, exporter, get, request, wait_for};
+use crate::support::{Process, exporter, get, request, wait_for};
 
 /// A rule that gives agents one more label.
 const SITE: &str =

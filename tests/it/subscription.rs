@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use axp_exporter::simulator::Operation;
 
+use crate::hang::Hang;
 use crate::rig::{AGENTS, Rig, wait_for};
 use crate::session::{answer, rewrite, start};
-use crate::support::Hang;
 
 #[tokio::test]
 async fn a_creation_whose_answer_was_lost_leaves_nothing_behind() {

@@ -1,10 +1,9 @@
 //! What the tests share: running programs, a small HTTP client, and waiting.
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
@@ -249,41 +248,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// A pipe in the place of a file: who opens it waits, as for a disk that hangs.
-pub(crate) struct Hang(pub(crate) PathBuf);
-
-impl Hang {
-    pub(crate) fn at(path: &Path) -> Self {
-        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-        Self(path.to_owned())
-    }
-
-    /// In the place of a file that is there.
-    pub(crate) fn instead_of(file: &Path) -> Self {
-        std::fs::rename(file, file.with_extension("aside")).unwrap();
-        Self::at(file)
-    }
-
-    /// Puts that file back, and lets those go on who wait.
-    pub(crate) fn lift(mut self) {
-        let pipe = self.0.with_extension("pipe");
-        let file = std::mem::replace(&mut self.0, pipe);
-        std::fs::rename(&file, &self.0).unwrap();
-        std::fs::rename(file.with_extension("aside"), &file).unwrap();
-    }
-
-    /// Lets those go on who wait; they find that it is no file.
-    pub(crate) fn end(&self) {
-        drop(OpenOptions::new().read(true).write(true).open(&self.0).unwrap());
-    }
-}
-
-impl Drop for Hang {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 

@@ -1,15 +1,15 @@
 //! What a ledger promises over a crash, and on a disk that hangs.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::future::Future;
 use std::path::Path;
-use std::process::Command;
 use std::sync::mpsc;
 use std::time::Instant;
 
 use tokio::runtime::Handle;
 
 use super::*;
+use crate::hang::Hang;
 
 /// How long anything may take that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -169,40 +169,18 @@ async fn who_notes_waits_for_no_disk_and_what_was_noted_last_is_written_once_it_
     assert_eq!(on_disk(&path, "Q").as_deref(), Some("99"));
 }
 
-/// A pipe in the place of a ledger's lock: who opens it waits, as for a disk that hangs.
-struct Hang(PathBuf);
-
-impl Hang {
-    fn at(ledger: &Path) -> Self {
-        let lock = ledger.with_extension("json.lock");
-        assert!(Command::new("mkfifo").arg(&lock).status().unwrap().success());
-        Self(lock)
-    }
-
-    /// Lets who waits go on, and whoever comes while this is there.
-    fn end(&self) -> File {
-        OpenOptions::new().read(true).write(true).open(&self.0).unwrap()
-    }
-}
-
-impl Drop for Hang {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
 #[tokio::test]
 async fn a_start_on_a_disk_that_hangs_goes_by_a_new_name_which_is_written_once_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.json");
     let left = r#"{"instance":"old","account_id":"ABCDEF","subscriptions":{"Q":"left"}}"#;
     fs::write(&path, left).unwrap();
-    let hang = Hang::at(&path);
+    let hang = Hang::at(&path.with_extension("json.lock"));
     let ledger = Ledger::open_within(BRIEF, Some(path.clone()), "ABCDEF").await.unwrap();
     assert_eq!(ledger.before("Q"), Before::None);
     assert_ne!(ledger.instance(), "old");
     assert_eq!(fs::read_to_string(&path).unwrap(), left);
-    let _works = hang.end();
+    drop(hang);
     let is_ours = || async { fs::read_to_string(&path).unwrap().contains(&ledger.instance()).then_some(()) };
     wait_for("the name", is_ours).await;
     try_open(&path).await.unwrap_err();

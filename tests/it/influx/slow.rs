@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::bench::{Bench, Books, PACE, line, once, spooled, wait_for};
 use super::stand_in::{StandIn, status};
-use crate::support::Hang;
+use crate::hang::Hang;
 
 /// How much of the queue may be taken before a test lets it be emptied.
 const MUCH: usize = QUEUE_BYTES_MAX / 4 * 3;

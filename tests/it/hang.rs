@@ -1,0 +1,39 @@
+//! A disk that hangs, for the tests of the parts and of the whole: who opens a pipe waits for its other end.
+
+use std::fs::OpenOptions;
+use std::os::fd::IntoRawFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A pipe in the place of a file: who opens it waits.
+pub(crate) struct Hang(PathBuf);
+
+impl Hang {
+    pub(crate) fn at(path: &Path) -> Self {
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        Self(path.to_owned())
+    }
+
+    /// In the place of a file that is there.
+    pub(crate) fn instead_of(file: &Path) -> Self {
+        std::fs::rename(file, file.with_extension("aside")).unwrap();
+        Self::at(file)
+    }
+
+    /// Puts that file back, and lets those go on who wait.
+    pub(crate) fn lift(mut self) {
+        let pipe = self.0.with_extension("pipe");
+        let file = std::mem::replace(&mut self.0, pipe);
+        std::fs::rename(&file, &self.0).unwrap();
+        std::fs::rename(file.with_extension("aside"), &file).unwrap();
+    }
+}
+
+impl Drop for Hang {
+    /// Lets those go on who wait; they find that it is no file.
+    fn drop(&mut self) {
+        let other_end = OpenOptions::new().read(true).write(true).open(&self.0).unwrap();
+        // It stays open: somebody may be on the way, and would wait for ever.
+        let _ = other_end.into_raw_fd();
+    }
+}
