@@ -1,6 +1,6 @@
 //! A disk that hangs, for the tests of the parts and of the whole: who opens a pipe waits for its other end.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::fd::IntoRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,8 +32,8 @@ impl Hang {
 impl Drop for Hang {
     /// Lets those go on who wait; they find that it is no file.
     fn drop(&mut self) {
-        let other_end = OpenOptions::new().read(true).write(true).open(&self.0).unwrap();
-        // It stays open: somebody may be on the way, and would wait for ever.
-        let _ = other_end.into_raw_fd();
+        let _both_ends = OpenOptions::new().read(true).write(true).open(&self.0).unwrap();
+        // It stays open: somebody may be on the way to write, and would wait for ever.
+        let _ = File::open(&self.0).unwrap().into_raw_fd();
     }
 }
