@@ -50,7 +50,7 @@ use open::{Sinks, ledger_path, listeners, open_recording, open_sinks, way_of_sin
 pub(crate) use open::{privacy, rules, way_out};
 use replaying::Replaying;
 pub use replaying::{Outcome, Recordings, Tell};
-use workshop::{Lasting, Workshop};
+use workshop::{Lasting, Tools, Workshop};
 
 /// How long feeds may take to end, their subscriptions included.
 const FEEDS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -133,7 +133,8 @@ impl App {
             recorder,
         };
         let pulses = Arc::clone(&lasting.pulses);
-        let workshop = Workshop::new(&loaded, lasting, opened.limits.clone())?;
+        let tools = Tools::new(&loaded, &lasting.telemetry, opened.limits.clone())?;
+        let workshop = Workshop { lasting, tools };
         workshop.begin_recording();
         let (reloader, reloads) = reload::reloads(source);
         let offered = config.web.lifecycle.then(|| reloader.clone());

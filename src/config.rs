@@ -39,8 +39,8 @@ mod report;
 mod shape;
 
 pub use axp::Axp;
-pub(crate) use certificate::read_file as read_certificate_file;
 pub use certificate::{ClientCertificate, Error as CertificateError};
+pub(crate) use certificate::{read_chain as read_certificates, read_file as read_certificate_file};
 pub use influx::Influx;
 pub use limits::Limits;
 pub(crate) use listen::ADDRESSES_MAX;

@@ -1,20 +1,21 @@
 //! Frames that nobody means, as long as `limits.frame_bytes` lets them be, beside ordinary events of as
-//! many bytes: no server can take more of the processor by odd events than by many.
+//! many bytes: a server takes little more of the processor by odd events than by many.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use axp_exporter::config::Config;
 use axp_exporter::pipeline::Moment;
 
 use crate::frames;
-use crate::report::{Report, Target, milliseconds, versus};
+use crate::report::{Report, Target, milliseconds, time};
 use crate::rig::Rig;
 
 const ROUNDS: usize = 5;
 
 pub(crate) fn measure(report: &mut Report) {
     let bytes = usize::try_from(Config::default().limits.frame_bytes.get()).unwrap();
-    let mut ordinary = frames::agents(bytes / 700);
+    let mut ordinary = frames::agents(bytes / 400);
     let mut sum = 0;
     ordinary.retain(|frame| {
         sum += frame.len();
@@ -22,17 +23,18 @@ pub(crate) fn measure(report: &mut Report) {
     });
     let mut known = Rig::new(frames::AGENTS);
     known.apply(&ordinary);
-    let mut worst: Option<(&str, _, _)> = None;
+    let mut worst: Option<(&str, Duration, Duration)> = None;
     for (what, frame) in hostile(bytes) {
-        let mut rig = Rig::new(frames::AGENTS);
-        let (yardstick, subject) = versus(
-            ROUNDS,
-            || known.apply(&ordinary),
-            || {
+        let (mut yardstick, mut subject) = (Duration::MAX, Duration::MAX);
+        for _ in 0..ROUNDS {
+            // Names that it knows would cost less.
+            let mut rig = Rig::new(frames::AGENTS);
+            yardstick = yardstick.min(time(|| known.apply(&ordinary)));
+            subject = subject.min(time(|| {
                 // Refused or not.
                 let _ = black_box(rig.pipeline.apply(&frame, Moment::now()));
-            },
-        );
+            }));
+        }
         println!("4 MiB of {what}: {}; of events {}", milliseconds(subject), milliseconds(yardstick));
         if worst.is_none_or(|(_, _, longest)| subject > longest) {
             worst = Some((what, yardstick, subject));

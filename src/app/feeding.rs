@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tracing::{error, info};
 
 use super::change;
-use super::workshop::Workshop;
+use super::workshop::{Tools, Workshop};
 use crate::blocking::Blocking;
 use crate::config::{Loaded, Producer};
 use crate::failure::describe;
@@ -136,11 +136,11 @@ impl Feeding {
             if !self.running.is_empty() {
                 break Vec::new();
             }
-            if !self.workshop.config.producer.is_empty() {
-                break self.workshop.config.producer.clone();
+            if !self.workshop.tools.config.producer.is_empty() {
+                break self.workshop.tools.config.producer.clone();
             }
             let pauses = self.workshop.settings().pauses(rand::random());
-            let api = Arc::clone(&self.workshop.api);
+            let api = Arc::clone(&self.workshop.tools.api);
             tokio::select! {
                 ids = discovery::producers(&api, pauses) => break discovered(ids),
                 Some(request) = reloads.next() => self.serve(request, &reloads.source).await,
@@ -211,7 +211,7 @@ impl Feeding {
         }
         let tables = self.running.iter().map(|running| (Arc::clone(&running.state), running.state.table()));
         let lasting = &self.workshop.lasting;
-        lasting.feeds.replace(tables.collect(), self.workshop.blueprint.limits.clone());
+        lasting.feeds.replace(tables.collect(), self.workshop.tools.blueprint.limits.clone());
     }
 
     /// Reloads, and says to all who ask what came of it.
@@ -235,7 +235,7 @@ impl Feeding {
     /// # Errors
     /// Why nothing was changed.
     async fn reload(&mut self, loaded: Loaded) -> Result<String, String> {
-        let config = &self.workshop.config;
+        let config = &self.workshop.tools.config;
         let frozen = change::frozen(config, &loaded.config);
         if !frozen.is_empty() {
             return Err(format!("what has changed takes a restart: {}", frozen.join(", ")));
@@ -250,7 +250,7 @@ impl Feeding {
         let heirs = derive(&next, producers, pasts).await?;
         // From here on nothing can fail.
         let all_anew = self.workshop.wants_snapshots(&next);
-        let may_be_named = self.workshop.blueprint.privacy.is_like(&next.blueprint.privacy);
+        let may_be_named = self.workshop.tools.blueprint.privacy.is_like(&next.tools.blueprint.privacy);
         self.workshop = next;
         self.workshop.lead_sinks();
         self.workshop.begin_recording();
@@ -275,9 +275,9 @@ impl Feeding {
             resumed.push((renewal, self.workshop.renewal(heir.pipeline, anew)));
             self.running.push(Running { producer, ..running });
         }
-        self.workshop.lasting.feeds.replace(tables, self.workshop.blueprint.limits.clone());
-        self.workshop.lasting.telemetry.set_series_limit(self.workshop.config.limits.series);
-        logging::set_level(&self.workshop.config.log);
+        self.workshop.lasting.feeds.replace(tables, self.workshop.tools.blueprint.limits.clone());
+        self.workshop.lasting.telemetry.set_series_limit(self.workshop.tools.config.limits.series);
+        logging::set_level(&self.workshop.tools.config.log);
         for (resume, renewal) in resumed {
             // Who has ended meanwhile does not mind.
             let _ = resume.send(renewal);
@@ -290,27 +290,29 @@ impl Feeding {
         Ok(said.to_string())
     }
 
-    /// A workshop by another configuration. It reads files, authorities among them, whose disk may hang.
+    /// A workshop by another configuration. It reads files, authorities among them, whose disk may hang:
+    /// who reads them has no hold on what ends when the last lets go of it, as outputs do.
     async fn next_workshop(&self, loaded: Loaded) -> Result<Workshop, String> {
-        let lasting = self.workshop.lasting.clone();
+        let telemetry = Arc::clone(&self.workshop.lasting.telemetry);
         let make = move |(): &mut ()| {
             let limits = Limits::new(loaded.config.limits.series);
-            Workshop::new(&loaded, lasting, limits).map_err(|err| describe(&err))
+            Tools::new(&loaded, &telemetry, limits).map_err(|err| describe(&err))
         };
-        let built = self.building.run_within(BUILD_TIMEOUT, make).await;
-        built.map_err(|err| format!("use the configuration: {err}"))?
+        let tools = self.building.run_within(BUILD_TIMEOUT, make).await;
+        let tools = tools.map_err(|err| format!("use the configuration: {err}"))??;
+        Ok(Workshop { lasting: self.workshop.lasting.clone(), tools })
     }
 
     /// The producers that there are to be: those that AXP lists where none is configured. It is
     /// asked anew only where it was not asked before.
     async fn producers(&self, next: &Workshop) -> Result<Vec<Producer>, String> {
-        if !next.config.producer.is_empty() {
-            return Ok(next.config.producer.clone());
+        if !next.tools.config.producer.is_empty() {
+            return Ok(next.tools.config.producer.clone());
         }
-        if self.workshop.config.producer.is_empty() {
+        if self.workshop.tools.config.producer.is_empty() {
             return Ok(self.running.iter().map(|running| running.producer.clone()).collect());
         }
-        match discovery::list(&next.api).await {
+        match discovery::list(&next.tools.api).await {
             Ok(ids) if ids.is_empty() => Err("AXP lists no interval-to-date producer".to_owned()),
             Ok(ids) => Ok(discovered(ids)),
             Err(err) => Err(format!("ask AXP for its producers: {}", describe(&err))),

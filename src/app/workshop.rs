@@ -26,6 +26,12 @@ use crate::telemetry::Telemetry;
 #[derive(Debug)]
 pub(super) struct Workshop {
     pub(super) lasting: Lasting,
+    pub(super) tools: Tools,
+}
+
+/// What one configuration makes.
+#[derive(Debug)]
+pub(super) struct Tools {
     pub(super) config: Config,
     pub(super) api: Arc<Api>,
     pub(super) blueprint: Blueprint,
@@ -49,33 +55,34 @@ pub(super) struct Lasting {
     pub(super) recorder: Option<Recorder>,
 }
 
-impl Workshop {
-    /// A workshop by this configuration. Reads files, and calls nobody.
+impl Tools {
+    /// By this configuration. Reads files, which may take a while, and calls nobody.
     ///
     /// # Errors
     /// What cannot be used.
-    pub(super) fn new(loaded: &Loaded, lasting: Lasting, limits: Limits) -> Result<Self, Error> {
-        let (api, dialer) = way_out(loaded, &lasting.telemetry)?;
-        let way_of_sinks = way_of_sinks(loaded, &lasting.telemetry)?;
+    pub(super) fn new(loaded: &Loaded, telemetry: &Telemetry, limits: Limits) -> Result<Self, Error> {
+        let (api, dialer) = way_out(loaded, telemetry)?;
+        let way_of_sinks = way_of_sinks(loaded, telemetry)?;
         let config = loaded.config.clone();
         let privacy = privacy(&config, &loaded.secrets.hash_key)?;
         Ok(Self {
             allowed: Allowed::new(&url(&config.axp.api_url)?, &config.axp.endpoint_hosts),
             blueprint: Blueprint::new(&config, privacy, rules(&config)?, limits),
             api: Arc::new(api),
-            lasting,
             config,
             dialer,
             way_of_sinks,
         })
     }
+}
 
+impl Workshop {
     pub(super) const fn settings(&self) -> Settings {
-        Settings::new(self.config.axp.ping_interval.get())
+        Settings::new(self.tools.config.axp.ping_interval.get())
     }
 
     fn locale(&self) -> Option<String> {
-        self.config.axp.dictionary.then(|| self.config.axp.locale.clone())
+        self.tools.config.axp.dictionary.then(|| self.tools.config.axp.locale.clone())
     }
 
     /// The feed of one producer, with its pipeline and table.
@@ -86,10 +93,10 @@ impl Workshop {
         let state = Arc::new(state);
         let Lasting { telemetry, ledger, pulses, .. } = &self.lasting;
         let parts = FeedParts {
-            api: Arc::clone(&self.api),
+            api: Arc::clone(&self.tools.api),
             ledger: Arc::clone(ledger),
-            dialer: self.dialer.clone(),
-            allowed: self.allowed.clone(),
+            dialer: self.tools.dialer.clone(),
+            allowed: self.tools.allowed.clone(),
             state: Arc::clone(&state),
             requests,
             pulse: pulses.begin(format!("feed {id}")),
@@ -105,7 +112,8 @@ impl Workshop {
     pub(super) fn pipeline(&self, producer: Producer) -> (Pipeline, SharedTable) {
         let metrics = self.lasting.telemetry.pipeline(&producer.id);
         let tap = self.lasting.recorder.as_ref().map(|recorder| recorder.tap(&producer.id, Moment::now()));
-        let (mut pipeline, table) = self.blueprint.pipeline(producer, self.lasting.outputs.clone(), metrics);
+        let (mut pipeline, table) =
+            self.tools.blueprint.pipeline(producer, self.lasting.outputs.clone(), metrics);
         if let Some(tap) = tap {
             pipeline.record(tap);
         }
@@ -115,23 +123,23 @@ impl Workshop {
     /// Has what is recorded from now on treated as its privacy says.
     pub(super) fn begin_recording(&self) {
         if let Some(recorder) = &self.lasting.recorder {
-            recorder.begin(&self.blueprint.privacy, Moment::now());
+            recorder.begin(&self.tools.blueprint.privacy, Moment::now());
         }
     }
 
     /// Whether every feed is to bring a snapshot under `next`: where it is connected otherwise, or
     /// where values may show that were not kept.
     pub(super) fn wants_snapshots(&self, next: &Self) -> bool {
-        let (config, other) = (&self.config, &next.config);
+        let (config, other) = (&self.tools.config, &next.tools.config);
         change::is_connection_changed(config, other)
             || config.limits.label_value_bytes != other.limits.label_value_bytes
             || config.limits.series < other.limits.series
-            || !self.blueprint.privacy.is_like(&next.blueprint.privacy)
+            || !self.tools.blueprint.privacy.is_like(&next.tools.blueprint.privacy)
     }
 
     /// Has the sinks call by the way of this workshop.
     pub(super) fn lead_sinks(&self) {
-        self.lasting.way_of_sinks.send_replace(self.way_of_sinks.clone());
+        self.lasting.way_of_sinks.send_replace(self.tools.way_of_sinks.clone());
     }
 
     /// Writes the markers of a producer's rows that there will be no more.
@@ -143,9 +151,9 @@ impl Workshop {
     pub(super) fn renewal(&self, pipeline: Pipeline, anew: bool) -> Renewal {
         Renewal {
             pipeline,
-            api: Arc::clone(&self.api),
-            dialer: self.dialer.clone(),
-            allowed: self.allowed.clone(),
+            api: Arc::clone(&self.tools.api),
+            dialer: self.tools.dialer.clone(),
+            allowed: self.tools.allowed.clone(),
             settings: self.settings(),
             locale: self.locale(),
             anew,

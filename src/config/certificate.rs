@@ -138,7 +138,8 @@ pub(super) fn has_certificate(file: &Path) -> Result<(), &'static str> {
     }
 }
 
-fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, &'static str> {
+/// The certificates of a file, at least one; or what is wrong with it.
+pub(crate) fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, &'static str> {
     let bytes = read_file(file)?;
     let chain: Vec<_> =
         CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, _>>().map_err(|_| "not PEM")?;

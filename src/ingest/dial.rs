@@ -22,8 +22,6 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
 use rustls::client::Resumption;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
@@ -32,7 +30,7 @@ use url::Url;
 
 use self::identity::Identity;
 pub use self::tls_error::TlsError;
-use crate::config::{CertificateError, ClientCertificate};
+use crate::config::{CertificateError, ClientCertificate, read_certificates};
 use crate::ingest::endpoint::is_loopback;
 use crate::ingest::link::Trouble;
 use crate::ingest::status;
@@ -62,8 +60,8 @@ pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// What keeps us from getting out.
 #[derive(Debug)]
 pub enum Error {
-    /// `axp.ca_file` cannot be read as PEM.
-    CaFile(PathBuf, rustls::pki_types::pem::Error),
+    /// `axp.ca_file` does not serve; what is wrong with it.
+    CaFile(PathBuf, &'static str),
     /// The client certificate cannot be used.
     ClientCertificate(CertificateError),
     /// The TLS configuration cannot be made.
@@ -83,7 +81,9 @@ pub enum Error {
 impl std::fmt::Display for Error {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::CaFile(path, _) => write!(formatter, "read certificates from {}", path.display()),
+            Self::CaFile(path, found) => {
+                write!(formatter, "read certificates from {}: {found}", path.display())
+            }
             Self::ClientCertificate(err) => write!(formatter, "{err}"),
             Self::Tls(_) => formatter.write_str("set up TLS"),
             Self::Http(_) => formatter.write_str("set up the HTTP client"),
@@ -100,13 +100,12 @@ impl std::fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::CaFile(_, err) => Some(err),
             Self::ClientCertificate(err) => err.source(),
             Self::Tls(err) => Some(err),
             Self::Http(err) => Some(err),
             Self::Connect(err) => Some(&**err),
             Self::Upgrade(err) => Some(&**err),
-            Self::Proxy | Self::TimedOut => None,
+            Self::CaFile(..) | Self::Proxy | Self::TimedOut => None,
         }
     }
 }
@@ -155,9 +154,9 @@ impl Dialer {
         // A system without authorities still reaches what `ca_file` vouches for.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if let Some(path) = ca_file {
-            let failed = |err| Error::CaFile(path.to_owned(), err);
-            for certificate in CertificateDer::pem_file_iter(path).map_err(failed)? {
-                roots.add(certificate.map_err(failed)?).map_err(Error::Tls)?;
+            let failed = |found| Error::CaFile(path.to_owned(), found);
+            for certificate in read_certificates(path).map_err(failed)? {
+                roots.add(certificate).map_err(Error::Tls)?;
             }
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());

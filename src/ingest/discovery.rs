@@ -52,7 +52,7 @@ pub async fn producers(api: &Api, mut pauses: Pauses) -> Vec<String> {
     }
 }
 
-/// Asks AXP once for its interval-to-date producers, of which at most 64 are taken.
+/// Asks AXP once for its interval-to-date producers, of which at most 64 are taken, the first by name.
 ///
 /// # Errors
 /// What kept AXP from naming them.

@@ -21,17 +21,19 @@ impl Hang {
     }
 
     /// Puts that file back, and lets those go on who wait.
-    pub(crate) fn lift(mut self) {
-        let pipe = self.0.with_extension("pipe");
-        let file = std::mem::replace(&mut self.0, pipe);
-        std::fs::rename(&file, &self.0).unwrap();
-        std::fs::rename(file.with_extension("aside"), &file).unwrap();
-    }
+    pub(crate) fn lift(self) {}
 }
 
 impl Drop for Hang {
     /// Lets those go on who wait; they find that it is no file.
     fn drop(&mut self) {
+        let (aside, pipe) = (self.0.with_extension("aside"), self.0.with_extension("pipe"));
+        if aside.exists() {
+            // Whoever comes from now on finds the file.
+            std::fs::rename(&self.0, &pipe).unwrap();
+            std::fs::rename(aside, &self.0).unwrap();
+            self.0 = pipe;
+        }
         let _both_ends = OpenOptions::new().read(true).write(true).open(&self.0).unwrap();
         // It stays open: somebody may be on the way to write, and would wait for ever.
         let _ = File::open(&self.0).unwrap().into_raw_fd();

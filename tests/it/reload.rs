@@ -1,16 +1,20 @@
 //! The configuration read anew while the exporter runs: what changes at once, what never breaks.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axp_exporter::simulator::Operation;
+use flate2::read::GzDecoder;
 use tempfile::tempdir;
 
 use crate::commands::{simulator as simulate, write_config};
 use crate::hang::Hang;
 use crate::rig::{AGENTS, PATIENCE, Rig, between, wait_for as wait_until};
-use crate::support::{Process, exporter, get, request, wait_for};
+use crate::support::{Answer, Process, exporter, get, request, wait_for};
 
 /// A rule that gives agents one more label.
 const SITE: &str =
@@ -268,25 +272,55 @@ fn start(mut command: Command, config: &str) -> (Process, String) {
     (process, url)
 }
 
-#[test]
-fn authorities_on_a_disk_that_hangs_cost_a_reload_and_nothing_else() {
-    let (_simulator, simulated) = simulate();
-    let folder = tempdir().unwrap();
-    let authorities = folder.path().join("authorities.pem");
+/// A program with a reload behind it that was refused, since the disk of the authorities hangs; and its URL.
+fn stuck(folder: &Path, simulated: &str) -> (Process, String, Hang) {
+    let authorities = folder.join("authorities.pem");
     std::fs::write(&authorities, "").unwrap();
-    let text = format!("{AGENTS}\n{simulated}\n[web]\nlisten = \"127.0.0.1:0\"\nlifecycle = true\n");
+    let (lines, recording) = (folder.join("lines"), folder.join("feed.jsonl.gz"));
+    let text = format!(
+        "{AGENTS}\n{simulated}\n[web]\nlisten = \"127.0.0.1:0\"\nlifecycle = true\n\
+         [record]\npath = {recording:?}\n[[influx]]\nname = \"main\"\ntarget = \"file\"\npath = {lines:?}\n"
+    );
     let mut command = exporter::<&str>([]);
     command.env("SSL_CERT_FILE", &authorities);
-    let (mut process, url) = start(command, &write_config(folder.path(), &text));
+    let (process, url) = start(command, &write_config(folder, &text));
+    let has_agents = || {
+        let page = get(&format!("{url}/metrics")).ok();
+        if page.contains(LOGON) { Ok(()) } else { Err(page) }
+    };
+    wait_for("agents", PATIENCE, has_agents);
     let hang = Hang::instead_of(&authorities);
-    let reload = || request("POST", &format!("{url}/-/reload"), &[], "");
-    let refused = reload();
+    let refused = post_reload(&url);
     assert_eq!(refused.status, 500);
     assert!(refused.body.contains("takes longer than"), "{}", refused.body);
-    assert!(get(&format!("{url}/metrics")).ok().contains(LOGON));
+    assert_eq!(has_agents(), Ok(()));
+    (process, url, hang)
+}
+
+fn post_reload(url: &str) -> Answer {
+    request("POST", &format!("{url}/-/reload"), &[], "")
+}
+
+#[test]
+fn authorities_on_a_disk_that_hangs_cost_a_reload_and_nothing_else() {
+    let ((_simulator, simulated), folder) = (simulate(), tempdir().unwrap());
+    let (mut process, url, hang) = stuck(folder.path(), &simulated);
     hang.lift();
-    assert!(reload().ok().contains("series derived anew"));
+    assert!(post_reload(&url).ok().contains("series derived anew"));
     assert!(process.stop().success());
+}
+
+#[test]
+fn a_disk_that_hangs_behind_a_reload_keeps_no_sink_and_no_recording_from_its_end() {
+    let ((_simulator, simulated), folder) = (simulate(), tempdir().unwrap());
+    let (mut process, _, _hang) = stuck(folder.path(), &simulated);
+    assert!(process.stop().success());
+    let log = process.stderr();
+    assert!(!log.contains("WARN"), "{log}");
+    let mut recorded = String::new();
+    let file = File::open(folder.path().join("feed.jsonl.gz")).unwrap();
+    GzDecoder::new(file).read_to_string(&mut recorded).unwrap();
+    assert!(recorded.contains("{\"kind\":\"end\""), "{log}");
 }
 
 #[test]
@@ -306,7 +340,7 @@ fn the_program_reloads_at_a_post_and_at_sighup() {
         });
     };
     has_sites(false);
-    let post = || request("POST", &format!("{url}/-/reload"), &[], "");
+    let post = || post_reload(&url);
     write_config(folder.path(), &configuration(SITE));
     assert!(post().ok().contains("series derived anew"));
     has_sites(true);

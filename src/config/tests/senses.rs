@@ -115,12 +115,17 @@ fn a_ca_file_must_hold_a_certificate() {
     let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     folder.write("ca.pem", pem, 0o644);
     folder.write("key.pem", "-----BEGIN PRIVATE KEY-----", 0o644);
+    let most = 4 << 20;
+    folder.write("most.pem", "x".repeat(most), 0o644);
+    folder.write("more.pem", "x".repeat(most + 1), 0o644);
     let loaded = folder.load(&format!("{ACCOUNT}ca_file = \"ca.pem\""), &[]).unwrap();
     assert_eq!(loaded.ca_file, Some(folder.path("ca.pem")));
     for (bad, found) in [
         ("none.pem", "\"none.pem\", no such file"),
         ("key.pem", "\"key.pem\", without a certificate"),
         (".", "\".\", not a regular file"),
+        ("most.pem", "\"most.pem\", without a certificate"),
+        ("more.pem", "\"more.pem\", longer than 4 MiB"),
     ] {
         let text = format!("{ACCOUNT}ca_file = \"{bad}\"");
         let expected =
