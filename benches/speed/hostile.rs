@@ -46,7 +46,7 @@ pub(crate) fn measure(report: &mut Report) {
         milliseconds(subject),
         format!("as many bytes of events {}", milliseconds(yardstick)),
         subject.as_secs_f64() / yardstick.as_secs_f64(),
-        Target::AtMost(5.0),
+        Target::AtMost(8.0),
     );
 }
 
