@@ -14,18 +14,15 @@ impl Hang {
         Self(path.to_owned())
     }
 
-    /// In the place of a file that is there.
+    /// In the place of a file that is there, which comes back in the end.
     pub(crate) fn instead_of(file: &Path) -> Self {
         std::fs::rename(file, file.with_extension("aside")).unwrap();
         Self::at(file)
     }
-
-    /// Puts that file back, and lets those go on who wait.
-    pub(crate) fn lift(self) {}
 }
 
 impl Drop for Hang {
-    /// Lets those go on who wait; they find that it is no file.
+    /// Lets those go on who wait; they find that it is no file, or an empty one.
     fn drop(&mut self) {
         let (aside, pipe) = (self.0.with_extension("aside"), self.0.with_extension("pipe"));
         if aside.exists() {

@@ -276,10 +276,12 @@ fn start(mut command: Command, config: &str) -> (Process, String) {
 fn stuck(folder: &Path, simulated: &str) -> (Process, String, Hang) {
     let authorities = folder.join("authorities.pem");
     std::fs::write(&authorities, "").unwrap();
-    let (lines, recording) = (folder.join("lines"), folder.join("feed.jsonl.gz"));
+    let path = |name: &str| folder.join(name).display().to_string();
     let text = format!(
         "{AGENTS}\n{simulated}\n[web]\nlisten = \"127.0.0.1:0\"\nlifecycle = true\n\
-         [record]\npath = {recording:?}\n[[influx]]\nname = \"main\"\ntarget = \"file\"\npath = {lines:?}\n"
+         [record]\npath = {:?}\n[[influx]]\nname = \"main\"\ntarget = \"file\"\npath = {:?}\n",
+        path("feed.jsonl.gz"),
+        path("lines"),
     );
     let mut command = exporter::<&str>([]);
     command.env("SSL_CERT_FILE", &authorities);
@@ -305,7 +307,7 @@ fn post_reload(url: &str) -> Answer {
 fn authorities_on_a_disk_that_hangs_cost_a_reload_and_nothing_else() {
     let ((_simulator, simulated), folder) = (simulate(), tempdir().unwrap());
     let (mut process, url, hang) = stuck(folder.path(), &simulated);
-    hang.lift();
+    drop(hang);
     assert!(post_reload(&url).ok().contains("series derived anew"));
     assert!(process.stop().success());
 }

@@ -190,7 +190,7 @@ async fn a_disk_that_hangs_with_the_backlog_holds_up_no_new_line() {
     wait_for("a new line", || server.stored().contains_key(&line(104))).await;
     wait_for("the other to wait", || bench.metrics.written.get() == 4 && bench.queue.lines() == 1).await;
     // It goes on.
-    hang.lift();
+    drop(hang);
     let expected = Books { made: 5, written: 105, rejected: 0, dropped: 0, waiting: 0 };
     assert_eq!(bench.settled().await, expected);
     assert_eq!(server.stored(), once(0..105));
@@ -211,7 +211,7 @@ async fn a_disk_that_hangs_with_the_backlog_does_not_hold_up_the_end() {
     }
     bench.send_all(100..110);
     bench.stop().await;
-    hang.lift();
+    drop(hang);
     let expected = Books { made: 10, written: 0, rejected: 0, dropped: 10, waiting: 100 };
     assert_eq!(bench.books().await, expected);
 }
