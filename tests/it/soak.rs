@@ -24,10 +24,9 @@ const OUTAGE: Duration = Duration::from_secs(7);
 /// How often the configuration is another one, by the rule that comes and goes.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(11);
 const RULE: &str = "[[relabel]]\ntarget_label = \"site\"\nreplacement = \"north\"\n";
-/// By what part resident memory may grow in a quarter of the time, which is some 0.2 MiB: the heap goes up and
-/// down by more than that. What grows for ever shows in a run that is long enough: 4 % an hour in one of an
-/// hour, 0.2 % in one of a day.
-const GROWTH_MAX: f64 = 0.01;
+/// By what part resident memory may grow in a quarter of the time: the heap goes up and down by almost as
+/// much. What grows for ever shows in a run that is long enough.
+const GROWTH_MAX: f64 = 0.05;
 const PRODUCERS: [&str; 4] =
     ["Agent_itd_1.0.0", "AgentByChannel_itd_1.0.0", "Queue_itd_1.0.0", "QueueByChannel_itd_1.0.0"];
 /// What goes wrong, one after the other.
@@ -257,7 +256,7 @@ async fn it_neither_grows_nor_loses_a_line_however_long_it_runs() {
         rest[2],
     );
     // A short run has yet to touch what a long one keeps.
-    let most = if minutes >= 30.0 { GROWTH_MAX } else { 5.0 * GROWTH_MAX };
+    let most = if minutes >= 30.0 { GROWTH_MAX } else { 2.0 * GROWTH_MAX };
     assert!(growth <= most, "resident memory grew by {:.2} % in a quarter of the time", 100.0 * growth);
     assert!(soak.process.stop().success(), "{}", soak.process.stderr());
     // Where AXP has ended one itself, its end need not be told to AXP.
